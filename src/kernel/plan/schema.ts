@@ -1,0 +1,267 @@
+/**
+ * The one definition of every plan operation: its opcode, its fields in wire
+ * order, their bounds and their meaning. `op.ts` derives the TypeScript union,
+ * `encode.ts` the bytes, `describe.ts` the text, and `scripts/generate-plan-header.ts`
+ * the C header `chisel/plan.h` from this table, so that they cannot disagree.
+ *
+ * A plan is a list of operations, run in order; the first failure stops it.
+ * A `clone` operation splits it: what stands before runs in the caller (the
+ * monitor), what stands after runs in the new process.
+ *
+ * File descriptors live in numbered slots (0..31). A slot is written once by
+ * the op that names it as its result and read by later ops; all are CLOEXEC.
+ *
+ * **Invariant:** no Docker or OCI word here; these are the kernel's ideas only.
+ * Source: Linux man-pages of the calls named in each op.
+ */
+
+/**
+ * Wire types of a field, all little endian.
+ * - `u32`, `u64`, `i32`: the number; `max` bounds it (i32: magnitude).
+ * - `slot`: u32 < 32, or `NO_SLOT` where the field is optional.
+ * - `text`: u32 length, the bytes, one NUL; no NUL inside; `max` bounds the length (default 4095).
+ * - `bytes`: u32 length, the bytes; `max` bounds the length.
+ * - `texts`: u32 count, then that many `text`; `max` bounds the count (default 64).
+ */
+export type FieldType = 'u32' | 'u64' | 'i32' | 'slot' | 'text' | 'bytes' | 'texts';
+
+/** One field of an operation. */
+export interface FieldShape {
+  readonly type: FieldType;
+  /** Bound of the value, length in bytes, or count; the default depends on `type`. */
+  readonly max?: number;
+  /** `slot` only: the field may be `undefined`. */
+  readonly optional?: true;
+}
+
+/** One operation: fields in wire order. */
+export interface OpShape {
+  readonly code: number;
+  readonly fields: Readonly<Record<string, FieldShape>>;
+}
+
+/** Wire value of an absent slot. */
+export const NO_SLOT = 0xffffffff;
+/** Number of fd slots of one plan run. */
+export const SLOT_COUNT = 32;
+/** `CRV1`, the first four bytes of an encoded plan, little endian. */
+export const PLAN_MAGIC = 0x31565243;
+/** Version of this table; the chisel refuses any other. */
+export const PLAN_VERSION = 1;
+/** Upper bound of an encoded plan in bytes. */
+export const PLAN_MAX_BYTES = 4 * 1024 * 1024;
+/** Upper bound of the number of operations in one plan. */
+export const PLAN_MAX_OPS = 4096;
+
+const slot: FieldShape = { type: 'slot' };
+const optionalSlot: FieldShape = { type: 'slot', optional: true };
+const u32: FieldShape = { type: 'u32' };
+const u64: FieldShape = { type: 'u64' };
+const flag: FieldShape = { type: 'u32', max: 1 };
+const text: FieldShape = { type: 'text' };
+const name: FieldShape = { type: 'text', max: 255 };
+const texts: FieldShape = { type: 'texts' };
+const mode: FieldShape = { type: 'u32', max: 0o177777 };
+
+/**
+ * Every operation.
+ *
+ * Words used below. *Host path*: absolute, chosen by carve, resolved as a
+ * string. *In root*: resolved once with `openat2(RESOLVE_IN_ROOT |
+ * RESOLVE_NO_MAGICLINKS)` below the slot `root`, then used only by fd.
+ */
+export const OPS = {
+  // ── processes ────────────────────────────────────────────────────────────
+  /** How the monitor keeps its process; only valid as the first op of a start plan. See docs/chisel-protocol.md. */
+  monitor: {
+    code: 1,
+    fields: {
+      /** Host directory (0700) where the monitor binds `monitor.sock`. */
+      runDir: text,
+      /** Host directory (0700) for log segments and the exit record `exit`. */
+      stateDir: text,
+      /** 0 none (short-lived spool only), 1 carve's own segments, 2 own segments + `json.log` in the json-file layout. */
+      logKind: { type: 'u32', max: 2 },
+      /** Bytes of one log segment before it is rotated. */
+      logMaxBytes: u64,
+      /** Segments kept, the current one included; at least 1. */
+      logMaxFiles: { type: 'u32', max: 10000 },
+      /** 1: the process has a console (see `console`), else three pipes. */
+      tty: flag,
+      /** 1: stdin stays connected to attached clients; 0: stdin is /dev/null. */
+      openStdin: flag,
+      /** 1: the first stdin client's end of file closes stdin of the process. */
+      stdinOnce: flag,
+      /** Output is not drained before this many clients attached (or 10 s passed), so that they see the first byte. */
+      expectedClients: { type: 'u32', max: 64 },
+      /** Host path of the cgroup file with an `oom_kill N` line, or empty. */
+      oomPath: text,
+      /** argv[0]-like label shown in `ps`, e.g. `carve-monitor 0123456789ab`. */
+      title: name,
+    },
+  },
+  /**
+   * clone3 a child, which runs the rest of the plan. `flags` are CLONE_NEW* only.
+   * `cgroup`: an open cgroup v2 directory for CLONE_INTO_CGROUP. With a user
+   * namespace the caller writes `uidMap`/`gidMap` (lines as in /proc/PID/uid_map)
+   * before the child goes on; `denySetgroups` writes `deny` first.
+   * The caller goes on when the child's execve succeeded or an op failed.
+   */
+  clone: {
+    code: 2,
+    fields: {
+      flags: u64,
+      cgroup: optionalSlot,
+      uidMap: text,
+      gidMap: text,
+      denySetgroups: flag,
+    },
+  },
+  /** unshare(flags) in the running process. */
+  unshare: { code: 3, fields: { flags: u64 } },
+  /** setns(slot, flags); `slot` is a namespace file (flags may be 0) or a pidfd (flags name the namespaces). */
+  setns: { code: 4, fields: { slot, flags: u64 } },
+  /** pidfd_open(pid) into `slot`; fails with ESRCH unless the process' start time (field 22 of /proc/PID/stat, ticks) is `startTicks`; 0 skips that check. */
+  pidfd: { code: 5, fields: { slot, pid: { type: 'u32', max: 4194304 }, startTicks: u64 } },
+
+  // ── files, trusted host paths or below a slot ────────────────────────────
+  /** openat(dir or AT_FDCWD, path, flags | O_CLOEXEC); `path` is a host path when `dir` is absent, else resolved in root `dir`. */
+  open: { code: 10, fields: { slot, dir: optionalSlot, path: text, flags: u32 } },
+  /** mkdir of a host path; EEXIST is success. Not recursive. */
+  mkdir: { code: 11, fields: { path: text, mode } },
+  /** rmdir of a host path; ENOENT is success; EBUSY is retried for `busyMs` milliseconds. */
+  rmdir: { code: 12, fields: { path: text, busyMs: { type: 'u32', max: 10000 } } },
+  /**
+   * Write `data` with one write(2) to an existing file, opened O_WRONLY | O_NOFOLLOW.
+   * Absent `dir`: host path. Else openat2 below `dir` with RESOLVE_BENEATH |
+   * RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV. `skipMissing`: ENOENT is success.
+   */
+  write: {
+    code: 13,
+    fields: { dir: optionalSlot, path: text, data: { type: 'bytes', max: 65536 }, skipMissing: flag },
+  },
+  /** As `write`, below the calling process' own directory of the procfs root `proc` (e.g. `oom_score_adj`, `attr/apparmor/exec`). */
+  'write-self': { code: 14, fields: { proc: slot, path: name, data: { type: 'bytes', max: 4096 }, skipMissing: flag } },
+  /** mkdir -p in root: missing components are made `mode`, owner `uid`:`gid`, each relative to its parent's fd. */
+  mkdirs: { code: 15, fields: { root: slot, path: text, mode, uid: u32, gid: u32 } },
+  /** mknodat(dir, name) then fchownat and fchmodat; `dir` is a file system this plan made. */
+  mknod: { code: 16, fields: { dir: slot, name, mode, major: u32, minor: u32, uid: u32, gid: u32 } },
+  /** symlinkat(target, dir, name); EEXIST is success only when the link already has this target. */
+  symlink: { code: 17, fields: { dir: slot, name, target: text } },
+  /** Create or truncate a regular file in root (parents must exist), O_NOFOLLOW, then write `data`. */
+  'create-file': { code: 18, fields: { root: slot, path: text, mode, data: { type: 'bytes', max: 1048576 } } },
+  /** fstat(slot) must be the character device major:minor, else ENODEV. */
+  'verify-device': { code: 19, fields: { slot, major: u32, minor: u32 } },
+  /** Read a regular file in root, at most `maxBytes` (more: EFBIG); its bytes are appended to the reply's data as u32 errno, u32 length, bytes. Failing to open is data, not a failed op. */
+  read: { code: 20, fields: { root: slot, path: text, maxBytes: { type: 'u32', max: 16777216 } } },
+
+  // ── mounts, by fd ────────────────────────────────────────────────────────
+  /** mount(NULL, path, NULL, flags): propagation of the tree at a host path. */
+  propagation: { code: 30, fields: { path: text, flags: u64 } },
+  /** fsopen + fsconfig + fsmount: a detached mount in `slot`. `options` are `key` or `key=value`; `attrs` are MOUNT_ATTR_*. */
+  fsmount: { code: 31, fields: { slot, fsType: name, source: text, options: texts, attrs: u64 } },
+  /** A detached overlay mount; `lower` top first, host paths; empty `upper` and `work`: read-only. `lowerdir+` where the kernel has it, else one joined option. */
+  overlay: {
+    code: 32,
+    fields: { slot, lower: { type: 'texts', max: 500 }, upper: text, work: text, options: texts, attrs: u64 },
+  },
+  /** open_tree(OPEN_TREE_CLONE [| AT_RECURSIVE]) of a host path, or in root `dir` when given; an empty path clones `dir` itself (a directory or a file). */
+  'open-tree': { code: 33, fields: { slot, dir: optionalSlot, path: text, recursive: flag } },
+  /** mount_setattr on the mount in `slot`: `set`/`clear` MOUNT_ATTR_*, `propagation` MS_PRIVATE… or 0, `userns` for MOUNT_ATTR_IDMAP. */
+  'mount-attr': {
+    code: 34,
+    fields: { slot, set: u64, clear: u64, propagation: u64, userns: optionalSlot, recursive: flag },
+  },
+  /**
+   * move_mount of the detached mount in `slot` to a host path, or in root
+   * `root` when given. `create`: 0 the target must exist, 1 make a directory,
+   * 2 make an empty file (missing parents are made 0755 0:0 in root).
+   * The slot then names the mounted root.
+   */
+  attach: { code: 35, fields: { slot, root: optionalSlot, path: text, create: { type: 'u32', max: 2 } } },
+  /** Hide a path in root: a directory under an empty read-only tmpfs, anything else under the verified `null` device. Missing: success. */
+  mask: { code: 36, fields: { root: slot, path: text, null: slot } },
+  /** Make a path in root read-only by a recursive bind of itself. Missing: success. */
+  'readonly-path': { code: 37, fields: { root: slot, path: text } },
+  /** Make the mount in `slot` the root: fchdir, pivot_root(".", "."), umount2(".", MNT_DETACH), chdir("/"). */
+  pivot: { code: 38, fields: { slot } },
+  /** umount2(host path, flags); EINVAL and ENOENT are success. */
+  umount: { code: 39, fields: { path: text, flags: u32 } },
+
+  // ── identity and limits of the running process ───────────────────────────
+  sethostname: { code: 50, fields: { name: { type: 'text', max: 64 } } },
+  setdomainname: { code: 51, fields: { name: { type: 'text', max: 64 } } },
+  rlimit: { code: 52, fields: { resource: { type: 'u32', max: 15 }, soft: u64, hard: u64 } },
+  umask: { code: 53, fields: { mask: { type: 'u32', max: 0o777 } } },
+  /** Drop every capability not in `keep` from the bounding set. */
+  bounding: { code: 54, fields: { keep: u64 } },
+  /** setgroups(groups), setresgid, setresuid with PR_SET_KEEPCAPS; `groups` are u32 each, little endian. */
+  identity: { code: 55, fields: { uid: u32, gid: u32, groups: { type: 'bytes', max: 262144 } } },
+  /** capset, then the ambient set; every bit is 1 << CAP_*. */
+  capset: { code: 56, fields: { effective: u64, permitted: u64, inheritable: u64, ambient: u64 } },
+  'no-new-privs': { code: 57, fields: {} },
+  /** seccomp(SECCOMP_SET_MODE_FILTER, flags, filter); `filter` is struct sock_filter[]. */
+  seccomp: { code: 58, fields: { flags: u32, filter: { type: 'bytes', max: 65536 } } },
+  /** chdir(path); then the kernel's getcwd must start with `/`, else ENOTDIR. Missing components are not made. */
+  chdir: { code: 59, fields: { path: text } },
+  personality: { code: 60, fields: { persona: u32 } },
+  /** setsid(2). */
+  setsid: { code: 61, fields: {} },
+
+  // ── standard streams and execve ──────────────────────────────────────────
+  /** Connect 0, 1, 2 to the pipes (or null) the monitor made. */
+  stdio: { code: 70, fields: {} },
+  /**
+   * A new console of the devpts in `devpts` (its magic is checked): open ptmx,
+   * unlock, TIOCGPTPEER, set the size, send the master to the monitor, setsid,
+   * TIOCSCTTY, connect 0, 1, 2. The peer stays in `slot` for a bind on /dev/console.
+   * `uid`/`gid`: owner of the peer.
+   */
+  console: {
+    code: 71,
+    fields: { slot, devpts: slot, rows: { type: 'u32', max: 65535 }, columns: { type: 'u32', max: 65535 }, uid: u32, gid: u32 },
+  },
+  /** close_range(3, ~0, CLOEXEC) keeping the first `preserve` descriptors after 2. */
+  'close-fds': { code: 72, fields: { preserve: { type: 'u32', max: 1024 } } },
+  /**
+   * execve; must be the last op. A name without `/` is searched in `search`
+   * (directories) as execvp does; ENOENT and EACCES tell "not found" from "cannot run".
+   * `init` 1: the process stays as a tiny init that forks the program, forwards
+   * signals, reaps, and exits with its code.
+   */
+  exec: {
+    code: 73,
+    fields: { argv: { type: 'texts', max: 65536 }, env: { type: 'texts', max: 65536 }, search: texts, init: flag },
+  },
+
+  // ── network ──────────────────────────────────────────────────────────────
+  /** socket(AF_NETLINK, SOCK_RAW, protocol) into `slot`; it stays in the network namespace it was made in. */
+  'netlink-open': { code: 80, fields: { slot, protocol: { type: 'u32', max: 31 } } },
+  /**
+   * Send `messages` (complete nlmsghdr records, one datagram) and wait for the
+   * ack of each that has NLM_F_ACK; the first error is the op's errno. `patches`: pairs of u32
+   * (offset, slot): the slot's fd number is stored there first. `ignore`: an errno to take as success, 0 for none.
+   */
+  netlink: {
+    code: 81,
+    fields: {
+      slot,
+      messages: { type: 'bytes', max: 1048576 },
+      patches: { type: 'bytes', max: 256 },
+      ignore: { type: 'u32', max: 4095 },
+    },
+  },
+} as const satisfies Readonly<Record<string, OpShape>>;
+
+/**
+ * Kernel calls that a failing op can name, in wire order (index = number).
+ * Append only.
+ */
+export const CALLS = [
+  'none', 'decode', 'clone3', 'unshare', 'setns', 'pidfd_open', 'open', 'openat2', 'mkdir', 'rmdir', 'write', 'read',
+  'mknod', 'symlink', 'fstat', 'fchown', 'fchmod', 'mount', 'fsopen', 'fsconfig', 'fsmount', 'open_tree',
+  'mount_setattr', 'move_mount', 'pivot_root', 'umount2', 'sethostname', 'setdomainname', 'prlimit', 'prctl',
+  'setgroups', 'setresgid', 'setresuid', 'capset', 'seccomp', 'chdir', 'getcwd', 'personality', 'setsid', 'dup3',
+  'ioctl', 'sendmsg', 'recvmsg', 'close_range', 'execve', 'socket', 'bind', 'fork', 'pipe', 'waitpid', 'statfs',
+  'readlink', 'fchdir', 'poll', 'uid_map', 'gid_map',
+] as const;
