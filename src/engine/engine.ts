@@ -1,0 +1,189 @@
+/**
+ * The contract of the engine: every operation, typed, with no HTTP in it. The
+ * HTTP routes decode a request, call one operation, and encode its result; an
+ * embedding program calls the same operations.
+ *
+ * A container reference (`ref`) is a full id, a name, or a unique id prefix,
+ * looked up in that order. Every operation throws `EngineError`.
+ */
+
+import type { Duplex, Readable } from 'node:stream';
+import type { ContainerId } from '../base/brand.ts';
+import type {
+  ContainerConfig,
+  EndpointSettings,
+  ExecConfig,
+  HostConfig,
+  Resources,
+  RestartPolicy,
+} from '../spec/docker/container.ts';
+import type { ContainerInspect, ContainerSummary, ExecInspect } from '../spec/docker/inspect.ts';
+import type { HistoryItem, ImageDeleteItem, ImageInspect, ImageSummary } from '../spec/docker/image.ts';
+import type { EngineEvent, SystemInfo, DiskUsage, ContainerStats } from '../spec/docker/system.ts';
+
+/** Options of every async operation. */
+export interface OperationOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** `{key: [values]}`; keys AND, values of one key OR (except `label`, where all must match). */
+export type Filters = Readonly<Record<string, readonly string[]>>;
+
+/** A request to create a container, in Docker's words, as the client sent it. */
+export interface CreateContainer {
+  /** Without the leading slash; `undefined`: one is made up. */
+  readonly name?: string;
+  /** `os/arch[/variant]`. */
+  readonly platform?: string;
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  readonly endpoints: Readonly<Record<string, EndpointSettings | null>>;
+}
+
+/** A plan as data for people and programs: what would be done, in order. */
+export interface ExplainedPlan {
+  /** e.g. `start 0123456789ab (web)`. */
+  readonly title: string;
+  readonly steps: readonly { readonly index: number; readonly op: string; readonly text: string; readonly fields: object }[];
+}
+
+/** How `wait` ends. Source: Engine API `/containers/{id}/wait`. */
+export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
+
+/** Result of `wait`. */
+export interface WaitResult {
+  /** Exit code, 0..255. */
+  readonly statusCode: number;
+  readonly error?: string;
+}
+
+/** An attached client's streams. */
+export interface Attachment {
+  /** `raw` with a console, `multiplexed` (Docker's stream framing) without. */
+  readonly framing: 'raw' | 'multiplexed';
+  /** Readable: output. Writable: stdin; its end is end of file. Destroying it detaches. */
+  readonly stream: Duplex;
+}
+
+/** What an attach asks for. */
+export interface AttachOptions extends OperationOptions {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Replay the log first. */
+  readonly logs: boolean;
+  /** Follow what comes. */
+  readonly stream: boolean;
+  /** Sequence that detaches; `undefined`: ctrl-p,ctrl-q. Console only. */
+  readonly detachKeys?: string;
+}
+
+/** What `logs` asks for. */
+export interface LogOptions extends OperationOptions {
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly follow: boolean;
+  readonly timestamps: boolean;
+  readonly details: boolean;
+  /** Nanoseconds since the epoch; `undefined`: no bound. */
+  readonly sinceNs?: bigint;
+  /** Nanoseconds since the epoch; `undefined`: no bound. */
+  readonly untilNs?: bigint;
+  /** Count of last lines; `undefined`: all. */
+  readonly tail?: number;
+}
+
+/** Rows and columns of a terminal. */
+export interface ConsoleSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Operations on containers. */
+export interface ContainerOperations {
+  create(request: CreateContainer, options?: OperationOptions): Promise<{ readonly id: ContainerId; readonly warnings: readonly string[] }>;
+  /** `false` when it was running already. Errors carry `details.exitCode` 127, 126 or 128. */
+  start(ref: string, options?: OperationOptions & { readonly detachKeys?: string }): Promise<boolean>;
+  /** `timeoutSeconds` negative: wait for ever; `undefined`: the container's own, else 10. `false` when it was not running. */
+  stop(ref: string, options?: OperationOptions & { readonly signalName?: string; readonly timeoutSeconds?: number }): Promise<boolean>;
+  restart(ref: string, options?: OperationOptions & { readonly signalName?: string; readonly timeoutSeconds?: number }): Promise<void>;
+  kill(ref: string, signalName: string, options?: OperationOptions): Promise<void>;
+  remove(ref: string, options?: OperationOptions & { readonly force?: boolean; readonly volumes?: boolean; readonly link?: boolean }): Promise<void>;
+  /** Throws at once when the container is unknown; the returned promise settles when the condition is met. */
+  wait(ref: string, condition: WaitCondition, options?: OperationOptions): { readonly result: Promise<WaitResult> };
+  attach(ref: string, options: AttachOptions): Promise<Attachment>;
+  /** Ready to send: framed unless the container has a console. */
+  logs(ref: string, options: LogOptions): Promise<{ readonly framing: 'raw' | 'multiplexed'; readonly chunks: AsyncIterable<Uint8Array> }>;
+  resize(ref: string, size: ConsoleSize): Promise<void>;
+  rename(ref: string, name: string): Promise<void>;
+  pause(ref: string): Promise<void>;
+  unpause(ref: string): Promise<void>;
+  top(ref: string, psArgs: string): Promise<{ readonly Titles: readonly string[]; readonly Processes: readonly (readonly string[])[] }>;
+  inspect(ref: string, options?: { readonly size?: boolean }): Promise<ContainerInspect>;
+  list(options: { readonly all: boolean; readonly limit?: number; readonly size: boolean; readonly filters: Filters }): Promise<readonly ContainerSummary[]>;
+  update(ref: string, resources: Resources & { readonly RestartPolicy?: RestartPolicy | null }): Promise<readonly string[]>;
+  prune(filters: Filters): Promise<{ readonly deleted: readonly string[]; readonly spaceReclaimedBytes: number }>;
+  /** One sample a second while iterated; `oneShot`: a single sample without its predecessor. */
+  stats(ref: string, options: OperationOptions & { readonly stream: boolean; readonly oneShot: boolean }): AsyncIterable<ContainerStats>;
+  /** Paths changed against the image: 0 modified, 1 added, 2 deleted. */
+  changes(ref: string): Promise<readonly { readonly Path: string; readonly Kind: 0 | 1 | 2 }[]>;
+  /** The root file system as a tar stream, volumes excluded. */
+  export(ref: string, options?: OperationOptions): Promise<Readable>;
+  /** The plan a create + start of this request would run; changes nothing. */
+  planRun(request: CreateContainer): Promise<ExplainedPlan>;
+  planStart(ref: string): Promise<ExplainedPlan>;
+}
+
+/** Operations on execs. Ids are 64 hex digits. */
+export interface ExecOperations {
+  create(ref: string, config: ExecConfig): Promise<{ readonly id: string }>;
+  /** Starts it; with `detach` there is no attachment. Errors before the process runs carry `details.exitCode`. */
+  start(id: string, options: OperationOptions & { readonly detach: boolean; readonly tty: boolean; readonly consoleSize?: ConsoleSize }): Promise<Attachment | undefined>;
+  resize(id: string, size: ConsoleSize): Promise<void>;
+  inspect(id: string): Promise<ExecInspect>;
+  plan(ref: string, config: ExecConfig): Promise<ExplainedPlan>;
+}
+
+/** One step of a long image operation, as Docker's progress stream has it. Source: Engine API `JSONMessage`. */
+export interface Progress {
+  readonly id?: string;
+  readonly status?: string;
+  readonly stream?: string;
+  /** Bytes done and to do. */
+  readonly progressDetail?: { readonly current?: number; readonly total?: number };
+  readonly aux?: object;
+}
+
+/** Operations on images. `ref`: id, short id, name, name:tag or name@digest. */
+export interface ImageOperations {
+  list(options: { readonly all: boolean; readonly filters: Filters; readonly digests: boolean; readonly sharedSize: boolean }): Promise<readonly ImageSummary[]>;
+  inspect(ref: string): Promise<ImageInspect>;
+  history(ref: string): Promise<readonly HistoryItem[]>;
+  tag(ref: string, target: string): Promise<void>;
+  remove(ref: string, options: { readonly force: boolean; readonly noPrune: boolean }): Promise<readonly ImageDeleteItem[]>;
+  load(archive: Readable, options?: OperationOptions): AsyncIterable<Progress>;
+  save(refs: readonly string[], options?: OperationOptions): Promise<Readable>;
+  import(archive: Readable, options: OperationOptions & { readonly reference?: string; readonly message?: string; readonly changes: readonly string[]; readonly platform?: string }): AsyncIterable<Progress>;
+  pull(reference: string, options: OperationOptions & { readonly platform?: string; readonly auth?: string }): AsyncIterable<Progress>;
+  push(reference: string, options: OperationOptions & { readonly tag?: string; readonly auth?: string }): AsyncIterable<Progress>;
+  commit(ref: string, options: { readonly reference?: string; readonly message?: string; readonly author?: string; readonly pause: boolean; readonly changes: readonly string[]; readonly config?: ContainerConfig }): Promise<{ readonly id: string }>;
+  prune(filters: Filters): Promise<{ readonly deleted: readonly ImageDeleteItem[]; readonly spaceReclaimedBytes: number }>;
+}
+
+/** Operations on the engine itself. */
+export interface SystemOperations {
+  info(): Promise<SystemInfo>;
+  diskUsage(): Promise<DiskUsage>;
+  /** Past events only when `sinceNs` or `untilNs` is given; ends at `untilNs`, else when aborted. */
+  events(options: OperationOptions & { readonly sinceNs?: bigint; readonly untilNs?: bigint; readonly filters: Filters }): AsyncIterable<EngineEvent>;
+}
+
+/** A running engine. */
+export interface Engine {
+  readonly containers: ContainerOperations;
+  readonly execs: ExecOperations;
+  readonly images: ImageOperations;
+  readonly system: SystemOperations;
+  /** Containers run on; the store is closed. */
+  close(): Promise<void>;
+}
