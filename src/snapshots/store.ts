@@ -1,0 +1,127 @@
+/**
+ * The contract of a snapshot store: unpacked layers and containers' writable
+ * directories, handed out as data. It mounts nothing.
+ *
+ * Words: a *layer* is one unpacked layer, named by its chain id, immutable once
+ * committed. A *draft* is a layer that is being unpacked; it becomes a layer by
+ * one rename, or vanishes. A *snapshot* is the writable directory pair of one
+ * container over a layer. Layers never become snapshots nor the reverse.
+ *
+ * **Invariants**
+ * - A layer that can be found is complete. Half-made drafts and half-removed
+ *   directories are swept when the store is opened.
+ * - A layer that has children, snapshots or views is never removed.
+ * - Directories are carve's own and unreachable for other users (0700 above them).
+ */
+import type { ChainId, Digest, HostPath } from '../base/brand.ts';
+
+/** Attributes of a layer's root directory: an overlay shows those of its top layer. */
+export interface RootAttributes {
+  /** Permission bits, 0..0o7777. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * What a layer does to one small file that a start needs (`etc/passwd`, `etc/group`):
+ * leaves it, removes it, holds its text, or holds something whose content is not
+ * known without resolving it in the container's root (a symbolic link, a file above 1 MiB).
+ */
+export type CapturedFile =
+  | { readonly kind: 'unchanged' }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'elsewhere' };
+
+/** What is known about a layer when it is committed. */
+export interface LayerFacts {
+  readonly diffId: Digest;
+  /** Sum of the sizes of its regular files in bytes. */
+  readonly sizeBytes: number;
+  /** Count of its entries. */
+  readonly entries: number;
+  /** Attributes of its root; `undefined`: the layer does not say, the parent's hold. */
+  readonly root?: RootAttributes;
+  /** Keyed by path without leading slash. */
+  readonly captured: Readonly<Record<string, CapturedFile>>;
+}
+
+/** A committed layer. */
+export interface Layer extends LayerFacts {
+  readonly chainId: ChainId;
+  /** `undefined`: a base layer. */
+  readonly parent?: ChainId;
+  /** Its own files only, in overlayfs' form. */
+  readonly directory: HostPath;
+}
+
+/** A layer being unpacked. */
+export interface LayerDraft {
+  /** Fresh and empty; fill it, then commit. */
+  readonly directory: HostPath;
+  /** Directories of the layers below, top first. */
+  readonly lower: readonly HostPath[];
+  /** Publish it. Idempotent towards others: when another draft of the same chain id was first, that layer is returned and this draft is dropped. */
+  commit(facts: LayerFacts): Promise<Layer>;
+  /** Drop it with all its files. Idempotent, also after `commit`. */
+  discard(): Promise<void>;
+  /** The layer's files are on the disk (see `Layer` durability in `disk.ts`); without this a layer is not trusted after the machine restarted. */
+  markSynced(): Promise<void>;
+}
+
+/** The writable directories of one container. */
+export interface Snapshot {
+  /** The caller's name for it: the container id. */
+  readonly key: string;
+  readonly parent?: ChainId;
+  readonly upper: HostPath;
+  readonly work: HostPath;
+  /** Layer directories, top first; never empty (an image without layers gets an empty directory). */
+  readonly lower: readonly HostPath[];
+}
+
+/** Unpacked layers and writable snapshots. Every method throws `EngineError`. */
+export interface SnapshotStore {
+  /** `undefined` when it is not unpacked (or is no longer trusted). */
+  findLayer(chainId: ChainId): Layer | undefined;
+  listLayers(): readonly Layer[];
+  /** Errors: `not-found` when `parent` is not a layer. */
+  draftLayer(chainId: ChainId, parent: ChainId | undefined): Promise<LayerDraft>;
+  /** Errors: `in-use` naming what needs it; `not-found`. */
+  removeLayer(chainId: ChainId): Promise<void>;
+  /** Layers, top first, that make `chainId`. Errors: `not-found`. */
+  chainOf(chainId: ChainId): readonly Layer[];
+
+  /**
+   * Make the directories of a new snapshot (two or three mkdir calls, no copy).
+   * `key`: letters, digits, `_`, `.`, `-`, at most 128. Errors: `conflict` when it exists, `not-found` for `parent`.
+   */
+  prepare(key: string, parent: ChainId | undefined): Snapshot;
+  findSnapshot(key: string): Snapshot | undefined;
+  listSnapshots(): readonly Snapshot[];
+  /** Read-only access to a layer's stack: its directories, top first, held until released. Errors: `not-found`. */
+  view(parent: ChainId | undefined): LayerView;
+  /** Gone at once for `findSnapshot`; its files are deleted in the background. Idempotent. */
+  removeSnapshot(key: string): Promise<void>;
+  /** Bytes and entries in a snapshot's writable directory (blocks on disk, hard links once). Errors: `not-found`. */
+  usage(key: string, options?: { readonly signal?: AbortSignal }): Promise<SnapshotUsage>;
+  /** Waits for deletions in the background. */
+  close(): Promise<void>;
+}
+
+/** Directories held against removal. */
+export interface LayerView {
+  /** Top first; never empty. */
+  readonly lower: readonly HostPath[];
+  /** Idempotent. */
+  release(): void;
+  [Symbol.dispose](): void;
+}
+
+/** Space of a snapshot's writable directory. */
+export interface SnapshotUsage {
+  /** Sum of file sizes in bytes, hard links counted once. */
+  readonly sizeBytes: number;
+  readonly entries: number;
+}
