@@ -13,39 +13,8 @@
  * - A layer that has children, snapshots or views is never removed.
  * - Directories are carve's own and unreachable for other users (0700 above them).
  */
-import type { ChainId, Digest, HostPath } from '../base/brand.ts';
-
-/** Attributes of a layer's root directory: an overlay shows those of its top layer. */
-export interface RootAttributes {
-  /** Permission bits, 0..0o7777. */
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-}
-
-/**
- * What a layer does to one small file that a start needs (`etc/passwd`, `etc/group`):
- * leaves it, removes it, holds its text, or holds something whose content is not
- * known without resolving it in the container's root (a symbolic link, a file above 1 MiB).
- */
-export type CapturedFile =
-  | { readonly kind: 'unchanged' }
-  | { readonly kind: 'absent' }
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'elsewhere' };
-
-/** What is known about a layer when it is committed. */
-export interface LayerFacts {
-  readonly diffId: Digest;
-  /** Sum of the sizes of its regular files in bytes. */
-  readonly sizeBytes: number;
-  /** Count of its entries. */
-  readonly entries: number;
-  /** Attributes of its root; `undefined`: the layer does not say, the parent's hold. */
-  readonly root?: RootAttributes;
-  /** Keyed by path without leading slash. */
-  readonly captured: Readonly<Record<string, CapturedFile>>;
-}
+import type { ChainId, HostPath } from '../base/brand.ts';
+import type { LayerFacts } from '../spec/layer.ts';
 
 /** A committed layer. */
 export interface Layer extends LayerFacts {
