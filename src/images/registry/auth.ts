@@ -1,0 +1,164 @@
+/**
+ * Answers to a registry's challenges: Basic, or Bearer tokens from its token
+ * server, cached by what they allow.
+ *
+ * **Invariant:** credentials leave only for the registry they belong to or the
+ * token server it names, over TLS unless the registry itself is spoken to in
+ * plain HTTP by the operator's word; never by a redirect.
+ *
+ * Source: distribution token and OAuth2 protocols; weakness classes I4–I7.
+ */
+
+import { Buffer } from 'node:buffer';
+import { EngineError } from '../../base/error.ts';
+import { mayFollow, type AddressScope } from './address.ts';
+import type { Challenge } from './challenge.ts';
+import type { Credentials } from './credentials.ts';
+import { readBounded } from './read.ts';
+import type { TlsSettings, Transport } from './transport.ts';
+
+/** Largest answer of a token server in bytes. */
+const MAX_TOKEN_BYTES = 1024 * 1024;
+/** Lifetime when the server names none, in seconds. Source: token protocol. */
+const DEFAULT_TOKEN_SECONDS = 60;
+/** A token is renewed this many milliseconds before its end. */
+const RENEW_EARLY_MS = 10_000;
+
+/** One registry as the authenticator sees it. */
+export interface AuthTarget {
+  /** Origin of the registry, e.g. `https://registry.example`. */
+  readonly origin: string;
+  readonly scope: AddressScope;
+  readonly tls: TlsSettings;
+  readonly credentials: Credentials | undefined;
+}
+
+/** Makes `Authorization` headers. */
+export interface Authenticator {
+  /** Header known to work for these scopes, without asking anyone; `undefined`: send without. */
+  known(scopes: readonly string[]): string | undefined;
+  /** Header that answers the challenges of a 401. Errors: `unauthorized`, `unavailable`. */
+  answer(challenges: readonly Challenge[], scopes: readonly string[], signal?: AbortSignal): Promise<string>;
+}
+
+interface Token {
+  readonly header: string;
+  readonly expiresAtMs: number;
+}
+
+/** Fields of a token server's answer that are used. */
+interface TokenAnswer {
+  readonly token?: unknown;
+  readonly access_token?: unknown;
+  readonly expires_in?: unknown;
+}
+
+function basic(credentials: Extract<Credentials, { kind: 'password' }>): string {
+  return `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`;
+}
+
+function unauthorized(target: AuthTarget, why: string): EngineError {
+  const host = new URL(target.origin).host;
+  return new EngineError('unauthorized', `Cannot log in to ${host}: ${why}`, {
+    operation: 'registry.auth',
+    hint: target.credentials === undefined ? `Run: carve login ${host}` : 'Check the user name and the password',
+  });
+}
+
+/** The realm as a URL that credentials may be sent to. Errors: `denied`. */
+function checkedRealm(realm: string, target: AuthTarget): URL {
+  const url = URL.parse(realm, target.origin);
+  const isPlain = url?.protocol === 'http:';
+  if (url === null || (!isPlain && url.protocol !== 'https:') || url.username !== '') {
+    throw new EngineError('denied', `Cannot log in to ${target.origin}: its token server has no usable address`);
+  }
+  if (isPlain && target.origin.startsWith('https:')) {
+    throw new EngineError('denied', `Cannot log in to ${target.origin}: its token server ${url.host} does not use TLS`);
+  }
+  return url;
+}
+
+/** The POST of the OAuth2 protocol, for identity tokens. */
+function refreshForm(token: string, service: string, scopes: readonly string[]): Uint8Array {
+  const form = new URLSearchParams({ grant_type: 'refresh_token', client_id: 'carve', service, scope: scopes.join(' '), refresh_token: token });
+  return Buffer.from(form.toString());
+}
+
+/** Make an authenticator of one registry. `nowMs` is injected. */
+export function createAuthenticator(transport: Transport, target: AuthTarget, nowMs: () => number): Authenticator {
+  const tokens = new Map<string, Token>();
+  let basicHeader: string | undefined;
+  const keyOf = (scopes: readonly string[]): string => [...new Set(scopes)].sort().join(' ');
+
+  const fetchToken = async (challenge: Challenge, scopes: readonly string[], signal?: AbortSignal): Promise<Token> => {
+    const url = checkedRealm(challenge.params['realm'] ?? '', target);
+    const service = challenge.params['service'] ?? '';
+    const { credentials } = target;
+    const isRefresh = credentials?.kind === 'identity-token';
+    if (!isRefresh) {
+      if (service !== '') url.searchParams.set('service', service);
+      for (const scope of scopes) url.searchParams.append('scope', scope);
+      if (credentials?.kind === 'password') url.searchParams.set('account', credentials.username);
+    }
+    const response = await transport.send({
+      method: isRefresh ? 'POST' : 'GET',
+      url,
+      headers: {
+        Accept: 'application/json',
+        ...(isRefresh ? { 'Content-Type': 'application/x-www-form-urlencoded' } : {}),
+        ...(credentials?.kind === 'password' ? { Authorization: basic(credentials) } : {}),
+      },
+      ...(isRefresh ? { body: refreshForm(credentials.token, service, scopes) } : {}),
+      tls: target.tls,
+      mayConnect: (scope) => mayFollow(scope, target.scope),
+      signal,
+    });
+    const body = await readBounded(response.body, MAX_TOKEN_BYTES, `the answer of token server ${url.host}`);
+    if (response.status === 401 || response.status === 403 || response.status === 400) {
+      throw unauthorized(target, target.credentials === undefined ? 'it does not give anonymous access' : 'user name or password is wrong');
+    }
+    if (response.status !== 200) {
+      throw new EngineError('unavailable', `Cannot log in to ${target.origin}: token server ${url.host} answered ${response.status}`);
+    }
+    return tokenOf(body, url.host, nowMs());
+  };
+
+  return {
+    known: (scopes) => {
+      if (target.credentials?.kind === 'registry-token') return `Bearer ${target.credentials.token}`;
+      const token = tokens.get(keyOf(scopes));
+      if (token !== undefined && token.expiresAtMs - RENEW_EARLY_MS > nowMs()) return token.header;
+      return basicHeader;
+    },
+    answer: async (challenges, scopes, signal) => {
+      const bearer = challenges.find((challenge) => challenge.scheme === 'bearer');
+      if (bearer !== undefined) {
+        const asked = bearer.params['scope'];
+        const token = await fetchToken(bearer, scopes.length > 0 || asked === undefined ? scopes : asked.split(' '), signal);
+        tokens.set(keyOf(scopes), token);
+        return token.header;
+      }
+      if (challenges.some((challenge) => challenge.scheme === 'basic') && target.credentials?.kind === 'password') {
+        basicHeader = basic(target.credentials);
+        return basicHeader;
+      }
+      throw unauthorized(target, target.credentials === undefined ? 'it wants a user name and a password' : 'it offers no way to log in that carve knows');
+    },
+  };
+}
+
+function tokenOf(body: Uint8Array, host: string, nowMs: number): Token {
+  let answer: TokenAnswer;
+  try {
+    answer = JSON.parse(Buffer.from(body).toString('utf8')) as TokenAnswer;
+  } catch (error) {
+    throw new EngineError('unavailable', `Cannot log in: token server ${host} did not answer with JSON`, { cause: error });
+  }
+  const token = typeof answer.token === 'string' && answer.token !== '' ? answer.token : answer.access_token;
+  // A token goes into a header: control characters would end it.
+  if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) {
+    throw new EngineError('unavailable', `Cannot log in: token server ${host} gave no token`);
+  }
+  const seconds = typeof answer.expires_in === 'number' && answer.expires_in > 0 ? answer.expires_in : DEFAULT_TOKEN_SECONDS;
+  return { header: `Bearer ${token}`, expiresAtMs: nowMs + seconds * 1000 };
+}

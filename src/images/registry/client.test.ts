@@ -1,0 +1,200 @@
+import { test, type TestContext } from 'node:test';
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { isEngineError } from '../../base/error.ts';
+import { digestBytes } from '../../spec/digest.ts';
+import { parseReference } from '../../spec/reference.ts';
+import { createRegistryClient, nextLink, uploadedBytes, withDigest, type RegistryClient } from './client.ts';
+import { EMPTY_REGISTRY_CONFIG, parseRegistryConfig } from './config.ts';
+import { decodeAuthHeader, type Credentials } from './credentials.ts';
+import { pullEndpoints } from './endpoint.ts';
+import { proxyFor } from './proxy.ts';
+import { delayMs, retryAfterMs } from './retry.ts';
+import { createSession, problemOf } from './session.ts';
+import { createTransport } from './transport.ts';
+
+type Handler = (request: http.IncomingMessage, response: http.ServerResponse, body: Buffer) => void;
+
+async function serve(t: TestContext, handler: Handler): Promise<{ readonly host: string; readonly seen: http.IncomingMessage[] }> {
+  const seen: http.IncomingMessage[] = [];
+  const server = http.createServer((request, response) => {
+    const parts: Buffer[] = [];
+    request.on('data', (part: Buffer) => parts.push(part));
+    request.on('end', () => {
+      seen.push(request);
+      handler(request, response, Buffer.concat(parts));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, seen };
+}
+
+function clientOf(t: TestContext, host: string, credentials?: Credentials): RegistryClient {
+  const transport = createTransport();
+  t.after(() => transport.close());
+  const reference = parseReference(`${host}/a/b:1`);
+  const config = parseRegistryConfig(JSON.stringify({ registries: { [host]: { insecure: true } } }));
+  const [endpoint] = pullEndpoints(reference, config);
+  assert.ok(endpoint !== undefined);
+  const clock = { nowMs: () => 0, dice: () => 0, sleep: () => Promise.resolve() };
+  const session = createSession({ transport, endpoint, tls: { isVerified: false }, credentials, retry: { clock }, nowMs: () => 0 });
+  return createRegistryClient(session, { path: 'a/b', display: `${host}/a/b:1` });
+}
+
+const MANIFEST = Buffer.from('{"schemaVersion":2}');
+
+test('getManifest() falls to plain HTTP only for an insecure registry and returns the digest of the bytes', async (t) => {
+  const { host, seen } = await serve(t, (_request, response) => response.setHeader('Content-Type', 'x/y; charset=utf-8').end(MANIFEST));
+  const found = await clientOf(t, host).getManifest('1');
+  assert.equal(found.digest, digestBytes(MANIFEST));
+  assert.equal(found.mediaType, 'x/y');
+  assert.match(seen.at(-1)?.headers['accept'] ?? '', /^application\/vnd\.oci\.image\.index\.v1\+json/);
+});
+
+test('getManifest() refuses bytes that are not what the digest or the header says', async (t) => {
+  const wrong = digestBytes('other');
+  const { host } = await serve(t, (_request, response) => response.setHeader('Docker-Content-Digest', wrong).end(MANIFEST));
+  const client = clientOf(t, host);
+  await assert.rejects(client.getManifest('1'), (error) => isEngineError(error) && error.kind === 'corrupt');
+  await assert.rejects(client.getManifest(wrong), (error) => isEngineError(error) && error.kind === 'corrupt');
+});
+
+test('a bearer challenge is answered once, cached, and basic credentials go to the token server only', async (t) => {
+  const tokens = await serve(t, (_request, response) => response.end('{"token":"T1","expires_in":300}'));
+  const registry = await serve(t, (request, response) => {
+    if (request.headers.authorization !== 'Bearer T1') {
+      response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="http://${tokens.host}/token",service="s",scope="repository:a/b:pull"` }).end();
+    } else response.end(MANIFEST);
+  });
+  const client = clientOf(t, registry.host, { kind: 'password', username: 'u', password: 'p' });
+  await client.getManifest('1');
+  await client.getManifest('2');
+  assert.equal(tokens.seen.length, 1);
+  assert.equal(tokens.seen[0]?.headers.authorization, `Basic ${Buffer.from('u:p').toString('base64')}`);
+  assert.equal(tokens.seen[0]?.url, '/token?service=s&scope=repository%3Aa%2Fb%3Apull&account=u');
+  assert.ok(registry.seen.every((request) => !(request.headers.authorization ?? '').startsWith('Basic')));
+});
+
+test('a redirect to another origin carries no credentials', async (t) => {
+  const blob = Buffer.from('blob');
+  const storage = await serve(t, (_request, response) => response.end(blob));
+  const registry = await serve(t, (request, response) => {
+    if (request.headers.authorization === undefined) response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="r"' }).end();
+    else response.writeHead(307, { Location: `http://${storage.host}/signed?x=1` }).end();
+  });
+  const client = clientOf(t, registry.host, { kind: 'password', username: 'u', password: 'p' });
+  const { body } = await client.openBlob(digestBytes(blob), { offsetBytes: 0 });
+  const parts: Buffer[] = [];
+  for await (const part of body as AsyncIterable<Buffer>) parts.push(part);
+  assert.equal(Buffer.concat(parts).toString(), 'blob');
+  assert.equal(storage.seen[0]?.headers.authorization, undefined);
+  assert.equal(storage.seen[0]?.headers.cookie, undefined);
+});
+
+test('redirect loops, redirects of writes and to link-local addresses end with one sentence', async (t) => {
+  const loop = await serve(t, (request, response) => response.writeHead(302, { Location: request.url ?? '/' }).end());
+  await assert.rejects(clientOf(t, loop.host).getManifest('1'), /redirects more than 8 times/);
+  await assert.rejects(clientOf(t, loop.host).putManifest('1', 'x/y', MANIFEST), /redirects a write/);
+  const inner = await serve(t, (_request, response) => response.writeHead(302, { Location: 'http://169.254.169.254/latest' }).end());
+  await assert.rejects(clientOf(t, inner.host).getManifest('1'), (error) => isEngineError(error) && error.kind === 'denied');
+  const odd = await serve(t, (_request, response) => response.writeHead(302, { Location: 'file:///etc/passwd' }).end());
+  await assert.rejects(clientOf(t, odd.host).getManifest('1'), /redirects to nowhere/);
+});
+
+test('429 and 503 are tried again as often as the policy says, 404 is not', async (t) => {
+  let count = 0;
+  const flaky = await serve(t, (request, response) => {
+    if (request.url === '/v2/') return void response.end();
+    count += 1;
+    if (count === 1) response.writeHead(429, { 'Retry-After': '1' }).end();
+    else if (count === 2) response.writeHead(503).end();
+    else response.end(MANIFEST);
+  });
+  await clientOf(t, flaky.host).getManifest('1');
+  assert.equal(count, 3);
+  let misses = 0;
+  const empty = await serve(t, (request, response) => {
+    if (request.url !== '/v2/') misses += 1;
+    response.writeHead(404).end('{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}');
+  });
+  await assert.rejects(clientOf(t, empty.host).getManifest('1'), (error) => isEngineError(error) && error.kind === 'not-found' && /manifest unknown/.test(error.message));
+  assert.equal(misses, 1);
+});
+
+test('openBlob() asks for a range and says where the registry really starts', async (t) => {
+  const { host } = await serve(t, (request, response) => {
+    if (request.headers.range === 'bytes=2-3') response.writeHead(206, { 'Content-Range': 'bytes 2-3/5' }).end('cd');
+    else if (request.headers.range === 'bytes=4-') response.writeHead(206, { 'Content-Range': 'bytes 0-4/5' }).end('abcde');
+    else response.end('abcde');
+  });
+  const client = clientOf(t, host);
+  const digest = digestBytes('abcde');
+  assert.equal((await client.openBlob(digest, { offsetBytes: 2, endBytes: 4 })).offsetBytes, 2);
+  assert.equal((await client.openBlob(digest, { offsetBytes: 1 })).offsetBytes, 0);
+  await assert.rejects(client.openBlob(digest, { offsetBytes: 4 }), /another range/);
+});
+
+test('uploadChunked() follows locations, resumes where the registry stands, and closes with the digest', async (t) => {
+  const content = Buffer.from('0123456789');
+  let held = Buffer.alloc(0);
+  let failed = false;
+  const { host, seen } = await serve(t, (request, response, body) => {
+    const where = { Location: '/v2/a/b/blobs/uploads/u1?state=x' };
+    if (request.method === 'POST') return void response.writeHead(202, where).end();
+    if (request.method === 'GET' && request.url !== '/v2/') return void response.writeHead(204, { ...where, Range: `0-${held.length - 1}` }).end();
+    if (request.method === 'PATCH') {
+      const start = Number((request.headers['content-range'] ?? '').split('-')[0]);
+      if (held.length > 0 && !failed) {
+        failed = true;
+        return void response.writeHead(416).end();
+      }
+      assert.equal(start, held.length);
+      held = Buffer.concat([held, body]);
+      return void response.writeHead(202, where).end();
+    }
+    return void response.writeHead(request.method === 'PUT' ? 201 : 200).end();
+  });
+  const digest = digestBytes(content);
+  await clientOf(t, host).uploadChunked(digest, { sizeBytes: 10, read: (offset, length) => Promise.resolve(content.subarray(offset, offset + length)) }, 4);
+  assert.equal(held.toString(), '0123456789');
+  assert.equal(seen.at(-1)?.url, `/v2/a/b/blobs/uploads/u1?state=x&digest=${encodeURIComponent(digest)}`);
+});
+
+test('pullEndpoints() puts fitting mirrors first and never plain HTTP for a strange host', () => {
+  const config = parseRegistryConfig(
+    '{"registries":{"docker.io":{"mirrors":[{"url":"https://d.example","pull":"digest"},{"url":"https://t.example","pull":"tag"}]},"bad.example":{"blocked":true}}}',
+  );
+  const urls = pullEndpoints(parseReference('debian:12'), config).map((endpoint) => endpoint.baseUrls[0]);
+  assert.deepEqual(urls, ['https://t.example', 'https://registry-1.docker.io']);
+  assert.deepEqual(pullEndpoints(parseReference('r.example/x'), EMPTY_REGISTRY_CONFIG)[0]?.baseUrls, ['https://r.example']);
+  assert.throws(() => pullEndpoints(parseReference('bad.example/x'), config), /blocked/);
+});
+
+test('small parsers: Link, Range, digest query, Retry-After, problems, auth header, proxy', () => {
+  assert.equal(nextLink('</v2/x/tags/list?last=b&n=2>; rel="next"'), '/v2/x/tags/list?last=b&n=2');
+  assert.equal(nextLink('</a>; rel="prev"'), undefined);
+  assert.equal(uploadedBytes('0-9'), 10);
+  assert.equal(uploadedBytes('nonsense'), 0);
+  assert.equal(withDigest('/u?x=1', digestBytes('')).startsWith('/u?x=1&digest=sha256%3A'), true);
+  assert.equal(retryAfterMs('2', 0), 2000);
+  assert.equal(retryAfterMs('Thu, 01 Jan 1970 00:00:05 GMT', 1000), 4000);
+  assert.equal(retryAfterMs('soon', 0), undefined);
+  assert.equal(delayMs({ attempts: 5, baseDelayMs: 100, maxDelayMs: 500 }, 9, undefined, 0), 250);
+  assert.equal(delayMs({ attempts: 5, baseDelayMs: 100, maxDelayMs: 500 }, 1, 9999, 0), 500);
+  assert.deepEqual(problemOf(Buffer.from('{"errors":[{"code":"DENIED","message":"no\\u001b[31m"}]}')), { code: 'DENIED', message: 'no [31m' });
+  assert.equal(problemOf(Buffer.from('<html>')), undefined);
+  const header = Buffer.from('{"username":"u","password":"p"}').toString('base64');
+  assert.deepEqual(decodeAuthHeader(header), { kind: 'password', username: 'u', password: 'p' });
+  assert.equal(decodeAuthHeader('%%%'), undefined);
+  const proxies = { http: 'http://p:3128', https: 'p:3128', no: '.corp.example,direct.example:443' };
+  assert.equal(proxyFor(proxies, new URL('https://r.example/'))?.host, 'p:3128');
+  assert.equal(proxyFor(proxies, new URL('https://a.corp.example/')), undefined);
+  assert.equal(proxyFor(proxies, new URL('https://direct.example/')), undefined);
+  assert.equal(proxyFor(proxies, new URL('http://direct.example/'))?.host, 'p:3128');
+  assert.equal(proxyFor(proxies, new URL('http://127.0.0.1:5000/')), undefined);
+});

@@ -1,0 +1,53 @@
+/**
+ * Credentials a client hands to the engine for one registry. Pure.
+ *
+ * Source: Engine API "Authentication" (X-Registry-Auth, X-Registry-Config).
+ */
+
+/** What proves who asks. */
+export type Credentials =
+  | { readonly kind: 'password'; readonly username: string; readonly password: string }
+  /** A refresh token of the registry's token server. */
+  | { readonly kind: 'identity-token'; readonly token: string }
+  /** A bearer token to send as it is. */
+  | { readonly kind: 'registry-token'; readonly token: string };
+
+/** Longest header looked at, in characters. */
+const MAX_HEADER_CHARS = 1024 * 1024;
+
+function textOf(object: object, key: string): string {
+  const value: unknown = (object as Readonly<Record<string, unknown>>)[key];
+  return typeof value === 'string' ? value : '';
+}
+
+/** Credentials in an `AuthConfig` object; `undefined` for anonymous. */
+export function credentialsOf(config: unknown): Credentials | undefined {
+  if (typeof config !== 'object' || config === null) return undefined;
+  const registryToken = textOf(config, 'registrytoken');
+  if (registryToken !== '') return { kind: 'registry-token', token: registryToken };
+  const identityToken = textOf(config, 'identitytoken');
+  if (identityToken !== '') return { kind: 'identity-token', token: identityToken };
+  const username = textOf(config, 'username');
+  const password = textOf(config, 'password');
+  if (username !== '') {
+    // Docker's clients mark an identity token by this user name.
+    return username === '<token>' ? { kind: 'identity-token', token: password } : { kind: 'password', username, password };
+  }
+  const joined = Buffer.from(textOf(config, 'auth'), 'base64').toString('utf8');
+  const colon = joined.indexOf(':');
+  return colon <= 0 ? undefined : { kind: 'password', username: joined.slice(0, colon), password: joined.slice(colon + 1) };
+}
+
+/**
+ * Decode an X-Registry-Auth header: base64 of JSON, either alphabet, padded or
+ * not. A value that is none means anonymous, as in Docker.
+ */
+export function decodeAuthHeader(header: string | undefined): Credentials | undefined {
+  if (header === undefined || header === '' || header.length > MAX_HEADER_CHARS) return undefined;
+  try {
+    return credentialsOf(JSON.parse(Buffer.from(header, 'base64url').toString('utf8')));
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
