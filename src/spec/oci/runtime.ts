@@ -219,7 +219,7 @@ export interface OciLinux {
 }
 
 /** `config.json`. Source: OCI runtime-spec 1.3 config.md. */
-export interface OciSpec {
+export interface Spec {
   readonly ociVersion: string;
   readonly process?: OciProcess;
   readonly root?: OciRoot;
