@@ -13,7 +13,7 @@ import { runChild } from './child.ts';
 import { unitTests } from './files.ts';
 import { type Finding, formatFindings } from './findings.ts';
 import { type Counts, formatCounts, runSuite, sumCounts, type SuiteResult } from './suite.ts';
-import { ROOT, TOOLS } from './tools.ts';
+import { LINT_ENV, lintArgv, ROOT, TOOLS } from './tools.ts';
 
 /** One step of the check. */
 interface Step {
@@ -22,11 +22,15 @@ interface Step {
 }
 
 /** A program that is right when it exits with 0: counts as one test. */
-function program(name: string, argv: readonly string[]): Step {
+function program(
+  name: string,
+  argv: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Step {
   return {
     name,
     run: async () => {
-      const { code, output, durationMs } = await runChild(argv);
+      const { code, output, durationMs } = await runChild(argv, { env });
       return { name, ...asCounts(code === 0), output, durationMs };
     },
   };
@@ -64,7 +68,7 @@ function allSteps(): readonly Step[] {
   return [
     unit('node'),
     unit('bun'),
-    program('lint', [TOOLS.node, TOOLS.oxlint, '--type-aware', '--deny-warnings', ROOT]),
+    program('lint', lintArgv(ROOT), LINT_ENV),
     program('types', [TOOLS.tsc, '-p', ROOT]),
     program('format', [TOOLS.biome, 'format', '--colors=off', '--max-diagnostics=20', ROOT]),
     program('plan header', [TOOLS.bun, 'scripts/generate-plan-header.ts', '--check']),

@@ -26,10 +26,20 @@ export const TOOLS = {
   biome: packaged('@biomejs', `cli-linux-${ARCH}`, 'biome'),
   /** A script for Node: oxlint is a native addon. */
   oxlint: packaged('oxlint', 'bin', 'oxlint'),
+  /** oxlint runs it for the rules that need types. */
+  tsgolint: packaged('@oxlint-tsgolint', `linux-${ARCH}`, 'tsgolint'),
 } as const;
 
 function findBun(): string {
   const folders = ['bun-linux-x64', 'bun-linux-aarch64', 'bun-linux-x64-baseline'];
   const programs = folders.map((folder) => packaged('@oven', folder, 'bin', 'bun'));
   return programs.find((path) => existsSync(path)) ?? 'bun';
+}
+
+/** How oxlint finds its type-aware half: the platform package alone, without the launcher package. */
+export const LINT_ENV: Readonly<Record<string, string>> = { OXLINT_TSGOLINT_PATH: TOOLS.tsgolint };
+
+/** Lints a tree with this project's configuration. */
+export function lintArgv(folder: string, ...flags: string[]): readonly string[] {
+  return [TOOLS.node, TOOLS.oxlint, '--type-aware', '--deny-warnings', ...flags, folder];
 }
