@@ -1,0 +1,301 @@
+/**
+ * `-v` texts and `Mount` objects → `ContainerMount`, pure.
+ *
+ * **Invariant:** what comes out has an absolute, normalised destination other
+ * than `/`, and no unchecked word that reaches a mount option.
+ *
+ * Source: Engine API `HostConfig.Binds`, `Mount`; Docker's messages where clients show them.
+ */
+
+import { EngineError } from '../../base/error.ts';
+import type { Mount } from '../../spec/docker/container.ts';
+import { isVolumeName } from '../../spec/volume-name.ts';
+import type { ContainerMount } from './mount.ts';
+import { parseTmpfsOptions, tmpfsOptionsOf } from './tmpfs.ts';
+
+const PROPAGATIONS: ReadonlySet<string> = new Set([
+  'private',
+  'rprivate',
+  'shared',
+  'rshared',
+  'slave',
+  'rslave',
+]);
+const IGNORED_MODES: ReadonlySet<string> = new Set(['consistent', 'cached', 'delegated', 'default']);
+
+/** `src:dst[:mode]`, `name:dst[:mode]` or `dst`. Errors: `invalid`. */
+export function parseBind(text: string): ContainerMount {
+  const parts = text.split(':');
+  const [first = '', second, mode = ''] = parts;
+  if (text.includes('\0') || parts.length > 3 || first === '' || second === '') throw badBind(text);
+  if (second === undefined) return volumeMount({ name: '', destination: checkDestination(first, text) }, '', text);
+  // `/a:ro` is a mistake, not a mount on a path named `ro`.
+  const destination = checkDestination(second, text);
+  if (first.startsWith('/')) return bindMount({ source: normalisePath(first), destination }, mode, text);
+  if (!isVolumeName(first)) {
+    throw new EngineError(
+      'invalid',
+      `create ${first}: "${first}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
+    );
+  }
+  return volumeMount({ name: first, destination }, mode, text);
+}
+
+function bindMount(
+  paths: { readonly source: string; readonly destination: string },
+  mode: string,
+  text: string,
+): ContainerMount {
+  const words = parseMode(mode, text);
+  if (words.noCopy) throw badMode(mode, text);
+  return {
+    type: 'bind',
+    origin: 'binds',
+    source: paths.source,
+    destination: paths.destination,
+    readonly: words.readonly,
+    readonlyDepth: 'best-effort',
+    mode,
+    propagation: words.propagation ?? 'rprivate',
+    recursive: true,
+    createSource: true,
+  };
+}
+
+function volumeMount(
+  what: { readonly name: string; readonly destination: string },
+  mode: string,
+  text: string,
+): ContainerMount {
+  const words = parseMode(mode, text);
+  if (words.propagation !== undefined) throw badMode(mode, text);
+  return {
+    type: 'volume',
+    origin: 'binds',
+    source: '',
+    destination: what.destination,
+    readonly: words.readonly,
+    readonlyDepth: 'best-effort',
+    mode: mode === '' ? 'z' : mode,
+    propagation: '',
+    recursive: true,
+    createSource: false,
+    volume: {
+      name: what.name,
+      driver: 'local',
+      isAnonymous: what.name === '',
+      noCopy: words.noCopy,
+      subpath: '',
+      labels: {},
+      driverOptions: {},
+    },
+  };
+}
+
+interface ModeWords {
+  readonly readonly: boolean;
+  readonly noCopy: boolean;
+  readonly propagation: string | undefined;
+}
+
+function parseMode(mode: string, text: string): ModeWords {
+  const words = { readonly: false, noCopy: false, propagation: undefined as string | undefined };
+  const seen = new Set<string>();
+  for (const word of mode === '' ? [] : mode.split(',')) {
+    if (PROPAGATIONS.has(word)) words.propagation = word;
+    else if (word === 'ro') words.readonly = true;
+    else if (word === 'nocopy') words.noCopy = true;
+    else if (word !== 'rw' && word !== 'z' && word !== 'Z' && !IGNORED_MODES.has(word)) throw badMode(mode, text);
+    const kind = PROPAGATIONS.has(word) ? 'propagation' : word === 'rw' ? 'ro' : word.toLowerCase();
+    if (seen.has(kind)) throw badMode(mode, text);
+    seen.add(kind);
+  }
+  return words;
+}
+
+/** A `Mount` object. Errors: `invalid`. */
+export function parseMount(mount: Mount): ContainerMount {
+  const { Type: type, Target: target = '', Source: source = '' } = mount;
+  if (target === '') throw badMount(mount, 'field Target must not be empty');
+  if (!target.startsWith('/')) throw badMount(mount, `invalid mount path: '${target}' mount path must be absolute`);
+  const destination = normalisePath(target);
+  if (destination === '/') throw badMount(mount, `invalid specification: destination can't be '/'`);
+  checkOptionObjects(mount);
+  switch (type) {
+    case 'bind':
+      return parseBindMount(mount, source, destination);
+    case 'volume':
+      return parseVolumeMount(mount, source, destination);
+    case 'tmpfs':
+      if (source !== '') throw badMount(mount, 'field Source must not be specified');
+      return tmpfsMount(destination, 'mounts', {
+        readonly: mount.ReadOnly ?? false,
+        options: tmpfsOptionsOf(mount.TmpfsOptions ?? {}),
+      });
+    case 'image':
+      return parseImageMount(mount, source, destination);
+    default:
+      throw new EngineError('invalid', `invalid mount config: mount type unknown: ${JSON.stringify(type ?? '')}`);
+  }
+}
+
+function parseBindMount(mount: Mount, source: string, destination: string): ContainerMount {
+  const options = mount.BindOptions ?? {};
+  if (source === '') throw badMount(mount, 'field Source must not be empty');
+  if (!source.startsWith('/')) throw badMount(mount, `invalid mount path: '${source}' mount path must be absolute`);
+  const propagation = options.Propagation ?? '';
+  if (propagation !== '' && !PROPAGATIONS.has(propagation)) {
+    throw badMount(mount, `invalid propagation mode: ${propagation}`);
+  }
+  const isReadonly = mount.ReadOnly ?? false;
+  const force = options.ReadOnlyForceRecursive ?? false;
+  const topOnly = options.ReadOnlyNonRecursive ?? false;
+  if (force && topOnly) throw badMount(mount, 'mount options conflict: ReadOnlyNonRecursive && ReadOnlyForceRecursive');
+  if ((force || topOnly) && !isReadonly) throw badMount(mount, 'mount options conflict: !ReadOnly && a read-only recursion option');
+  return {
+    type: 'bind',
+    origin: 'mounts',
+    source: normalisePath(source),
+    destination,
+    readonly: isReadonly,
+    readonlyDepth: force ? 'all' : topOnly ? 'top-only' : 'best-effort',
+    mode: '',
+    propagation: propagation === '' ? 'rprivate' : propagation,
+    recursive: !(options.NonRecursive ?? false),
+    createSource: options.CreateMountpoint ?? false,
+  };
+}
+
+function parseVolumeMount(mount: Mount, source: string, destination: string): ContainerMount {
+  const options = mount.VolumeOptions ?? {};
+  if (source !== '' && !isVolumeName(source)) {
+    throw badMount(mount, `"${source}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed`);
+  }
+  return {
+    type: 'volume',
+    origin: 'mounts',
+    source: '',
+    destination,
+    readonly: mount.ReadOnly ?? false,
+    readonlyDepth: 'best-effort',
+    mode: 'z',
+    propagation: '',
+    recursive: true,
+    createSource: false,
+    volume: {
+      name: source,
+      driver: options.DriverConfig?.Name ?? 'local',
+      isAnonymous: source === '',
+      noCopy: options.NoCopy ?? false,
+      subpath: checkSubpath(options.Subpath ?? '', mount),
+      labels: options.Labels ?? {},
+      driverOptions: options.DriverConfig?.Options ?? {},
+    },
+  };
+}
+
+function parseImageMount(mount: Mount, source: string, destination: string): ContainerMount {
+  if (source === '') throw badMount(mount, 'field Source must not be empty');
+  return {
+    type: 'image',
+    origin: 'mounts',
+    source,
+    destination,
+    readonly: true,
+    readonlyDepth: 'best-effort',
+    mode: '',
+    propagation: '',
+    recursive: true,
+    createSource: false,
+    imageSubpath: checkSubpath(mount.ImageOptions?.Subpath ?? '', mount),
+  };
+}
+
+/** One entry of `HostConfig.Tmpfs`. Errors: `invalid`. */
+export function parseTmpfs(target: string, options: string): ContainerMount {
+  if (!target.startsWith('/')) {
+    throw new EngineError('invalid', `invalid mount config for type "tmpfs": invalid mount path: '${target}' mount path must be absolute`);
+  }
+  return tmpfsMount(normalisePath(target), 'tmpfs', { readonly: false, options: parseTmpfsOptions(options) });
+}
+
+function tmpfsMount(
+  destination: string,
+  origin: 'mounts' | 'tmpfs',
+  how: { readonly readonly: boolean; readonly options: readonly string[] },
+): ContainerMount {
+  return {
+    type: 'tmpfs',
+    origin,
+    source: '',
+    destination,
+    readonly: how.readonly,
+    readonlyDepth: 'top-only',
+    mode: '',
+    propagation: '',
+    recursive: false,
+    createSource: false,
+    tmpfs: { options: how.options },
+  };
+}
+
+/** An image's `VOLUME` or a key of `Config.Volumes`. Errors: `invalid`. */
+export function imageVolume(target: string): ContainerMount {
+  const mount = volumeMount({ name: '', destination: checkDestination(target, target) }, '', target);
+  return { ...mount, origin: 'image', mode: '' };
+}
+
+/** Removes `.`, empty and `..` components of an absolute path, lexically. */
+export function normalisePath(path: string): string {
+  const kept: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '..') kept.pop();
+    else if (part !== '' && part !== '.') kept.push(part);
+  }
+  return `/${kept.join('/')}`;
+}
+
+function checkDestination(target: string, text: string): string {
+  if (!target.startsWith('/')) {
+    throw new EngineError('invalid', `invalid volume specification: '${text}': invalid mount config for type "volume": invalid mount path: '${target}' mount path must be absolute`);
+  }
+  const destination = normalisePath(target);
+  if (destination === '/') {
+    throw new EngineError('invalid', `invalid volume specification: '${text}': invalid specification: destination can't be '/'`);
+  }
+  return destination;
+}
+
+function checkSubpath(subpath: string, mount: Mount): string {
+  if (subpath === '') return '';
+  const isLocal = !subpath.startsWith('/') && !subpath.split('/').includes('..') && !subpath.includes('\0');
+  if (!isLocal) throw badMount(mount, 'subpath must be a relative path within the volume');
+  return normalisePath(subpath).slice(1);
+}
+
+/** Option objects that do not fit the type. Source: Engine API ≥ 1.42. */
+function checkOptionObjects(mount: Mount): void {
+  const has = { bind: mount.BindOptions, volume: mount.VolumeOptions, tmpfs: mount.TmpfsOptions, image: mount.ImageOptions };
+  for (const [type, options] of Object.entries(has)) {
+    const isGiven = options !== undefined && options !== null;
+    if (isGiven && type !== mount.Type) {
+      const field = `${type.charAt(0).toUpperCase()}${type.slice(1)}Options`;
+      throw badMount(mount, `field ${field} must not be specified`);
+    }
+  }
+  if (mount.Target?.includes('\0') === true || mount.Source?.includes('\0') === true) {
+    throw badMount(mount, 'a path contains a NUL character');
+  }
+}
+
+function badBind(text: string): EngineError {
+  return new EngineError('invalid', `invalid volume specification: '${text}'`);
+}
+
+function badMode(mode: string, text: string): EngineError {
+  return new EngineError('invalid', `invalid volume specification: '${text}': invalid mode: ${mode}`);
+}
+
+function badMount(mount: Mount, why: string): EngineError {
+  return new EngineError('invalid', `invalid mount config for type "${mount.Type ?? ''}": ${why}`);
+}
