@@ -1,0 +1,304 @@
+/**
+ * rtnetlink requests: links, addresses, routes. Pure.
+ *
+ * Every function returns a {@link Message} that asks for an ack; a batch of
+ * them rides in one `netlink` plan op.
+ *
+ * Source: include/uapi/linux/{rtnetlink,if_link,if_addr,if}.h; rtnetlink(7).
+ */
+
+import { encodeAttributes, NLM_F, text, u16, u32, u8, type Attribute, type Message } from './message.ts';
+
+/** netlink(7): the protocol number of rtnetlink. */
+export const NETLINK_ROUTE = 0;
+
+/** Address families. Source: bits/socket.h. */
+export const AF = { UNSPEC: 0, INET: 2, INET6: 10 } as const;
+
+const RTM = { NEWLINK: 16, DELLINK: 17, NEWADDR: 20, DELADDR: 21, NEWROUTE: 24, DELROUTE: 25 } as const;
+const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, MASTER: 10, LINKINFO: 18, NET_NS_FD: 28, AF_SPEC: 26, PROTINFO: 12 } as const;
+const IFLA_INFO = { KIND: 1, DATA: 2 } as const;
+const IFLA_INET6_ADDR_GEN_MODE = 8;
+const IFLA_BRPORT_ISOLATED = 33;
+const IFLA_BR = { MCAST_SNOOPING: 23 } as const;
+const VETH_INFO_PEER = 1;
+const IFLA_MACVLAN_MODE = 1;
+const IFLA_IPVLAN_MODE = 1;
+const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4, FLAGS: 8 } as const;
+const IFA_F_NODAD = 0x02;
+const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6 } as const;
+const IFF_UP = 1;
+const RT_TABLE_MAIN = 254;
+const RTPROT_STATIC = 4;
+const RT_SCOPE = { UNIVERSE: 0, LINK: 253 } as const;
+const RTN_UNICAST = 1;
+
+/** Stands where the executor stores a namespace's fd number. */
+export const NETNS_FD_PLACEHOLDER = 0x7e57_0fd5;
+
+/** `struct ifinfomsg`: family, pad, type, index, flags, change. */
+function ifinfomsg(index: number, flags: number, change: number, family: number = AF.UNSPEC): Uint8Array {
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, family);
+  view.setInt32(4, index, true);
+  view.setUint32(8, flags, true);
+  view.setUint32(12, change, true);
+  return bytes;
+}
+
+const CREATE = NLM_F.REQUEST | NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL;
+const CHANGE = NLM_F.REQUEST | NLM_F.ACK;
+
+/** A link that exists, by its number or its name (at most 15 bytes). */
+export type LinkName = { readonly index: number } | { readonly name: string };
+
+function linkHeader(link: LinkName, flags = 0, change = 0): { readonly header: Uint8Array; readonly name: readonly Attribute[] } {
+  return 'index' in link
+    ? { header: ifinfomsg(link.index, flags, change), name: [] }
+    : { header: ifinfomsg(0, flags, change), name: [[IFLA.IFNAME, text(link.name)]] };
+}
+
+/** Settings common to new links. */
+export interface LinkSettings {
+  readonly name: string;
+  /** Six bytes. */
+  readonly mac?: Uint8Array;
+  /** Bytes; `undefined`: the kernel's default. */
+  readonly mtu?: number;
+}
+
+function settingsOf(link: LinkSettings): Attribute[] {
+  return [
+    [IFLA.IFNAME, text(link.name)],
+    ...(link.mac === undefined ? [] : [[IFLA.ADDRESS, link.mac] as const]),
+    ...(link.mtu === undefined ? [] : [[IFLA.MTU, u32(link.mtu)] as const]),
+  ];
+}
+
+/** A new bridge, up. */
+export function addBridge(link: LinkSettings): Message {
+  return {
+    type: RTM.NEWLINK,
+    flags: CREATE,
+    header: ifinfomsg(0, IFF_UP, IFF_UP),
+    attributes: [
+      ...settingsOf(link),
+      [IFLA.LINKINFO, [[IFLA_INFO.KIND, text('bridge')], [IFLA_INFO.DATA, [[IFLA_BR.MCAST_SNOOPING, u8(0)]]]]],
+    ],
+  };
+}
+
+/** One end of a veth pair in another network namespace. */
+export interface VethPeer extends LinkSettings {
+  /** Number the peer gets in its namespace; 2 is the first free one of a new namespace. */
+  readonly index: number;
+}
+
+/**
+ * A veth pair: the near end up and, when given, on bridge `masterIndex`; the
+ * far end in the namespace whose fd the executor stores at
+ * {@link NETNS_FD_PLACEHOLDER}.
+ */
+export function addVeth(near: LinkSettings & { readonly masterIndex?: number }, far: VethPeer): Message {
+  const peer: Attribute[] = [...settingsOf(far), [IFLA.NET_NS_FD, u32(NETNS_FD_PLACEHOLDER)]];
+  return {
+    type: RTM.NEWLINK,
+    flags: CREATE,
+    header: ifinfomsg(0, IFF_UP, IFF_UP),
+    attributes: [
+      ...settingsOf(near),
+      ...(near.masterIndex === undefined ? [] : [[IFLA.MASTER, u32(near.masterIndex)] as const]),
+      [IFLA.LINKINFO, [[IFLA_INFO.KIND, text('veth')], [IFLA_INFO.DATA, [[VETH_INFO_PEER, rawNested(ifinfomsg(far.index, 0, 0), peer)]]]]],
+    ],
+  };
+}
+
+/** `VETH_INFO_PEER` holds a header before its attributes. */
+function rawNested(header: Uint8Array, attributes: readonly Attribute[]): Uint8Array {
+  const encoded = encodeAttributes(attributes);
+  const bytes = new Uint8Array(header.length + encoded.length);
+  bytes.set(header);
+  bytes.set(encoded, header.length);
+  return bytes;
+}
+
+/** macvlan modes. Source: linux/if_link.h. */
+export const MACVLAN_MODE = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as const;
+/** ipvlan modes. Source: linux/if_link.h. */
+export const IPVLAN_MODE = { l2: 0, l3: 1, l3s: 2 } as const;
+
+/** A macvlan on `parentIndex`, in the namespace of the placeholder. */
+export function addMacvlan(link: LinkSettings & { readonly index: number }, parentIndex: number, mode: keyof typeof MACVLAN_MODE): Message {
+  return addChild(link, parentIndex, 'macvlan', [IFLA_MACVLAN_MODE, u32(MACVLAN_MODE[mode])]);
+}
+
+/** An ipvlan on `parentIndex`, in the namespace of the placeholder. */
+export function addIpvlan(link: LinkSettings & { readonly index: number }, parentIndex: number, mode: keyof typeof IPVLAN_MODE): Message {
+  return addChild(link, parentIndex, 'ipvlan', [IFLA_IPVLAN_MODE, u16(IPVLAN_MODE[mode])]);
+}
+
+function addChild(link: LinkSettings & { readonly index: number }, parentIndex: number, kind: string, data: Attribute): Message {
+  return {
+    type: RTM.NEWLINK,
+    flags: CREATE,
+    header: ifinfomsg(link.index, 0, 0),
+    attributes: [
+      ...settingsOf(link),
+      [IFLA.LINK, u32(parentIndex)],
+      [IFLA.NET_NS_FD, u32(NETNS_FD_PLACEHOLDER)],
+      [IFLA.LINKINFO, [[IFLA_INFO.KIND, text(kind)], [IFLA_INFO.DATA, [data]]]],
+    ],
+  };
+}
+
+/** A dummy link (the parent of an internal macvlan). */
+export function addDummy(link: LinkSettings): Message {
+  return {
+    type: RTM.NEWLINK,
+    flags: CREATE,
+    header: ifinfomsg(0, IFF_UP, IFF_UP),
+    attributes: [...settingsOf(link), [IFLA.LINKINFO, [[IFLA_INFO.KIND, text('dummy')]]]],
+  };
+}
+
+/** What to change of a link; absent fields stay. */
+export interface LinkChange {
+  readonly up?: boolean;
+  readonly mtu?: number;
+  readonly mac?: Uint8Array;
+  readonly rename?: string;
+  /** Bridge the link becomes a port of; 0: none. */
+  readonly masterIndex?: number;
+}
+
+/** Change a link. */
+export function setLink(link: LinkName, change: LinkChange): Message {
+  const { header, name } = linkHeader(link, change.up === true ? IFF_UP : 0, change.up === undefined ? 0 : IFF_UP);
+  return {
+    type: RTM.NEWLINK,
+    flags: CHANGE,
+    header,
+    attributes: [
+      ...name,
+      ...(change.rename === undefined ? [] : [[IFLA.IFNAME, text(change.rename)] as const]),
+      ...(change.mac === undefined ? [] : [[IFLA.ADDRESS, change.mac] as const]),
+      ...(change.mtu === undefined ? [] : [[IFLA.MTU, u32(change.mtu)] as const]),
+      ...(change.masterIndex === undefined ? [] : [[IFLA.MASTER, u32(change.masterIndex)] as const]),
+    ],
+  };
+}
+
+/** No link-local IPv6 address is made for the link (mode `none`), or made as usual (`eui64`). */
+export function setAddressGeneration(link: { readonly index: number }, mode: 'none' | 'eui64'): Message {
+  const data: Attribute = [IFLA_INET6_ADDR_GEN_MODE, u8(mode === 'none' ? 1 : 0)];
+  return { type: RTM.NEWLINK, flags: CHANGE, header: ifinfomsg(link.index, 0, 0), attributes: [[IFLA.AF_SPEC, [[AF.INET6, [data]]]]] };
+}
+
+/** Ports of one bridge that are isolated do not see each other. Source: bridge(8). */
+export function setPortIsolation(portIndex: number, isIsolated: boolean): Message {
+  const AF_BRIDGE = 7;
+  return {
+    type: RTM.NEWLINK,
+    flags: CHANGE,
+    header: ifinfomsg(portIndex, 0, 0, AF_BRIDGE),
+    attributes: [[IFLA.PROTINFO, [[IFLA_BRPORT_ISOLATED, u8(isIsolated ? 1 : 0)]]]],
+  };
+}
+
+/** Delete a link; its veth peer goes too. */
+export function deleteLink(link: LinkName): Message {
+  const { header, name } = linkHeader(link);
+  return { type: RTM.DELLINK, flags: CHANGE, header, attributes: name };
+}
+
+/** An address with its prefix; 4 bytes are IPv4, 16 IPv6. */
+export interface InterfaceAddress {
+  readonly address: Uint8Array;
+  /** Bits. */
+  readonly prefixLength: number;
+}
+
+function broadcastOf({ address, prefixLength }: InterfaceAddress): Uint8Array {
+  return address.map((byte, index) => {
+    const hostBits = Math.min(8, Math.max(0, 8 * (index + 1) - prefixLength));
+    return byte | ((1 << hostBits) - 1);
+  });
+}
+
+function ifaddrmsg(address: InterfaceAddress, linkIndex: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, address.address.length === 4 ? AF.INET : AF.INET6);
+  view.setUint8(1, address.prefixLength);
+  view.setUint32(4, linkIndex, true);
+  return bytes;
+}
+
+/** Give a link an address. IPv6 skips duplicate detection: carve's own allocator made it unique. */
+export function addAddress(linkIndex: number, address: InterfaceAddress): Message {
+  const isV4 = address.address.length === 4;
+  return {
+    type: RTM.NEWADDR,
+    flags: CREATE,
+    header: ifaddrmsg(address, linkIndex),
+    attributes: [
+      [IFA.LOCAL, address.address],
+      [IFA.ADDRESS, address.address],
+      ...(isV4 && address.prefixLength < 31 ? [[IFA.BROADCAST, broadcastOf(address)] as const] : []),
+      ...(isV4 ? [] : [[IFA.FLAGS, u32(IFA_F_NODAD)] as const]),
+    ],
+  };
+}
+
+/** Take an address from a link. */
+export function deleteAddress(linkIndex: number, address: InterfaceAddress): Message {
+  return { type: RTM.DELADDR, flags: CHANGE, header: ifaddrmsg(address, linkIndex), attributes: [[IFA.LOCAL, address.address]] };
+}
+
+/** A route; without `gateway` the destination is on the link. */
+export interface Route {
+  /** `undefined`: the default route. */
+  readonly destination?: InterfaceAddress;
+  readonly gateway?: Uint8Array;
+  readonly linkIndex: number;
+  readonly family: 'ipv4' | 'ipv6';
+  /** Lower wins. */
+  readonly metric?: number;
+}
+
+function routeMessage(type: number, flags: number, route: Route): Message {
+  const header = new Uint8Array(12);
+  header[0] = route.family === 'ipv4' ? AF.INET : AF.INET6;
+  header[1] = route.destination?.prefixLength ?? 0;
+  header[4] = RT_TABLE_MAIN;
+  header[5] = RTPROT_STATIC;
+  header[6] = route.gateway === undefined ? RT_SCOPE.LINK : RT_SCOPE.UNIVERSE;
+  header[7] = RTN_UNICAST;
+  return {
+    type,
+    flags,
+    header,
+    attributes: [
+      ...(route.destination === undefined ? [] : [[RTA.DST, route.destination.address] as const]),
+      ...(route.gateway === undefined ? [] : [[RTA.GATEWAY, route.gateway] as const]),
+      [RTA.OIF, u32(route.linkIndex)],
+      ...(route.metric === undefined ? [] : [[RTA.PRIORITY, u32(route.metric)] as const]),
+    ],
+  };
+}
+
+/** Add a route. */
+export function addRoute(route: Route): Message {
+  return routeMessage(RTM.NEWROUTE, CREATE, route);
+}
+
+/** Replace the route of the same destination and metric. */
+export function replaceRoute(route: Route): Message {
+  return routeMessage(RTM.NEWROUTE, NLM_F.REQUEST | NLM_F.ACK | NLM_F.CREATE | NLM_F.REPLACE, route);
+}
+
+/** Delete a route. */
+export function deleteRoute(route: Route): Message {
+  return routeMessage(RTM.DELROUTE, CHANGE, route);
+}
