@@ -17,26 +17,41 @@
 
 /**
  * Wire types of a field, all little endian.
- * - `u32`, `u64`, `i32`: the number; `max` bounds it (i32: magnitude).
+ * - `u32`, `u64`: the number; `max` bounds it (u32 only).
  * - `slot`: u32 < 32, or `NO_SLOT` where the field is optional.
  * - `text`: u32 length, the bytes, one NUL; no NUL inside; `max` bounds the length (default 4095).
  * - `bytes`: u32 length, the bytes; `max` bounds the length.
- * - `texts`: u32 count, then that many `text`; `max` bounds the count (default 64).
+ * - `texts`: u32 count, then that many `text`; `max` bounds the count (default 64), `textMax` each length (default 4095).
  */
-export type FieldType = 'u32' | 'u64' | 'i32' | 'slot' | 'text' | 'bytes' | 'texts';
+export type FieldType = 'u32' | 'u64' | 'slot' | 'text' | 'bytes' | 'texts';
 
 /** One field of an operation. */
 export interface FieldShape {
   readonly type: FieldType;
   /** Bound of the value, length in bytes, or count; the default depends on `type`. */
   readonly max?: number;
+  /** `texts` only: bound of one element's length in bytes. */
+  readonly textMax?: number;
   /** `slot` only: the field may be `undefined`. */
   readonly optional?: true;
+  /** `slot` only: the operation writes this slot; every other slot field reads one. */
+  readonly result?: true;
 }
+
+/**
+ * Where an operation may stand.
+ * - `first`: only as the first op.
+ * - `process`: it changes the process that runs it, so not before a `clone`.
+ * - `child`: only after a `clone`.
+ * - `last`: only as the last op, after a `clone`; a plan with `clone` needs one.
+ */
+export type Place = 'first' | 'process' | 'child' | 'last';
 
 /** One operation: fields in wire order. */
 export interface OpShape {
   readonly code: number;
+  /** Absent: anywhere. */
+  readonly place?: Place;
   readonly fields: Readonly<Record<string, FieldShape>>;
 }
 
@@ -54,6 +69,7 @@ export const PLAN_MAX_BYTES = 4 * 1024 * 1024;
 export const PLAN_MAX_OPS = 4096;
 
 const slot: FieldShape = { type: 'slot' };
+const result: FieldShape = { type: 'slot', result: true };
 const optionalSlot: FieldShape = { type: 'slot', optional: true };
 const u32: FieldShape = { type: 'u32' };
 const u64: FieldShape = { type: 'u64' };
@@ -61,6 +77,10 @@ const flag: FieldShape = { type: 'u32', max: 1 };
 const text: FieldShape = { type: 'text' };
 const name: FieldShape = { type: 'text', max: 255 };
 const texts: FieldShape = { type: 'texts' };
+/** Lines of a uid_map or gid_map; the kernel takes 340. */
+const idMap: FieldShape = { type: 'text', max: 16384 };
+/** argv and envp: each string at most MAX_ARG_STRLEN with its NUL. */
+const argStrings: FieldShape = { type: 'texts', max: 65536, textMax: 131071 };
 const mode: FieldShape = { type: 'u32', max: 0o177777 };
 
 /**
@@ -75,6 +95,7 @@ export const OPS = {
   /** How the monitor keeps its process; only valid as the first op of a start plan. See docs/chisel-protocol.md. */
   monitor: {
     code: 1,
+    place: 'first',
     fields: {
       /** Host directory (0700) where the monitor binds `monitor.sock`. */
       runDir: text,
@@ -112,8 +133,8 @@ export const OPS = {
     fields: {
       flags: u64,
       cgroup: optionalSlot,
-      uidMap: text,
-      gidMap: text,
+      uidMap: idMap,
+      gidMap: idMap,
       denySetgroups: flag,
     },
   },
@@ -122,11 +143,17 @@ export const OPS = {
   /** setns(slot, flags); `slot` is a namespace file (flags may be 0) or a pidfd (flags name the namespaces). */
   setns: { code: 4, fields: { slot, flags: u64 } },
   /** pidfd_open(pid) into `slot`; fails with ESRCH unless the process' start time (field 22 of /proc/PID/stat, ticks) is `startTicks`; 0 skips that check. */
-  pidfd: { code: 5, fields: { slot, pid: { type: 'u32', max: 4194304 }, startTicks: u64 } },
+  pidfd: { code: 5, fields: { slot: result, pid: { type: 'u32', max: 4194304 }, startTicks: u64 } },
+
+  /**
+   * A new user namespace with these maps and nothing in it, its file into
+   * `slot`: for id-mapped mounts. The process that made it is gone again.
+   */
+  userns: { code: 6, fields: { slot: result, uidMap: idMap, gidMap: idMap } },
 
   // ── files, trusted host paths or below a slot ────────────────────────────
   /** openat(dir or AT_FDCWD, path, flags | O_CLOEXEC); `path` is a host path when `dir` is absent, else resolved in root `dir`. */
-  open: { code: 10, fields: { slot, dir: optionalSlot, path: text, flags: u32 } },
+  open: { code: 10, fields: { slot: result, dir: optionalSlot, path: text, flags: u32 } },
   /** mkdir of a host path; EEXIST is success. Not recursive. */
   mkdir: { code: 11, fields: { path: text, mode } },
   /** rmdir of a host path; ENOENT is success; EBUSY is retried for `busyMs` milliseconds. */
@@ -138,35 +165,69 @@ export const OPS = {
    */
   write: {
     code: 13,
-    fields: { dir: optionalSlot, path: text, data: { type: 'bytes', max: 65536 }, skipMissing: flag },
+    fields: {
+      dir: optionalSlot,
+      path: text,
+      data: { type: 'bytes', max: 65536 },
+      skipMissing: flag,
+    },
   },
   /** As `write`, below the calling process' own directory of the procfs root `proc` (e.g. `oom_score_adj`, `attr/apparmor/exec`). */
-  'write-self': { code: 14, fields: { proc: slot, path: name, data: { type: 'bytes', max: 4096 }, skipMissing: flag } },
+  'write-self': {
+    code: 14,
+    fields: { proc: slot, path: name, data: { type: 'bytes', max: 4096 }, skipMissing: flag },
+  },
   /** mkdir -p in root: missing components are made `mode`, owner `uid`:`gid`, each relative to its parent's fd. */
   mkdirs: { code: 15, fields: { root: slot, path: text, mode, uid: u32, gid: u32 } },
   /** mknodat(dir, name) then fchownat and fchmodat; `dir` is a file system this plan made. */
-  mknod: { code: 16, fields: { dir: slot, name, mode, major: u32, minor: u32, uid: u32, gid: u32 } },
+  mknod: {
+    code: 16,
+    fields: { dir: slot, name, mode, major: u32, minor: u32, uid: u32, gid: u32 },
+  },
   /** symlinkat(target, dir, name); EEXIST is success only when the link already has this target. */
   symlink: { code: 17, fields: { dir: slot, name, target: text } },
   /** Create or truncate a regular file in root (parents must exist), O_NOFOLLOW, then write `data`. */
-  'create-file': { code: 18, fields: { root: slot, path: text, mode, data: { type: 'bytes', max: 1048576 } } },
+  'create-file': {
+    code: 18,
+    fields: { root: slot, path: text, mode, data: { type: 'bytes', max: 1048576 } },
+  },
   /** fstat(slot) must be the character device major:minor, else ENODEV. */
   'verify-device': { code: 19, fields: { slot, major: u32, minor: u32 } },
   /** Read a regular file in root, at most `maxBytes` (more: EFBIG); its bytes are appended to the reply's data as u32 errno, u32 length, bytes. Failing to open is data, not a failed op. */
   read: { code: 20, fields: { root: slot, path: text, maxBytes: { type: 'u32', max: 16777216 } } },
 
+  /**
+   * Load `program` (struct bpf_insn[], type BPF_PROG_TYPE_CGROUP_DEVICE) and make
+   * it the only one attached to the cgroup v2 directory in `cgroup`; at no
+   * moment is none attached once one was.
+   */
+  'cgroup-device': { code: 21, fields: { cgroup: slot, program: { type: 'bytes', max: 32768 } } },
+
   // ── mounts, by fd ────────────────────────────────────────────────────────
   /** mount(NULL, path, NULL, flags): propagation of the tree at a host path. */
   propagation: { code: 30, fields: { path: text, flags: u64 } },
   /** fsopen + fsconfig + fsmount: a detached mount in `slot`. `options` are `key` or `key=value`; `attrs` are MOUNT_ATTR_*. */
-  fsmount: { code: 31, fields: { slot, fsType: name, source: text, options: texts, attrs: u64 } },
+  fsmount: {
+    code: 31,
+    fields: { slot: result, fsType: name, source: text, options: texts, attrs: u64 },
+  },
   /** A detached overlay mount; `lower` top first, host paths; empty `upper` and `work`: read-only. `lowerdir+` where the kernel has it, else one joined option. */
   overlay: {
     code: 32,
-    fields: { slot, lower: { type: 'texts', max: 500 }, upper: text, work: text, options: texts, attrs: u64 },
+    fields: {
+      slot: result,
+      lower: { type: 'texts', max: 500 },
+      upper: text,
+      work: text,
+      options: texts,
+      attrs: u64,
+    },
   },
   /** open_tree(OPEN_TREE_CLONE [| AT_RECURSIVE]) of a host path, or in root `dir` when given; an empty path clones `dir` itself (a directory or a file). */
-  'open-tree': { code: 33, fields: { slot, dir: optionalSlot, path: text, recursive: flag } },
+  'open-tree': {
+    code: 33,
+    fields: { slot: result, dir: optionalSlot, path: text, recursive: flag },
+  },
   /** mount_setattr on the mount in `slot`: `set`/`clear` MOUNT_ATTR_*, `propagation` MS_PRIVATE… or 0, `userns` for MOUNT_ATTR_IDMAP. */
   'mount-attr': {
     code: 34,
@@ -178,39 +239,61 @@ export const OPS = {
    * 2 make an empty file (missing parents are made 0755 0:0 in root).
    * The slot then names the mounted root.
    */
-  attach: { code: 35, fields: { slot, root: optionalSlot, path: text, create: { type: 'u32', max: 2 } } },
+  attach: {
+    code: 35,
+    fields: { slot, root: optionalSlot, path: text, create: { type: 'u32', max: 2 } },
+  },
   /** Hide a path in root: a directory under an empty read-only tmpfs, anything else under the verified `null` device. Missing: success. */
   mask: { code: 36, fields: { root: slot, path: text, null: slot } },
   /** Make a path in root read-only by a recursive bind of itself. Missing: success. */
   'readonly-path': { code: 37, fields: { root: slot, path: text } },
   /** Make the mount in `slot` the root: fchdir, pivot_root(".", "."), umount2(".", MNT_DETACH), chdir("/"). */
-  pivot: { code: 38, fields: { slot } },
+  pivot: { code: 38, place: 'process', fields: { slot } },
   /** umount2(host path, flags); EINVAL and ENOENT are success. */
   umount: { code: 39, fields: { path: text, flags: u32 } },
 
   // ── identity and limits of the running process ───────────────────────────
-  sethostname: { code: 50, fields: { name: { type: 'text', max: 64 } } },
-  setdomainname: { code: 51, fields: { name: { type: 'text', max: 64 } } },
-  rlimit: { code: 52, fields: { resource: { type: 'u32', max: 15 }, soft: u64, hard: u64 } },
-  umask: { code: 53, fields: { mask: { type: 'u32', max: 0o777 } } },
+  sethostname: { code: 50, place: 'process', fields: { name: { type: 'text', max: 64 } } },
+  setdomainname: { code: 51, place: 'process', fields: { name: { type: 'text', max: 64 } } },
+  rlimit: {
+    code: 52,
+    place: 'process',
+    fields: { resource: { type: 'u32', max: 15 }, soft: u64, hard: u64 },
+  },
+  umask: { code: 53, place: 'process', fields: { mask: { type: 'u32', max: 0o777 } } },
   /** Drop every capability not in `keep` from the bounding set. */
-  bounding: { code: 54, fields: { keep: u64 } },
+  bounding: { code: 54, place: 'process', fields: { keep: u64 } },
   /** setgroups(groups), setresgid, setresuid with PR_SET_KEEPCAPS; `groups` are u32 each, little endian. */
-  identity: { code: 55, fields: { uid: u32, gid: u32, groups: { type: 'bytes', max: 262144 } } },
+  identity: {
+    code: 55,
+    place: 'process',
+    fields: { uid: u32, gid: u32, groups: { type: 'bytes', max: 262144 } },
+  },
   /** capset, then the ambient set; every bit is 1 << CAP_*. */
-  capset: { code: 56, fields: { effective: u64, permitted: u64, inheritable: u64, ambient: u64 } },
-  'no-new-privs': { code: 57, fields: {} },
+  capset: {
+    code: 56,
+    place: 'process',
+    fields: { effective: u64, permitted: u64, inheritable: u64, ambient: u64 },
+  },
+  'no-new-privs': { code: 57, place: 'process', fields: {} },
   /** seccomp(SECCOMP_SET_MODE_FILTER, flags, filter); `filter` is struct sock_filter[]. */
-  seccomp: { code: 58, fields: { flags: u32, filter: { type: 'bytes', max: 65536 } } },
+  seccomp: {
+    code: 58,
+    place: 'process',
+    fields: { flags: u32, filter: { type: 'bytes', max: 65536 } },
+  },
   /** chdir(path); then the kernel's getcwd must start with `/`, else ENOTDIR. Missing components are not made. */
-  chdir: { code: 59, fields: { path: text } },
-  personality: { code: 60, fields: { persona: u32 } },
+  chdir: { code: 59, place: 'process', fields: { path: text } },
+  personality: { code: 60, place: 'process', fields: { persona: u32 } },
   /** setsid(2). */
-  setsid: { code: 61, fields: {} },
+  setsid: { code: 61, place: 'process', fields: {} },
 
   // ── standard streams and execve ──────────────────────────────────────────
-  /** Connect 0, 1, 2 to the pipes (or null) the monitor made. */
-  stdio: { code: 70, fields: {} },
+  /**
+   * Connect 0, 1, 2 to the pipes (or null) the monitor made. Pipes are given to
+   * `uid`:`gid`, so that the process can open /dev/stdout again.
+   */
+  stdio: { code: 70, place: 'child', fields: { uid: u32, gid: u32 } },
   /**
    * A new console of the devpts in `devpts` (its magic is checked): open ptmx,
    * unlock, TIOCGPTPEER, set the size, send the master to the monitor, setsid,
@@ -219,10 +302,18 @@ export const OPS = {
    */
   console: {
     code: 71,
-    fields: { slot, devpts: slot, rows: { type: 'u32', max: 65535 }, columns: { type: 'u32', max: 65535 }, uid: u32, gid: u32 },
+    place: 'child',
+    fields: {
+      slot: result,
+      devpts: slot,
+      rows: { type: 'u32', max: 65535 },
+      columns: { type: 'u32', max: 65535 },
+      uid: u32,
+      gid: u32,
+    },
   },
   /** close_range(3, ~0, CLOEXEC) keeping the first `preserve` descriptors after 2. */
-  'close-fds': { code: 72, fields: { preserve: { type: 'u32', max: 1024 } } },
+  'close-fds': { code: 72, place: 'child', fields: { preserve: { type: 'u32', max: 1024 } } },
   /**
    * execve; must be the last op. A name without `/` is searched in `search`
    * (directories) as execvp does; ENOENT and EACCES tell "not found" from "cannot run".
@@ -231,12 +322,13 @@ export const OPS = {
    */
   exec: {
     code: 73,
-    fields: { argv: { type: 'texts', max: 65536 }, env: { type: 'texts', max: 65536 }, search: texts, init: flag },
+    place: 'last',
+    fields: { argv: argStrings, env: argStrings, search: texts, init: flag },
   },
 
   // ── network ──────────────────────────────────────────────────────────────
   /** socket(AF_NETLINK, SOCK_RAW, protocol) into `slot`; it stays in the network namespace it was made in. */
-  'netlink-open': { code: 80, fields: { slot, protocol: { type: 'u32', max: 31 } } },
+  'netlink-open': { code: 80, fields: { slot: result, protocol: { type: 'u32', max: 31 } } },
   /**
    * Send `messages` (complete nlmsghdr records, one datagram) and wait for the
    * ack of each that has NLM_F_ACK; the first error is the op's errno. `patches`: pairs of u32
@@ -251,17 +343,89 @@ export const OPS = {
       ignore: { type: 'u32', max: 4095 },
     },
   },
+  /**
+   * Send one request and append what answers it (all messages up to NLMSG_DONE,
+   * or one message) to the reply's data as u32 errno, u32 length, bytes; more
+   * than `maxBytes` is EFBIG. An error answer is data, not a failed op.
+   */
+  'netlink-query': {
+    code: 82,
+    fields: {
+      slot,
+      message: { type: 'bytes', max: 65536 },
+      maxBytes: { type: 'u32', max: 16777216 },
+    },
+  },
 } as const satisfies Readonly<Record<string, OpShape>>;
 
 /**
- * Kernel calls that a failing op can name, in wire order (index = number).
+ * What a failing op can name, in wire order (index = number): a system call, or
+ * `decode` (the plan's bytes), `uid_map`, `gid_map`, `setgroups-deny` (writes to
+ * /proc/PID/…), `interpreter` (execve found the program but not what must run it).
  * Append only.
  */
 export const CALLS = [
-  'none', 'decode', 'clone3', 'unshare', 'setns', 'pidfd_open', 'open', 'openat2', 'mkdir', 'rmdir', 'write', 'read',
-  'mknod', 'symlink', 'fstat', 'fchown', 'fchmod', 'mount', 'fsopen', 'fsconfig', 'fsmount', 'open_tree',
-  'mount_setattr', 'move_mount', 'pivot_root', 'umount2', 'sethostname', 'setdomainname', 'prlimit', 'prctl',
-  'setgroups', 'setresgid', 'setresuid', 'capset', 'seccomp', 'chdir', 'getcwd', 'personality', 'setsid', 'dup3',
-  'ioctl', 'sendmsg', 'recvmsg', 'close_range', 'execve', 'socket', 'bind', 'fork', 'pipe', 'waitpid', 'statfs',
-  'readlink', 'fchdir', 'poll', 'uid_map', 'gid_map',
+  'none',
+  'decode',
+  'clone3',
+  'unshare',
+  'setns',
+  'pidfd_open',
+  'open',
+  'openat2',
+  'mkdir',
+  'rmdir',
+  'write',
+  'read',
+  'mknod',
+  'symlink',
+  'fstat',
+  'fchown',
+  'fchmod',
+  'mount',
+  'fsopen',
+  'fsconfig',
+  'fsmount',
+  'open_tree',
+  'mount_setattr',
+  'move_mount',
+  'pivot_root',
+  'umount2',
+  'sethostname',
+  'setdomainname',
+  'prlimit',
+  'prctl',
+  'setgroups',
+  'setresgid',
+  'setresuid',
+  'capset',
+  'seccomp',
+  'chdir',
+  'getcwd',
+  'personality',
+  'setsid',
+  'dup3',
+  'ioctl',
+  'sendmsg',
+  'recvmsg',
+  'close_range',
+  'execve',
+  'socket',
+  'bind',
+  'fork',
+  'pipe',
+  'waitpid',
+  'statfs',
+  'readlink',
+  'fchdir',
+  'poll',
+  'uid_map',
+  'gid_map',
+  'setgroups-deny',
+  'interpreter',
+  'bpf',
+  'socketpair',
+  'fcntl',
+  'mmap',
+  'getdents',
 ] as const;
