@@ -24,7 +24,7 @@ uint32_t log_record_length(const uint8_t *bytes, size_t available) {
   uint32_t n = get_u32(bytes);
   if (n == 0 || n > LOG_PAYLOAD_MAX || n + LOG_HEAD + LOG_TAIL > available) return 0;
   if (bytes[4] != 1 && bytes[4] != 2) return 0;
-  if (bytes[5] > LOG_FLAG_NOTE || get_u32(bytes + LOG_HEAD + n) != n) return 0;
+  if (bytes[5] > (LOG_FLAG_NOTE | LOG_FLAG_CONTINUES) || get_u32(bytes + LOG_HEAD + n) != n) return 0;
   return n + LOG_HEAD + LOG_TAIL;
 }
 

@@ -210,7 +210,10 @@ static struct cursor append(struct log *log, uint8_t *record, uint32_t n, uint8_
 }
 
 struct cursor log_append(struct log *log, uint8_t *record, uint32_t n, uint8_t stream) {
-  return append(log, record, n, stream, 0);
+  bool *is_inside_line = &log->is_inside_line[stream - 1];
+  uint8_t flags = *is_inside_line ? LOG_FLAG_CONTINUES : 0;
+  *is_inside_line = record[LOG_HEAD + n - 1] != '\n';
+  return append(log, record, n, stream, flags);
 }
 
 /* The memory segment becomes the file of its number: offsets stay, so cursors stay true. False: not yet. */

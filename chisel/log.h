@@ -22,6 +22,7 @@
 #define LOG_RECORD_MAX (LOG_HEAD + LOG_PAYLOAD_MAX + LOG_TAIL)
 #define LOG_INDEX_MAX 160u
 #define LOG_FLAG_NOTE 1u          /* a record written by carve, not by the process: attached clients do not see it */
+#define LOG_FLAG_CONTINUES 2u     /* the payload starts inside a line of its stream */
 #define LOG_NOTE 160u             /* bytes that the text of a note needs at most */
 #define LOG_CAPACITY_MIN 262144u  /* bytes a log keeps at least, over all its segments */
 
@@ -52,6 +53,7 @@ struct log {
   int error;             /* errno that sent the log to memory */
   bool is_in_memory;     /* the newest segment is the memory segment */
   bool is_prepared;      /* the directory was looked at */
+  bool is_inside_line[2]; /* of stdout, stderr: the last byte was not a newline */
   /* Called before a segment that cursors may still read is given up; they dup `fd` or lose their place. */
   void (*leave)(int fd, uint32_t number, uint64_t size);
 };
