@@ -42,10 +42,15 @@ export interface LayerFacts {
   readonly sizeBytes: number;
   /** Count of its files, directories and other entries. */
   readonly entries: number;
-  /** Attributes of its root; `undefined`: the layer does not say, the parent's hold. */
-  readonly root?: RootAttributes;
+  /** Attributes of the root directory with this layer on top: its own, else its parent's. */
+  readonly root: RootAttributes;
+  /** The layer replaces the whole root (an opaque root directory): the layers below it are not mounted. */
+  readonly hidesBelow?: true;
   readonly captured: Readonly<Record<CapturedPath, CapturedFile>>;
 }
+
+/** The root directory of a layer that has none below it and does not describe it. */
+export const DEFAULT_ROOT: RootAttributes = { mode: 0o755, uid: 0, gid: 0 };
 
 /** The captured files of a whole image: the topmost layer that says something wins. */
 export function mergeCaptured(layers: readonly LayerFacts[]): Readonly<Record<CapturedPath, CapturedFile>> {

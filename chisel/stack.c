@@ -1,0 +1,221 @@
+/* See stack.h. Layers are immutable and carve's own: what is looked up does not change meanwhile. */
+#define _GNU_SOURCE
+#include "stack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/types.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define XATTR_VALUE_MAX 65536
+#define XATTR_LIST_SIZE 65536
+
+int stack_open(struct stack *stack, char *const *paths, size_t count) {
+  stack->count = 0;
+  if (count > STACK_MAX)
+    return E2BIG;
+  for (size_t i = 0; i < count; i++) {
+    int fd = open(paths[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+      return errno;
+    stack->fds[stack->count++] = fd;
+  }
+  return 0;
+}
+
+bool stack_is_whiteout(const struct stat *st) {
+  return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
+}
+
+bool stack_is_opaque(int dir) {
+  char value = 0;
+  if (fgetxattr(dir, "trusted.overlay.opaque", &value, 1) == 1 && value == 'y')
+    return true;
+  return fgetxattr(dir, "user.overlay.opaque", &value, 1) == 1 && value == 'y';
+}
+
+bool stack_is_private_xattr(const char *name) {
+  return strncmp(name, "trusted.overlay.", 16) == 0 || strncmp(name, "user.overlay.", 13) == 0;
+}
+
+/* The next component of `*path` into `name`; false at the end or when it is not a plain name. */
+static bool next_component(const char **path, char name[256], int *error) {
+  size_t length = strcspn(*path, "/");
+  *error = 0;
+  if (length == 0)
+    return false;
+  if (length > 255 || (length <= 2 && strncmp(*path, "..", length) == 0)) {
+    *error = EINVAL;
+    return false;
+  }
+  memcpy(name, *path, length);
+  name[length] = '\0';
+  *path += length;
+  if (**path == '/')
+    (*path)++;
+  return true;
+}
+
+enum found { FOUND, NOT_HERE, HIDDEN, FAILED };
+
+/* Looks in one layer. NOT_HERE: a lower layer may have it. HIDDEN: none below can show it. */
+static enum found find_in_layer(int layer, const char *path, struct stack_entry *entry, int *error) {
+  bool opaque = false;
+  int dir = fcntl(layer, F_DUPFD_CLOEXEC, 0);
+  if (dir < 0) {
+    *error = errno;
+    return FAILED;
+  }
+  while (next_component(&path, entry->name, error)) {
+    opaque = opaque || stack_is_opaque(dir);
+    if (fstatat(dir, entry->name, &entry->st, AT_SYMLINK_NOFOLLOW) < 0) {
+      *error = errno;
+      close(dir);
+      return *error == ENOENT ? (opaque ? HIDDEN : NOT_HERE) : FAILED;
+    }
+    if (stack_is_whiteout(&entry->st) || (*path != '\0' && !S_ISDIR(entry->st.st_mode))) {
+      *error = *path == '\0' ? ENOENT : ENOTDIR;
+      close(dir);
+      return HIDDEN;
+    }
+    if (*path == '\0') {
+      entry->dir = dir;
+      return FOUND;
+    }
+    int child = openat(dir, entry->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    *error = errno;
+    close(dir);
+    if (child < 0)
+      return FAILED;
+    dir = child;
+  }
+  close(dir);
+  if (*error == 0)
+    *error = EINVAL;
+  return FAILED;
+}
+
+int stack_find(const struct stack *stack, const char *path, struct stack_entry *entry) {
+  for (size_t i = 0; i < stack->count; i++) {
+    int error = 0;
+    switch (find_in_layer(stack->fds[i], path, entry, &error)) {
+    case FOUND:
+      return 0;
+    case NOT_HERE:
+      break;
+    case HIDDEN:
+    case FAILED:
+      return error;
+    }
+  }
+  return ENOENT;
+}
+
+/* lgetxattr and lsetxattr see a bare name in the current directory only. */
+static int copy_one_xattr(int from, const char *from_name, int to, const char *to_name, int fd, const char *key) {
+  static char value[XATTR_VALUE_MAX];
+  if (fchdir(from) < 0)
+    return errno;
+  ssize_t size = lgetxattr(from_name, key, value, sizeof(value));
+  if (size < 0)
+    return errno;
+  if (fd >= 0)
+    return fsetxattr(fd, key, value, (size_t)size, 0) < 0 ? errno : 0;
+  if (fchdir(to) < 0)
+    return errno;
+  return lsetxattr(to_name, key, value, (size_t)size, 0) < 0 ? errno : 0;
+}
+
+static int copy_xattrs(const struct stack_entry *entry, int dir, const char *name, int fd) {
+  static char list[XATTR_LIST_SIZE];
+  if (fchdir(entry->dir) < 0)
+    return errno;
+  ssize_t size = llistxattr(entry->name, list, sizeof(list));
+  if (size < 0)
+    return errno == ENOTSUP ? 0 : errno;
+  for (const char *key = list; key < list + size; key += strlen(key) + 1) {
+    if (stack_is_private_xattr(key))
+      continue;
+    int error = copy_one_xattr(entry->dir, entry->name, dir, name, fd, key);
+    if (error != 0)
+      return error;
+  }
+  return 0;
+}
+
+int stack_copy_attributes(const struct stack_entry *entry, int dir, const char *name, int fd, const char **call) {
+  const struct timespec times[2] = { entry->st.st_mtim, entry->st.st_mtim };
+  bool is_link = S_ISLNK(entry->st.st_mode);
+  *call = "fchownat";
+  if (fd >= 0 ? fchown(fd, entry->st.st_uid, entry->st.st_gid) < 0
+        : fchownat(dir, name, entry->st.st_uid, entry->st.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+    return errno;
+  *call = "fchmodat";
+  if (!is_link && (fd >= 0 ? fchmod(fd, entry->st.st_mode & 07777) < 0
+         : fchmodat(dir, name, entry->st.st_mode & 07777, 0) < 0))
+    return errno;
+  *call = "setxattr";
+  int error = copy_xattrs(entry, dir, name, fd);
+  if (error != 0)
+    return error;
+  *call = "utimensat";
+  if (fd >= 0 ? futimens(fd, times) < 0 : utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
+    return errno;
+  return 0;
+}
+
+static int copy_data(int from, int to, const char **call) {
+  *call = "copy_file_range";
+  for (;;) {
+    ssize_t n = copy_file_range(from, NULL, to, NULL, (size_t)1 << 30, 0);
+    if (n < 0)
+      return errno;
+    if (n == 0)
+      return 0;
+  }
+}
+
+static int copy_file(const struct stack_entry *entry, int dir, const char *name, const char **call) {
+  *call = "openat";
+  int from = openat(entry->dir, entry->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (from < 0)
+    return errno;
+  int to = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int error = to < 0 ? errno : copy_data(from, to, call);
+  if (error == 0)
+    error = stack_copy_attributes(entry, dir, name, to, call);
+  close(from);
+  if (to >= 0 && close(to) < 0 && error == 0) {
+    *call = "close";
+    error = errno;
+  }
+  return error;
+}
+
+int stack_copy(const struct stack_entry *entry, int dir, const char *name, const char **call) {
+  char target[PATH_MAX];
+  if (S_ISREG(entry->st.st_mode))
+    return copy_file(entry, dir, name, call);
+  if (S_ISLNK(entry->st.st_mode)) {
+    *call = "readlinkat";
+    ssize_t size = readlinkat(entry->dir, entry->name, target, sizeof(target) - 1);
+    if (size < 0)
+      return errno;
+    target[size] = '\0';
+    *call = "symlinkat";
+    if (symlinkat(target, dir, name) < 0)
+      return errno;
+  } else {
+    *call = "mknodat";
+    if (S_ISDIR(entry->st.st_mode))
+      return EPERM;
+    if (mknodat(dir, name, (entry->st.st_mode & S_IFMT) | 0600, entry->st.st_rdev) < 0)
+      return errno;
+  }
+  return stack_copy_attributes(entry, dir, name, -1, call);
+}

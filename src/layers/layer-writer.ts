@@ -1,0 +1,50 @@
+/**
+ * What a layer's tree needs to be written to a directory: the narrow interface
+ * between the code that decides (`tree.ts`) and the code that encodes
+ * (`unpack-ops.ts`). Paths and names are byte strings.
+ */
+
+/** An extended attribute to set. */
+export interface WriterXattr {
+  readonly name: string;
+  readonly value: Uint8Array;
+  /** A file system or object that does not take it is no failure. */
+  readonly isOptional: boolean;
+}
+
+/** Attributes of one object. */
+export interface WriterAttributes {
+  /** Permission bits, 0..0o7777. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtimeS: number;
+  readonly mtimeNs: number;
+  readonly xattrs: readonly WriterXattr[];
+}
+
+/** Kinds of nodes without content. */
+export type NodeType = 'char' | 'block' | 'fifo';
+
+/** Writes objects one by one; names are single components of the current directory. */
+export interface LayerWriter {
+  /** Make the directory at `path` (below the layer's root, `''` is the root) the current one. */
+  changeDirectory(path: string): void;
+  makeDirectory(name: string): void;
+  /** Exactly `sizeBytes` of {@link fileData} from offset 0 on follow, then {@link endFile}. `isDense` false: data may have holes. */
+  beginFile(name: string, sizeBytes: number, attributes: WriterAttributes, isDense: boolean): void;
+  fileData(chunk: Uint8Array, offsetBytes: number): void;
+  endFile(): void;
+  makeSymlink(name: string, target: string, attributes: WriterAttributes): void;
+  /** Hard link to `targetName` in the directory `targetDirectory`. */
+  makeLink(name: string, targetDirectory: string, targetName: string): void;
+  makeNode(name: string, type: NodeType, major: number, minor: number, attributes: WriterAttributes): void;
+  unlink(name: string): void;
+  removeDirectory(name: string): void;
+  /** Attributes of the current directory. */
+  setAttributes(attributes: WriterAttributes): void;
+  /** The current directory gets the attributes that `path` has in the layers below; `fallback` where it is none there. The attributes' xattrs are set in both cases. */
+  inheritAttributes(path: string, fallback: WriterAttributes): void;
+  /** Copy the file `path` of the layers below to `name`. */
+  copyFromBelow(name: string, path: string): void;
+}

@@ -1,0 +1,361 @@
+/**
+ * The tree of one layer, kept in memory while its archive goes by. It decides
+ * where each entry lands and writes it at once; whiteouts and the attributes of
+ * directories are written at the end.
+ *
+ * **Invariants**
+ * - The directory starts empty, so this tree is the truth: nothing on the disk
+ *   is ever looked at, and a link found there is never followed. Links of the
+ *   layer itself are resolved here, inside its root.
+ * - The last entry of a name wins; a directory over a directory keeps its
+ *   content; whiteouts concern the layers below, wherever they stand.
+ *
+ * Source: OCI image-spec 1.1.1 layer.md; docs/architecture.md invariant 4.
+ */
+import { DEFAULT_ROOT, type RootAttributes } from '../spec/layer.ts';
+import { EngineError } from '../base/error.ts';
+import { classifyEntry, PATH_BYTES_MAX, refuse, splitLayerPath } from './layer-path.ts';
+import type { LayerWriter, NodeType, WriterAttributes, WriterXattr } from './layer-writer.ts';
+import { CaptureTable } from './capture.ts';
+import { quoteName, type TarEntry } from './tar-entry.ts';
+import { attributesOf } from './tree-attributes.ts';
+
+/** A directory of the layer. */
+export interface TreeDirectory {
+  readonly kind: 'directory';
+  /** Below the root, `''` for the root. */
+  readonly path: string;
+  readonly parent: TreeDirectory | undefined;
+  readonly children: Map<string, TreeNode>;
+  /** Names of the layers below that are hidden. */
+  readonly whiteouts: Set<string>;
+  /** Nothing of the layers below shows through. */
+  isOpaque: boolean;
+  /** `undefined`: only implied by a path; `impliedAt` then tells when. */
+  attributes: WriterAttributes | undefined;
+  readonly impliedAtS: number;
+}
+
+/** A symbolic link of the layer. */
+export interface TreeSymlink {
+  readonly kind: 'symlink';
+  readonly target: string;
+}
+
+/** Anything in a directory; a number is a file of that many bytes, `special` a device or fifo. */
+export type TreeNode = TreeDirectory | TreeSymlink | number | 'special';
+
+/** How a layer is to be written. */
+export interface TreeOptions {
+  /** There are layers below: whiteouts and links to their files mean something. */
+  readonly hasParent: boolean;
+  /** Root attributes of the layers below. */
+  readonly parentRoot?: RootAttributes;
+  /** Name space of overlayfs' own attributes: `user` in a user namespace. */
+  readonly overlayXattrs: 'trusted' | 'user';
+  /** Leave device nodes out (a user namespace cannot make them). */
+  readonly skipDevices: boolean;
+}
+
+/** What is known once a tree is written. */
+export interface TreeFacts {
+  readonly sizeBytes: number;
+  readonly entries: number;
+  readonly root: RootAttributes;
+  readonly hidesBelow: boolean;
+}
+
+/** Links followed while one path is resolved, as the kernel's limit. */
+const SYMLINKS_MAX = 40;
+
+/** Takes the entries of one layer in order. Not usable after an error. */
+export class LayerTree {
+  readonly captures: CaptureTable = new CaptureTable();
+  readonly #writer: LayerWriter;
+  readonly #options: TreeOptions;
+  readonly #root: TreeDirectory = newDirectory('', undefined, 0);
+  #current: TreeDirectory = this.#root;
+  #entries = 0;
+  #sizeBytes = 0;
+  /** The directory of the last entry, so that a run of files in one directory resolves once. */
+  #lastPath: string | undefined;
+  #lastDirectory: TreeDirectory = this.#root;
+
+  constructor(writer: LayerWriter, options: TreeOptions) {
+    this.#writer = writer;
+    this.#options = options;
+  }
+
+  get root(): TreeDirectory {
+    return this.#root;
+  }
+
+  /** Place an entry. True when its data is wanted: hand it to the writer, then call `endFile`. Errors: `invalid`. */
+  addEntry(entry: TarEntry): boolean {
+    const components = splitLayerPath(entry.path);
+    if (components.length === 0) {
+      if (entry.type !== 'directory') throw refuse(entry.path, 'names the root, which is a directory');
+      this.#root.attributes = attributesOf(entry);
+      return false;
+    }
+    const name = classifyEntry(components, entry.path);
+    if (name.kind === 'ignored') return false;
+    const directory = this.#parentOf(components, entry);
+    switch (name.kind) {
+      case 'plain':
+        return this.#place(directory, name.name, entry);
+      case 'whiteout':
+        checkWhiteout(entry);
+        directory.whiteouts.add(name.name);
+        return false;
+      case 'opaque':
+        checkWhiteout(entry);
+        directory.isOpaque = true;
+        return false;
+    }
+  }
+
+  /** Write what had to wait for the whole archive. */
+  finish(): TreeFacts {
+    const root = this.#root.attributes ?? this.#options.parentRoot ?? DEFAULT_ROOT;
+    const hidesBelow = this.#options.hasParent && this.#root.isOpaque;
+    this.#root.attributes ??= { ...DEFAULT_ROOT, ...this.#options.parentRoot, mtimeS: 0, mtimeNs: 0, xattrs: [] };
+    // An overlay always merges its layers' roots: an opaque root is the snapshot store's matter (`hidesBelow`).
+    this.#root.isOpaque = false;
+    this.#finishDirectory(this.#root, hidesBelow);
+    return {
+      sizeBytes: this.#sizeBytes,
+      entries: this.#entries,
+      root: { mode: root.mode, uid: root.uid, gid: root.gid },
+      hidesBelow,
+    };
+  }
+
+  // ── where an entry goes ──────────────────────────────────────────────────
+
+  #parentOf(components: readonly string[], entry: TarEntry): TreeDirectory {
+    const slash = entry.path.lastIndexOf('/');
+    const last = entry.path.slice(slash + 1);
+    // `a/` and `a/.` name the directory itself, not something in it.
+    const path = last === '' || last === '.' ? undefined : entry.path.slice(0, slash + 1);
+    if (path !== undefined && path === this.#lastPath) return this.#lastDirectory;
+    const directory = this.#resolve(components.slice(0, -1), entry, true);
+    if (directory === undefined) throw refuse(entry.path, 'has no directory');
+    this.#lastPath = path;
+    this.#lastDirectory = directory;
+    return directory;
+  }
+
+  /** Walk down from the root through the layer's own links. Missing directories are made when `isCreating`. */
+  #resolve(components: readonly string[], entry: TarEntry, isCreating: boolean): TreeDirectory | undefined {
+    const pending = components.toReversed();
+    let directory = this.#root;
+    let links = 0;
+    for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+      if (name === '' || name === '.') continue;
+      if (name === '..') {
+        directory = directory.parent ?? directory;
+        continue;
+      }
+      const child = directory.children.get(name);
+      if (child === undefined) {
+        if (!isCreating) return undefined;
+        directory = this.#makeDirectory(directory, name, entry);
+      } else if (typeof child === 'object' && child.kind === 'directory') {
+        directory = child;
+      } else if (typeof child === 'object') {
+        if (++links > SYMLINKS_MAX) throw refuse(entry.path, 'goes through too many symbolic links');
+        if (child.target.startsWith('/')) directory = this.#root;
+        pending.push(...child.target.split('/').toReversed());
+      } else {
+        throw refuse(entry.path, `lies below ${quoteName(joinPath(directory, name))}, which is not a directory`);
+      }
+    }
+    return directory;
+  }
+
+  // ── what happens there ───────────────────────────────────────────────────
+
+  #place(directory: TreeDirectory, name: string, entry: TarEntry): boolean {
+    const existing = directory.children.get(name);
+    if (entry.type === 'directory') {
+      const isKept = typeof existing === 'object' && existing.kind === 'directory';
+      const target = isKept ? existing : this.#makeDirectory(directory, name, entry);
+      target.attributes = attributesOf(entry);
+      return false;
+    }
+    if (entry.type === 'hardlink') {
+      this.#placeHardlink(directory, name, entry);
+      return false;
+    }
+    if ((entry.type === 'char' || entry.type === 'block') && this.#options.skipDevices) return false;
+    checkLength(directory, name, entry);
+    this.#clear(directory, name);
+    this.#enter(directory);
+    const attributes = attributesOf(entry);
+    if (entry.type === 'file') {
+      this.#writer.beginFile(name, entry.sizeBytes, attributes, entry.dataBytes === entry.sizeBytes);
+      this.#add(directory, name, entry.sizeBytes);
+      if (CaptureTable.mayWant(name)) this.captures.begin(joinPath(directory, name), entry);
+      return true;
+    }
+    if (entry.type === 'symlink') {
+      checkSymlink(entry);
+      this.#writer.makeSymlink(name, entry.linkPath, attributes);
+      this.#add(directory, name, { kind: 'symlink', target: entry.linkPath });
+      return false;
+    }
+    checkDevice(entry, entry.type);
+    this.#writer.makeNode(name, entry.type, entry.deviceMajor, entry.deviceMinor, attributes);
+    this.#add(directory, name, 'special');
+    return false;
+  }
+
+  #placeHardlink(directory: TreeDirectory, name: string, entry: TarEntry): void {
+    const components = splitLayerPath(entry.linkPath);
+    const targetName = components.at(-1);
+    if (targetName === undefined) throw refuse(entry.path, 'is a hard link to the root');
+    checkLength(directory, name, entry);
+    const targetDirectory = this.#resolve(components.slice(0, -1), entry, false);
+    const target = targetDirectory?.children.get(targetName);
+    if (targetDirectory === undefined || target === undefined) {
+      this.#copyFromBelow(directory, name, entry, components);
+      return;
+    }
+    if (typeof target === 'object' && target.kind === 'directory') {
+      throw refuse(entry.path, `is a hard link to the directory ${quoteName(entry.linkPath)}`);
+    }
+    if (targetDirectory === directory && targetName === name) return;
+    this.#clear(directory, name);
+    this.#enter(directory);
+    this.#writer.makeLink(name, targetDirectory.path, targetName);
+    this.#add(directory, name, typeof target === 'number' ? 0 : target);
+  }
+
+  /** The file lies in a layer below: a link across layers cannot be, its content is copied up. */
+  #copyFromBelow(directory: TreeDirectory, name: string, entry: TarEntry, components: readonly string[]): void {
+    if (!this.#options.hasParent) throw refuse(entry.path, `is a hard link to ${quoteName(entry.linkPath)}, which does not exist`);
+    if (components.join('/').length > PATH_BYTES_MAX) throw refuse(entry.path, 'has a link target that is too long');
+    this.#clear(directory, name);
+    this.#enter(directory);
+    this.#writer.copyFromBelow(name, components.join('/'));
+    this.#add(directory, name, 0);
+  }
+
+  #makeDirectory(parent: TreeDirectory, name: string, entry: TarEntry): TreeDirectory {
+    checkLength(parent, name, entry);
+    const wasThere = parent.children.has(name);
+    this.#clear(parent, name);
+    this.#enter(parent);
+    this.#writer.makeDirectory(name);
+    const directory = newDirectory(joinPath(parent, name), parent, entry.mtimeS);
+    // What stood here hid a directory below; one that takes its place begins empty.
+    directory.isOpaque = wasThere;
+    this.#add(parent, name, directory);
+    return directory;
+  }
+
+  #add(directory: TreeDirectory, name: string, node: TreeNode): void {
+    directory.children.set(name, node);
+    this.#entries++;
+    if (typeof node === 'number') this.#sizeBytes += node;
+  }
+
+  /** Remove what the layer put at a name before. */
+  #clear(directory: TreeDirectory, name: string): void {
+    const node = directory.children.get(name);
+    if (node === undefined) return;
+    if (typeof node === 'object' && node.kind === 'directory') {
+      for (const child of [...node.children.keys()]) this.#clear(node, child);
+      this.#enter(directory);
+      this.#writer.removeDirectory(name);
+      this.#lastPath = undefined;
+    } else {
+      this.#enter(directory);
+      this.#writer.unlink(name);
+      // A replaced link may have led elsewhere.
+      this.#lastPath = undefined;
+    }
+    directory.children.delete(name);
+    this.captures.forget(joinPath(directory, name));
+    this.#entries--;
+    if (typeof node === 'number') this.#sizeBytes -= node;
+  }
+
+  #enter(directory: TreeDirectory): void {
+    if (directory === this.#current) return;
+    this.#writer.changeDirectory(directory.path);
+    this.#current = directory;
+  }
+
+  // ── the end ──────────────────────────────────────────────────────────────
+
+  /** Children first: making and removing entries changes a directory's times. `isHidden`: no layer below shows here. */
+  #finishDirectory(directory: TreeDirectory, isHidden: boolean): void {
+    const isDeleted = directory.parent?.whiteouts.has(nameOf(directory)) ?? false;
+    const isMarked = this.#options.hasParent && !isHidden && (directory.isOpaque || isDeleted);
+    for (const child of directory.children.values()) {
+      if (typeof child === 'object' && child.kind === 'directory') this.#finishDirectory(child, isHidden || isMarked);
+    }
+    if (this.#options.hasParent && !isHidden && !isMarked) this.#writeWhiteouts(directory);
+    this.#enter(directory);
+    const opaque = isMarked ? [this.#opaqueXattr()] : [];
+    const { attributes } = directory;
+    const fallback = { ...DEFAULT_ROOT, mtimeS: directory.impliedAtS, mtimeNs: 0, xattrs: opaque };
+    if (attributes !== undefined) this.#writer.setAttributes({ ...attributes, xattrs: [...attributes.xattrs, ...opaque] });
+    else if (this.#options.hasParent && !isHidden && !isDeleted) this.#writer.inheritAttributes(directory.path, fallback);
+    else this.#writer.setAttributes(fallback);
+  }
+
+  #writeWhiteouts(directory: TreeDirectory): void {
+    for (const name of directory.whiteouts) {
+      // What the layer has at the name hides it already.
+      if (directory.children.has(name)) continue;
+      this.#enter(directory);
+      this.#writer.makeNode(name, 'char', 0, 0, WHITEOUT_ATTRIBUTES);
+    }
+  }
+
+  #opaqueXattr(): WriterXattr {
+    return { name: `${this.#options.overlayXattrs}.overlay.opaque`, value: Buffer.from('y'), isOptional: false };
+  }
+}
+
+const WHITEOUT_ATTRIBUTES: WriterAttributes = { mode: 0, uid: 0, gid: 0, mtimeS: 0, mtimeNs: 0, xattrs: [] };
+
+function newDirectory(path: string, parent: TreeDirectory | undefined, impliedAtS: number): TreeDirectory {
+  return { kind: 'directory', path, parent, children: new Map(), whiteouts: new Set(), isOpaque: false, attributes: undefined, impliedAtS };
+}
+
+function nameOf(directory: TreeDirectory): string {
+  return directory.path.slice(directory.path.lastIndexOf('/') + 1);
+}
+
+/** Path of a name in a directory, below the root. */
+export function joinPath(directory: TreeDirectory, name: string): string {
+  return directory.path === '' ? name : `${directory.path}/${name}`;
+}
+
+function checkLength(directory: TreeDirectory, name: string, entry: TarEntry): void {
+  if (directory.path.length + 1 + name.length > PATH_BYTES_MAX) throw refuse(entry.path, 'has a path that is too long');
+}
+
+function checkWhiteout(entry: TarEntry): void {
+  if (entry.type !== 'file' && entry.type !== 'hardlink') throw refuse(entry.path, 'is a whiteout that is not a file');
+}
+
+function checkSymlink(entry: TarEntry): void {
+  if (entry.linkPath === '' || entry.linkPath.includes('\0') || entry.linkPath.length > PATH_BYTES_MAX) {
+    throw refuse(entry.path, 'is a symbolic link with an unusable target');
+  }
+}
+
+function checkDevice(entry: TarEntry, type: NodeType): void {
+  if (type === 'fifo') return;
+  const { deviceMajor: major, deviceMinor: minor } = entry;
+  if (major < 0 || major > 0xfff || minor < 0 || minor > 0xfffff) throw refuse(entry.path, 'has an impossible device number');
+  // overlayfs takes it for a whiteout: only carve itself writes those.
+  if (type === 'char' && major === 0 && minor === 0) {
+    throw new EngineError('invalid', `Cannot unpack layer: ${quoteName(entry.path)} is the character device 0:0, which stands for a deleted file`);
+  }
+}
