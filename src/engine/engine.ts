@@ -19,6 +19,7 @@ import type {
 } from '../spec/docker/container.ts';
 import type { ContainerInspect, ContainerSummary, ExecInspect } from '../spec/docker/inspect.ts';
 import type { HistoryItem, ImageDeleteItem, ImageInspect, ImageSummary } from '../spec/docker/image.ts';
+import type { PathStat } from '../spec/docker/archive.ts';
 import type { EngineEvent, SystemInfo, DiskUsage, ContainerStats } from '../spec/docker/system.ts';
 
 /** Options of every async operation. */
@@ -129,6 +130,29 @@ export interface ContainerOperations {
   changes(ref: string): Promise<readonly { readonly Path: string; readonly Kind: 0 | 1 | 2 }[]>;
   /** The root file system as a tar stream, volumes excluded. */
   export(ref: string, options?: OperationOptions): Promise<Readable>;
+  /**
+   * One path of a container, running or not, volumes included; a symbolic link as such.
+   * Errors: `not-found` (container, or `Could not find the file X in container Y`).
+   */
+  statPath(ref: string, path: string, options?: OperationOptions): Promise<PathStat>;
+  /** The path and what is below it as a tar stream; its first entry is the base name (`.` for `/dir/.`). Errors as `statPath`. */
+  readArchive(ref: string, path: string, options?: OperationOptions): Promise<{ readonly stat: PathStat; readonly archive: Readable }>;
+  /**
+   * Extract a tar stream, compressed or not, into an existing directory of the container.
+   * Errors: `not-found`; `invalid` when the path is no directory, the target is read-only,
+   * or (`keepKinds`) a directory would replace a file or the reverse.
+   */
+  writeArchive(
+    ref: string,
+    path: string,
+    archive: Readable,
+    options: OperationOptions & {
+      /** Refuse to replace a directory by something else, and the reverse. */
+      readonly keepKinds: boolean;
+      /** Everything belongs to the container's user instead of the ids in the archive. */
+      readonly ownByUser: boolean;
+    },
+  ): Promise<void>;
   /** The plan a create + start of this request would run; changes nothing. */
   planRun(request: CreateContainer): Promise<ExplainedPlan>;
   planStart(ref: string): Promise<ExplainedPlan>;
