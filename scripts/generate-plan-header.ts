@@ -35,11 +35,11 @@ function upper(name: string): string {
 
 function fieldRow(field: FieldShape): string {
   const flags = [
-    field.optional === true ? 'FIELD_OPTIONAL' : '',
-    field.result === true ? 'FIELD_RESULT' : '',
-  ].filter((flag) => flag !== '');
+    field.optional === true ? ['FIELD_OPTIONAL'] : [],
+    field.result === true ? ['FIELD_RESULT'] : [],
+  ].flat();
   const bounds = `${fieldBound(field)}u, ${textsElementBound(field)}u`;
-  return `  { FIELD_${upper(field.type)}, ${flags.join(' | ') || '0'}, ${bounds} },`;
+  return `  { FIELD_${upper(field.type)}, ${flags[0] ?? '0'}, ${bounds} },`;
 }
 
 function enumOf(name: string, rows: readonly string[]): string {

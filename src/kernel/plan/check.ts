@@ -92,8 +92,7 @@ function valueProblem(field: FieldShape, value: unknown): string | undefined {
       if (value === undefined && field.optional === true) return undefined;
       return numberProblem(value, SLOT_COUNT - 1);
     case 'u64':
-      if (typeof value !== 'bigint') return 'is not a bigint';
-      return value >= 0n && value <= U64_MAX ? undefined : `is ${value}: it needs 64 bits unsigned`;
+      return wideNumberProblem(value);
     case 'text':
       return textProblem(value, fieldBound(field));
     case 'bytes':
@@ -107,6 +106,11 @@ function valueProblem(field: FieldShape, value: unknown): string | undefined {
 function numberProblem(value: unknown, max: number): string | undefined {
   if (typeof value !== 'number' || !Number.isInteger(value)) return 'is not a whole number';
   return value >= 0 && value <= max ? undefined : `is ${value}: 0 to ${max} are possible`;
+}
+
+function wideNumberProblem(value: unknown): string | undefined {
+  if (typeof value !== 'bigint') return 'is not a bigint';
+  return value >= 0n && value <= U64_MAX ? undefined : `is ${value}: it needs 64 bits unsigned`;
 }
 
 function textProblem(value: unknown, max: number): string | undefined {

@@ -68,20 +68,20 @@ export const PLAN_MAX_BYTES = 4 * 1024 * 1024;
 /** Upper bound of the number of operations in one plan. */
 export const PLAN_MAX_OPS = 4096;
 
-const slot: FieldShape = { type: 'slot' };
-const result: FieldShape = { type: 'slot', result: true };
-const optionalSlot: FieldShape = { type: 'slot', optional: true };
-const u32: FieldShape = { type: 'u32' };
-const u64: FieldShape = { type: 'u64' };
-const flag: FieldShape = { type: 'u32', max: 1 };
-const text: FieldShape = { type: 'text' };
-const name: FieldShape = { type: 'text', max: 255 };
-const texts: FieldShape = { type: 'texts' };
+const slot = { type: 'slot' } as const satisfies FieldShape;
+const result = { type: 'slot', result: true } as const satisfies FieldShape;
+const optionalSlot = { type: 'slot', optional: true } as const satisfies FieldShape;
+const u32 = { type: 'u32' } as const satisfies FieldShape;
+const u64 = { type: 'u64' } as const satisfies FieldShape;
+const flag = { type: 'u32', max: 1 } as const satisfies FieldShape;
+const text = { type: 'text' } as const satisfies FieldShape;
+const name = { type: 'text', max: 255 } as const satisfies FieldShape;
+const texts = { type: 'texts' } as const satisfies FieldShape;
 /** Lines of a uid_map or gid_map; the kernel takes 340. */
-const idMap: FieldShape = { type: 'text', max: 16384 };
+const idMap = { type: 'text', max: 16384 } as const satisfies FieldShape;
 /** argv and envp: each string at most MAX_ARG_STRLEN with its NUL. */
-const argStrings: FieldShape = { type: 'texts', max: 65536, textMax: 131071 };
-const mode: FieldShape = { type: 'u32', max: 0o177777 };
+const argStrings = { type: 'texts', max: 65536, textMax: 131071 } as const satisfies FieldShape;
+const mode = { type: 'u32', max: 0o177777 } as const satisfies FieldShape;
 
 /**
  * Every operation.

@@ -40,17 +40,12 @@ export function opShape(name: OpName): OpShape {
 
 /** Fields of an operation in wire order. */
 export function opFields(name: OpName): readonly (readonly [string, FieldShape])[] {
-  return FIELDS[name];
+  return FIELDS.get(name) ?? [];
 }
 
 /** Operation names in the order of the schema. */
 export const OP_NAMES: readonly OpName[] = Object.keys(OPS).filter(isOpName);
 
-const FIELDS = buildFields();
-
-function buildFields(): Record<OpName, readonly (readonly [string, FieldShape])[]> {
-  const table: Partial<Record<OpName, readonly (readonly [string, FieldShape])[]>> = {};
-  for (const name of OP_NAMES) table[name] = Object.entries(opShape(name).fields);
-  // Every name of OPS was just visited.
-  return table as Record<OpName, readonly (readonly [string, FieldShape])[]>;
-}
+const FIELDS: ReadonlyMap<OpName, readonly (readonly [string, FieldShape])[]> = new Map(
+  OP_NAMES.map((name) => [name, Object.entries(opShape(name).fields)]),
+);
