@@ -54,6 +54,7 @@ const NOT_CALLS = new Set([
   'syscalls',
   'arch_specific_syscall',
   'SYSCALL_BASE',
+  'SYSCALL_MASK',
   'OABI_SYSCALL_BASE',
   'BASE',
 ]);
@@ -61,16 +62,7 @@ const NOT_CALLS = new Set([
 const X32_OWN_FROM = 512;
 
 function readNumbers(abi: string, dir: string): Map<number, string> {
-  const args = ['-E', '-dM', '-nostdinc', `-I${dir}`, `-I${dir}/..`, '-x', 'c', '-'];
-  if (abi === 'arm') args.unshift('-D__ARM_EABI__');
-  if (abi === 'aarch64') args.unshift('-D__aarch64__', '-D__BITS_PER_LONG=64');
-  const header = HEADERS[abi] ?? 'asm/unistd.h';
-  const text = execFileSync('gcc', args, { input: `#include <${header}>\n`, encoding: 'utf8' });
-  const defines = new Map<string, string>();
-  for (const line of text.split('\n')) {
-    const match = /^#define (\S+) (.+)$/.exec(line);
-    if (match?.[1] !== undefined && match[2] !== undefined) defines.set(match[1], match[2]);
-  }
+  const defines = readDefines(abi, dir);
   const numbers = new Map<number, string>();
   for (const [key, value] of defines) {
     const name = /^__(?:ARM_)?NR_(\w+)$/.exec(key)?.[1];
@@ -81,6 +73,21 @@ function readNumbers(abi: string, dir: string): Map<number, string> {
     else if ((number & ~X32_BIT) >= X32_OWN_FROM) numbers.set(number & ~X32_BIT, name);
   }
   return numbers;
+}
+
+/** Every define that the header gives the preprocessor. */
+function readDefines(abi: string, dir: string): ReadonlyMap<string, string> {
+  const args = ['-E', '-dM', '-nostdinc', `-I${dir}`, `-I${dir}/..`, '-x', 'c', '-'];
+  if (abi === 'arm') args.unshift('-D__ARM_EABI__');
+  if (abi === 'aarch64') args.unshift('-D__aarch64__', '-D__BITS_PER_LONG=64');
+  const header = HEADERS[abi] ?? 'asm/unistd.h';
+  const text = execFileSync('gcc', args, { input: `#include <${header}>\n`, encoding: 'utf8' });
+  const defines = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const match = /^#define (\S+) (.+)$/.exec(line);
+    if (match?.[1] !== undefined && match[2] !== undefined) defines.set(match[1], match[2]);
+  }
+  return defines;
 }
 
 /** Value of a define: a number, another define, or `(a + b)` of those. */

@@ -10,9 +10,7 @@
  */
 
 /** The tables as text; `syscalls.ts` reads them. */
-export const SYSCALL_TABLE: Readonly<
-  Record<'x86_64' | 'x32' | 'i386' | 'aarch64' | 'arm', string>
-> = {
+export const SYSCALL_TABLE: Readonly<Record<'x86_64' | 'x32' | 'i386' | 'aarch64' | 'arm', string>> = {
   x86_64: `
     0 read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction
     rt_sigprocmask rt_sigreturn ioctl pread64 pwrite64 readv writev access pipe select sched_yield
@@ -206,5 +204,5 @@ export const SYSCALL_TABLE: Readonly<
     futex_waitv set_mempolicy_home_node cachestat fchmodat2 map_shadow_stack futex_wake futex_wait
     futex_requeue statmount listmount lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal
     setxattrat getxattrat listxattrat removexattrat open_tree_attr file_getattr file_setattr
-    983041 breakpoint cacheflush usr26 usr32 set_tls get_tls 1048575 SYSCALL_MASK`,
+    983041 breakpoint cacheflush usr26 usr32 set_tls get_tls`,
 };
