@@ -37,6 +37,7 @@ function fieldRow(field: FieldShape): string {
   const flags = [
     field.optional === true ? ['FIELD_OPTIONAL'] : [],
     field.result === true ? ['FIELD_RESULT'] : [],
+    field.release === true ? ['FIELD_RELEASE'] : [],
   ].flat();
   const bounds = `${fieldBound(field)}u, ${textsElementBound(field)}u`;
   return `  { FIELD_${upper(field.type)}, ${flags[0] ?? '0'}, ${bounds} },`;
@@ -99,7 +100,7 @@ ${enumOf(
 )}
 
 enum field_type { FIELD_U32, FIELD_U64, FIELD_SLOT, FIELD_TEXT, FIELD_BYTES, FIELD_TEXTS };
-enum field_flag { FIELD_OPTIONAL = 1, FIELD_RESULT = 2 };
+enum field_flag { FIELD_OPTIONAL = 1, FIELD_RESULT = 2, FIELD_RELEASE = 4 };
 enum place { PLACE_NONE, PLACE_ANY, PLACE_FIRST, PLACE_PROCESS, PLACE_CHILD, PLACE_LAST };
 
 struct field_shape {

@@ -1,7 +1,7 @@
 /**
  * The checks that the chisel makes when it decodes a plan, made before a plan
  * is encoded, so that a planner's mistake is a sentence and not an errno:
- * bounds of every field, slots written once and before they are read, and the
+ * bounds of every field, slots written while empty and before they are read, and the
  * place of each operation.
  */
 
@@ -48,6 +48,7 @@ function opProblem(op: PlanOp, progress: Progress): string | undefined {
   if (!isOpName(op.op)) return 'no such operation';
   const values = new Map<string, unknown>(Object.entries(op));
   let result = 0;
+  let released = 0;
   for (const [name, field] of opFields(op.op)) {
     const value = values.get(name);
     const problem = valueProblem(field, value);
@@ -58,8 +59,9 @@ function opProblem(op: PlanOp, progress: Progress): string | undefined {
     if (field.result === true && isWritten) return `slot ${value} was written before`;
     if (field.result !== true && !isWritten) return `${name} reads slot ${value}, which is empty`;
     if (field.result === true) result = bit;
+    if (field.release === true) released = bit;
   }
-  progress.written |= result;
+  progress.written = (progress.written | result) & ~released;
   return undefined;
 }
 

@@ -8,8 +8,9 @@
  * A `clone` operation splits it: what stands before runs in the caller (the
  * monitor), what stands after runs in the new process.
  *
- * File descriptors live in numbered slots (0..31). A slot is written once by
- * the op that names it as its result and read by later ops; all are CLOEXEC.
+ * File descriptors live in numbered slots (0..31). An empty slot is written by
+ * the op that names it as its result, read by later ops, and empty again after
+ * `close`; all are CLOEXEC.
  *
  * **Invariant:** no Docker or OCI word here; these are the kernel's ideas only.
  * Source: Linux man-pages of the calls named in each op.
@@ -36,6 +37,8 @@ export interface FieldShape {
   readonly optional?: true;
   /** `slot` only: the operation writes this slot; every other slot field reads one. */
   readonly result?: true;
+  /** `slot` only: the operation empties this slot after it read it. */
+  readonly release?: true;
 }
 
 /**
@@ -70,6 +73,7 @@ export const PLAN_MAX_OPS = 4096;
 
 const slot = { type: 'slot' } as const satisfies FieldShape;
 const result = { type: 'slot', result: true } as const satisfies FieldShape;
+const released = { type: 'slot', release: true } as const satisfies FieldShape;
 const optionalSlot = { type: 'slot', optional: true } as const satisfies FieldShape;
 const u32 = { type: 'u32' } as const satisfies FieldShape;
 const u64 = { type: 'u64' } as const satisfies FieldShape;
@@ -161,7 +165,8 @@ export const OPS = {
   /**
    * Write `data` with one write(2) to an existing file, opened O_WRONLY | O_NOFOLLOW.
    * Absent `dir`: host path. Else openat2 below `dir` with RESOLVE_BENEATH |
-   * RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV. `skipMissing`: ENOENT is success.
+   * RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV; an empty path is the file open in
+   * `dir` itself. `skipMissing`: ENOENT is success.
    */
   write: {
     code: 13,
@@ -202,6 +207,9 @@ export const OPS = {
    * moment is none attached once one was.
    */
   'cgroup-device': { code: 21, fields: { cgroup: slot, program: { type: 'bytes', max: 32768 } } },
+
+  /** close(2) the descriptor in `slot`: the slot is empty and may be written again. */
+  close: { code: 22, fields: { slot: released } },
 
   // ── mounts, by fd ────────────────────────────────────────────────────────
   /** mount(NULL, path, NULL, flags): propagation of the tree at a host path. */
