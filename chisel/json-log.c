@@ -17,6 +17,7 @@
 
 #include "bytes.h"
 #include "log.h"
+#include "pages.h"
 
 #define LINE_MAX_BYTES 16384u
 #define RECORD_ROOM (LINE_MAX_BYTES * 6 + 128u) /* every byte as \u00XX, and what stands around */
@@ -250,6 +251,13 @@ void json_log_append(struct json_log *log, uint8_t stream, uint64_t time_ns, con
     count -= take;
   }
   flush(log);
+}
+
+void json_log_release(void) {
+  release_pages(buffers.out, sizeof buffers.out);
+  for (int i = 0; i < 2; i++) {
+    if (part_count[i] == 0) release_pages(buffers.part[i], LINE_MAX_BYTES);
+  }
 }
 
 void json_log_finish(struct json_log *log, uint64_t time_ns) {

@@ -26,6 +26,8 @@ struct json_log {
 void json_log_init(struct json_log *log, int dir, uint64_t max, uint32_t files);
 /* Add what one read(2) gave; whole lines are written, the rest waits for its newline or 16 KiB. */
 void json_log_append(struct json_log *log, uint8_t stream, uint64_t time_ns, const uint8_t *bytes, size_t count);
+/* Give idle memory back. */
+void json_log_release(void);
 /* The process is gone: write the lines that never ended. */
 void json_log_finish(struct json_log *log, uint64_t time_ns);
 

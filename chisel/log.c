@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pages.h"
+
 #define INTERVAL_MIN 65536u
 #define SPOOL_SEGMENT (1u << 20)
 #define SPOOL_FILES 4u
@@ -266,6 +268,10 @@ void log_tick(struct log *log, uint64_t now_ms) {
   if (!log->is_in_memory || now_ms < log->retry_ms) return;
   log->retry_ms = now_ms + RETRY_MS;
   if (leave_memory(log) && log->lost > 0 && log->kind != LOG_SPOOL) tell_loss(log);
+}
+
+void log_release(const struct log *log) {
+  if (!log->is_in_memory) release_pages(log_memory, sizeof log_memory);
 }
 
 void log_finish(struct log *log) {

@@ -83,6 +83,8 @@ void log_retain(struct log *log, uint32_t from);
 uint64_t log_deadline(const struct log *log);
 /* Try the disk again when it is time. */
 void log_tick(struct log *log, uint64_t now_ms);
+/* Give idle memory back. */
+void log_release(const struct log *log);
 /* The process is gone: last try of the disk; a spool is removed. */
 void log_finish(struct log *log);
 /* The sentence of a note, at most LOG_NOTE bytes; its length. */
