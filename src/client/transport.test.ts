@@ -11,9 +11,9 @@ interface Peer {
   readonly client: Client;
   /** Requests as they came, one text a connection. */
   readonly received: string[];
-  connections(): number;
+  readonly connections: () => number;
   /** Settles when the text of connection `index` matches. */
-  until(index: number, pattern: RegExp): Promise<void>;
+  readonly until: (index: number, pattern: RegExp) => Promise<void>;
 }
 
 /** A server that answers each request head it sees with what `answer` says, raw. */
