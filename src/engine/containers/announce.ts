@@ -1,0 +1,45 @@
+/**
+ * Events of a container, with the attributes Docker gives them: all labels,
+ * the image's name, the container's name, and what the action adds.
+ */
+
+import type { EngineParts } from '../parts.ts';
+import type { Container } from './container.ts';
+
+/** Publish one event of `container`. */
+export function announce(
+  parts: Pick<EngineParts, 'events'>,
+  container: Container,
+  action: string,
+  extra: Readonly<Record<string, string>> = {},
+): void {
+  const { config, name, id } = container.record;
+  parts.events.publish({
+    type: 'container',
+    action,
+    id,
+    attributes: { ...config.Labels, ...extra, image: config.Image ?? '', name },
+  });
+}
+
+/** Publish the coming or going of the container's network. */
+export function announceNetwork(
+  parts: Pick<EngineParts, 'events' | 'engineId'>,
+  container: Container,
+  action: 'connect' | 'disconnect',
+): void {
+  const mode = container.record.hostConfig.NetworkMode ?? 'none';
+  if (mode !== 'none' && mode !== 'host') return;
+  parts.events.publish({
+    type: 'network',
+    action,
+    id: predefinedNetworkId(parts.engineId, mode),
+    attributes: { container: container.id, name: mode, type: mode === 'none' ? 'null' : 'host' },
+  });
+}
+
+/** Id of the network `none` or `host`: 64 hex digits, the same for the whole life of an engine. */
+export function predefinedNetworkId(engineId: string, name: 'none' | 'host'): string {
+  const tag = Buffer.from(name.padEnd(16, '\0'), 'latin1').toString('hex');
+  return `${engineId}${tag}`.padEnd(64, '0').slice(0, 64);
+}

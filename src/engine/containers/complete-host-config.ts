@@ -1,0 +1,153 @@
+/**
+ * A client's `HostConfig` with every default filled in, as `inspect` shows it,
+ * pure. What clients send for "unset" (-1, 0, "", null) becomes the default here, once.
+ *
+ * Source: Engine API `HostConfig`; engine-api facts 4.2.
+ */
+
+import { EngineError } from '../../base/error.ts';
+import type { HostConfig } from '../../spec/docker/container.ts';
+import { DEFAULT_DRIVER } from './log-settings.ts';
+
+/** Bytes of /dev/shm unless asked otherwise. */
+export const DEFAULT_SHM_BYTES: number = 64 * 1024 * 1024;
+
+/** What the defaults depend on. */
+export interface CompleteOptions {
+  readonly cgroupVersion: 1 | 2;
+  /** What `default` means while there is no bridge. */
+  readonly defaultNetwork: string;
+}
+
+/** A complete one, and what the client should be told. Errors: `invalid`. */
+export function completeHostConfig(
+  given: HostConfig,
+  options: CompleteOptions,
+): { readonly hostConfig: HostConfig; readonly warnings: readonly string[] } {
+  const warnings: string[] = [];
+  const networkMode = completeNetworkMode(given, options, warnings);
+  const hostConfig: HostConfig = {
+    ...EMPTY_LISTS,
+    ...given,
+    ...completeResources(given, warnings),
+    LogConfig: {
+      Type: given.LogConfig?.Type || DEFAULT_DRIVER,
+      Config: given.LogConfig?.Config ?? {},
+    },
+    NetworkMode: networkMode,
+    PortBindings: given.PortBindings ?? {},
+    RestartPolicy: {
+      Name: given.RestartPolicy?.Name || 'no',
+      MaximumRetryCount: given.RestartPolicy?.MaximumRetryCount ?? 0,
+    },
+    AutoRemove: given.AutoRemove ?? false,
+    ConsoleSize: given.ConsoleSize ?? [0, 0],
+    CgroupnsMode: completeCgroupns(given, options),
+    IpcMode: given.IpcMode || 'private',
+    OomScoreAdj: given.OomScoreAdj ?? 0,
+    Privileged: given.Privileged ?? false,
+    PublishAllPorts: given.PublishAllPorts ?? false,
+    ReadonlyRootfs: given.ReadonlyRootfs ?? false,
+    ShmSize: given.ShmSize || DEFAULT_SHM_BYTES,
+    Runtime: completeRuntime(given.Runtime ?? ''),
+  };
+  return { hostConfig, warnings };
+}
+
+/** Fields that are null or empty when nobody set them. */
+const EMPTY_LISTS: HostConfig = {
+  Binds: null,
+  ContainerIDFile: '',
+  VolumeDriver: '',
+  VolumesFrom: null,
+  CapAdd: null,
+  CapDrop: null,
+  Dns: [],
+  DnsOptions: [],
+  DnsSearch: [],
+  ExtraHosts: null,
+  GroupAdd: null,
+  Cgroup: '',
+  Links: null,
+  PidMode: '',
+  SecurityOpt: null,
+  UTSMode: '',
+  UsernsMode: '',
+  Isolation: '',
+};
+
+const UNSET_RESOURCES: HostConfig = {
+  CpuShares: 0,
+  Memory: 0,
+  NanoCpus: 0,
+  CgroupParent: '',
+  BlkioWeight: 0,
+  BlkioWeightDevice: [],
+  BlkioDeviceReadBps: [],
+  BlkioDeviceWriteBps: [],
+  BlkioDeviceReadIOps: [],
+  BlkioDeviceWriteIOps: [],
+  CpuPeriod: 0,
+  CpuQuota: 0,
+  CpuRealtimePeriod: 0,
+  CpuRealtimeRuntime: 0,
+  CpusetCpus: '',
+  CpusetMems: '',
+  Devices: [],
+  DeviceCgroupRules: null,
+  DeviceRequests: null,
+  MemoryReservation: 0,
+  MemorySwap: 0,
+  Ulimits: [],
+};
+
+/** Limits: -1 swappiness, 0 pids and absent numbers all mean unset. */
+function completeResources(given: HostConfig, warnings: string[]): HostConfig {
+  const memory = given.Memory ?? 0;
+  const swap = given.MemorySwap ?? 0;
+  const swappiness = given.MemorySwappiness ?? -1;
+  if ((given.KernelMemory ?? 0) > 0) warnings.push('Kernel memory limits are not supported by this kernel any more; discarded.');
+  return {
+    ...UNSET_RESOURCES,
+    ...dropNulls(given, UNSET_RESOURCES),
+    MemorySwap: memory > 0 && swap === 0 ? memory * 2 : swap,
+    MemorySwappiness: swappiness < 0 ? null : swappiness,
+    OomKillDisable: given.OomKillDisable ?? false,
+    PidsLimit: (given.PidsLimit ?? 0) === 0 ? null : (given.PidsLimit ?? null),
+  };
+}
+
+/** Fields of `shape` that `given` sets to something. */
+function dropNulls(given: HostConfig, shape: HostConfig): HostConfig {
+  const keys = new Set(Object.keys(shape));
+  const entries = Object.entries(given).filter(
+    ([key, value]) => keys.has(key) && value !== null && value !== undefined,
+  );
+  return Object.fromEntries(entries);
+}
+
+function completeNetworkMode(given: HostConfig, options: CompleteOptions, warnings: string[]): string {
+  const mode = given.NetworkMode ?? '';
+  const isDefault = mode === '' || mode === 'default' || mode === 'bridge';
+  const published = Object.keys(given.PortBindings ?? {}).length > 0 || given.PublishAllPorts === true;
+  if (published) warnings.push('network: ports are not published yet: carve has no bridge network');
+  if (isDefault) {
+    warnings.push('network: carve has no bridge network yet; the container has only loopback');
+    return options.defaultNetwork;
+  }
+  if (mode === 'none' || mode === 'host' || mode.startsWith('container:')) return mode;
+  throw new EngineError('not-found', `network ${mode} not found`);
+}
+
+function completeCgroupns(given: HostConfig, options: CompleteOptions): 'private' | 'host' {
+  const mode = given.CgroupnsMode ?? '';
+  if (mode === '') return options.cgroupVersion === 2 ? 'private' : 'host';
+  return mode;
+}
+
+function completeRuntime(name: string): string {
+  if (name === '' || name === 'carve' || name === 'runc' || name === 'io.containerd.runc.v2') return 'carve';
+  throw new EngineError('invalid', `unknown or invalid runtime name: ${name}`, {
+    hint: 'Only the built-in runtime `carve` exists yet',
+  });
+}

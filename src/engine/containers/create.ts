@@ -1,0 +1,171 @@
+/**
+ * `create`: from a request to a container that can be started. Nothing of it
+ * is left when a step fails, the name included.
+ *
+ * Source: Engine API `POST /containers/create`; engine-api facts 10.2.
+ */
+
+import { mkdirSync } from 'node:fs';
+import { EngineError } from '../../base/error.ts';
+import { makeId, shortId } from '../../base/id.ts';
+import type { ContainerId } from '../../base/brand.ts';
+import type { ImageRecord } from '../../images/store.ts';
+import { parsePlatform } from '../../spec/platform.ts';
+import type { CreateContainer } from '../engine.ts';
+import type { EngineParts } from '../parts.ts';
+import { announce } from './announce.ts';
+import { Attachments } from './attachments.ts';
+import { checkRequest } from './check-request.ts';
+import { completeHostConfig } from './complete-host-config.ts';
+import { Container } from './container.ts';
+import { generateName } from './generate-name.ts';
+import { CREATED } from './life.ts';
+import { parseLogConfig } from './log-settings.ts';
+import { commandOf, mergeConfig } from './merge-config.ts';
+import { stateDirOf } from './paths.ts';
+import type { ContainerRecord } from './record.ts';
+import { parseContainerName } from './registry.ts';
+import { resolveMounts } from './resolve-mounts.ts';
+import { resolveReferences } from './resolve-references.ts';
+import { rehearseLaunch } from './prepare-launch.ts';
+import { Rollback } from '../rollback.ts';
+
+/** A request that has been checked: everything of the record but id and name. */
+export interface DraftContainer {
+  readonly record: ContainerRecord;
+  readonly image: ImageRecord;
+  readonly warnings: readonly string[];
+}
+
+/** Errors: `invalid`; `not-found` image or referred container; `conflict` name. */
+export async function createContainer(
+  parts: EngineParts,
+  request: CreateContainer,
+): Promise<{ readonly id: ContainerId; readonly warnings: readonly string[] }> {
+  const name = request.name === undefined ? undefined : parseContainerName(request.name);
+  const id = makeId(parts.randomHex);
+  const draft = draftContainer(parts, request, id);
+  const rollback = new Rollback(parts.log);
+  try {
+    parts.failpoints.hit('create.begin');
+    const record = claimName(parts, draft.record, { name, rollback });
+    const container = build(parts, { ...draft, record }, rollback);
+    announce(parts, container, 'create');
+    return { id, warnings: draft.warnings };
+  } catch (error) {
+    await rollback.run();
+    throw error;
+  }
+}
+
+/** Check a request and complete it; changes nothing. Errors as `createContainer`, without names. */
+export function draftContainer(
+  parts: EngineParts,
+  request: CreateContainer,
+  id: ContainerId,
+): DraftContainer {
+  const image = findImage(parts, request);
+  const config = mergeConfig(
+    { ...request.config, Image: request.config.Image ?? '' },
+    image.config.config ?? null,
+  );
+  const completed = completeHostConfig(request.hostConfig, {
+    cgroupVersion: parts.host.cgroupVersion,
+    defaultNetwork: 'none',
+  });
+  const hostConfig = resolveReferences(parts, completed.hostConfig);
+  checkRequest(config, hostConfig);
+  commandOf(config);
+  const record: ContainerRecord = {
+    id,
+    name: shortId(id),
+    createdAtNs: parts.clock.nowNs(),
+    imageId: image.id,
+    config,
+    hostConfig,
+    endpoints: request.endpoints,
+    mounts: resolveMounts(parts, { config, hostConfig }),
+    log: parseLogConfig(hostConfig.LogConfig),
+    state: CREATED,
+  };
+  const warnings = rehearseLaunch(parts, record);
+  return { record, image, warnings: [...completed.warnings, ...warnings] };
+}
+
+function findImage(parts: EngineParts, request: CreateContainer): ImageRecord {
+  const { Image: reference = '' } = request.config;
+  if (reference === '') throw new EngineError('invalid', 'no image specified: Config.Image is empty');
+  const { platform } = request;
+  if (platform === undefined || platform === '') return parts.images.get(reference);
+  return parts.images.get(reference, { platform: parsePlatform(platform, parts.host.platform) });
+}
+
+function claimName(
+  parts: EngineParts,
+  record: ContainerRecord,
+  how: { readonly name: string | undefined; readonly rollback: Rollback },
+): ContainerRecord {
+  const name =
+    how.name ??
+    generateName({
+      randomHex: parts.randomHex,
+      isFree: (candidate) => parts.containers.isFree(candidate),
+      fallback: shortId(record.id),
+    });
+  parts.containers.reserve(name, record.id);
+  how.rollback.add('release the name', () => parts.containers.release(name, record.id));
+  parts.failpoints.hit('create.name-reserved');
+  return { ...record, name };
+}
+
+/** Volumes, directories, row. Synchronous: nobody sees a container half-made. */
+function build(parts: EngineParts, draft: DraftContainer, rollback: Rollback): Container {
+  const { record: asked, image } = draft;
+  const record = { ...asked, mounts: makeVolumes(parts, asked, rollback) };
+  const { id } = record;
+  parts.failpoints.hit('create.volumes-made');
+  parts.snapshots.prepare(id, image.chain.at(-1));
+  rollback.add('remove the snapshot', async () => parts.snapshots.removeSnapshot(id));
+  parts.failpoints.hit('create.snapshot-prepared');
+  const stateDir = stateDirOf(parts.paths, id);
+  mkdirSync(stateDir, { mode: 0o700 });
+  rollback.add('remove the directory', () => parts.trash.discard(stateDir));
+  parts.failpoints.hit('create.directory-made');
+  const seq = parts.table.insert(record);
+  const container = new Container({
+    table: parts.table,
+    seq,
+    record,
+    attachments: new Attachments(parts.log),
+  });
+  rollback.add('delete the row', () => container.deleteRow());
+  parts.failpoints.hit('create.row-inserted');
+  parts.containers.add(container);
+  return container;
+}
+
+/** Named volumes that do not exist yet, and one for each mount without a name. */
+function makeVolumes(
+  parts: EngineParts,
+  record: ContainerRecord,
+  rollback: Rollback,
+): ContainerRecord['mounts'] {
+  return record.mounts.map((mount) => {
+    if (mount.volume === undefined) return mount;
+    const { isAnonymous, driver, labels, driverOptions } = mount.volume;
+    const name = mount.volume.name === '' ? parts.randomHex() : mount.volume.name;
+    const { volume, isNew } = parts.volumes.ensure({
+      name,
+      driver: driver === '' ? 'local' : driver,
+      labels: isAnonymous ? { ...labels, 'com.docker.volume.anonymous': '' } : labels,
+      driverOptions,
+      isAnonymous,
+    });
+    if (isNew) {
+      rollback.add(`remove volume ${name}`, () => parts.volumes.remove(name));
+      parts.events.publish({ type: 'volume', action: 'create', id: name, attributes: { driver: volume.driver } });
+    }
+    return { ...mount, source: volume.mountpoint, volume: { ...mount.volume, name, driver: volume.driver } };
+  });
+}
+

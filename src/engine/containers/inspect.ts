@@ -1,0 +1,146 @@
+/** `inspect`: all of one container in Docker's words. Source: Engine API `ContainerInspectResponse`; engine-api facts 6.1. */
+
+import type { EndpointSettings } from '../../spec/docker/container.ts';
+import type { ContainerInspect, Health, MountPoint, NetworkSettings } from '../../spec/docker/inspect.ts';
+import { formatTimeNs } from '../../spec/time.ts';
+import type { EngineParts } from '../parts.ts';
+import { predefinedNetworkId } from './announce.ts';
+import type { Container } from './container.ts';
+import { describeState } from './life.ts';
+import { commandOf } from './merge-config.ts';
+import { describeMount } from './mount.ts';
+import { fileSourceOf } from './network-files.ts';
+import { stateDirOf } from './paths.ts';
+import type { ContainerRecord } from './record.ts';
+
+/** Errors: `not-found`. */
+export async function inspectContainer(
+  parts: EngineParts,
+  ref: string,
+  options: { readonly size?: boolean } = {},
+): Promise<ContainerInspect> {
+  const container = parts.containers.get(ref);
+  const { record, id } = container;
+  const [path = '', ...args] = commandOf(record.config);
+  const execIds = parts.execs.runningIn(id);
+  const files = fileSourceOf(parts, record);
+  const sizes = options.size === true ? await sizesOf(parts, container) : {};
+  return {
+    Id: id,
+    Created: formatTimeNs(record.createdAtNs),
+    Path: path,
+    Args: args,
+    State: describeState(container.state, { isRemoving: container.isRemoving, health: healthOf(container) }),
+    Image: record.imageId,
+    ResolvConfPath: files.resolvConf,
+    HostnamePath: files.hostname,
+    HostsPath: files.hosts,
+    LogPath: record.log.kind === 'json-file' ? `${stateDirOf(parts.paths, id)}/json.log` : '',
+    Name: `/${record.name}`,
+    RestartCount: container.state.restartCount,
+    Driver: 'overlay2',
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: execIds.length === 0 ? null : execIds,
+    HostConfig: record.hostConfig,
+    GraphDriver: graphDriverOf(parts, id),
+    ...sizes,
+    Mounts: describeMounts(record),
+    Config: inspectConfig(record),
+    NetworkSettings: networkSettings(parts, record),
+  };
+}
+
+/** What the container itself sees as its host name included. */
+function inspectConfig(record: ContainerRecord): ContainerRecord['config'] {
+  const { config } = record;
+  return { ...config, Hostname: hostnameOf(record), Domainname: config.Domainname ?? '' };
+}
+
+/** Host name of a container; empty when it has another's or the host's. */
+export function hostnameOf(record: ContainerRecord): string {
+  const { Hostname: name = '' } = record.config;
+  if (name !== '') return name;
+  const { UTSMode, NetworkMode = '' } = record.hostConfig;
+  if (UTSMode === 'host' || NetworkMode.startsWith('container:')) return '';
+  return record.id.slice(0, 12);
+}
+
+/** Without what Docker does not list. */
+export function describeMounts(record: ContainerRecord): readonly MountPoint[] {
+  return record.mounts.flatMap((mount) => describeMount(mount) ?? []);
+}
+
+function healthOf(container: Container): Health | undefined {
+  const { health } = container.state;
+  if (health === 'none') return undefined;
+  return container.health?.describe() ?? { Status: health, FailingStreak: 0, Log: null };
+}
+
+function graphDriverOf(parts: EngineParts, id: string): ContainerInspect['GraphDriver'] {
+  const snapshot = parts.snapshots.findSnapshot(id);
+  if (snapshot === undefined) return { Name: 'overlay2', Data: null };
+  return {
+    Name: 'overlay2',
+    Data: {
+      ID: id,
+      LowerDir: snapshot.lower.join(':'),
+      // The root is mounted in the container's own mount namespace only.
+      MergedDir: '',
+      UpperDir: snapshot.upper,
+      WorkDir: snapshot.work,
+    },
+  };
+}
+
+async function sizesOf(
+  parts: EngineParts,
+  container: Container,
+): Promise<Pick<ContainerInspect, 'SizeRw' | 'SizeRootFs'>> {
+  const sizeRw = (await parts.snapshots.usage(container.id)).sizeBytes;
+  const imageSize = parts.images.find(container.record.imageId)?.sizeBytes ?? 0;
+  return { SizeRw: sizeRw, SizeRootFs: sizeRw + imageSize };
+}
+
+/** Sizes for lists. */
+export const containerSizes = sizesOf;
+
+/** Networks `none` and `host`, until there are others. */
+export function networkSettings(parts: EngineParts, record: ContainerRecord): NetworkSettings {
+  return { SandboxID: '', SandboxKey: '', Ports: exposedPorts(record), Networks: networksOf(parts, record) };
+}
+
+function exposedPorts(record: ContainerRecord): NetworkSettings['Ports'] {
+  if (record.state.phase !== 'running' && record.state.phase !== 'paused') return {};
+  if (record.hostConfig.NetworkMode !== 'none') return {};
+  return Object.fromEntries(Object.keys(record.config.ExposedPorts ?? {}).map((port) => [port, null]));
+}
+
+/** Endpoints by network. */
+export function networksOf(
+  parts: Pick<EngineParts, 'engineId'>,
+  record: ContainerRecord,
+): Readonly<Record<string, EndpointSettings>> {
+  const mode = record.hostConfig.NetworkMode;
+  if (mode !== 'none' && mode !== 'host') return {};
+  return { [mode]: { ...EMPTY_ENDPOINT, NetworkID: predefinedNetworkId(parts.engineId, mode) } };
+}
+
+const EMPTY_ENDPOINT: EndpointSettings = {
+  IPAMConfig: null,
+  Links: null,
+  Aliases: null,
+  DriverOpts: null,
+  GwPriority: 0,
+  EndpointID: '',
+  Gateway: '',
+  IPAddress: '',
+  MacAddress: '',
+  IPPrefixLen: 0,
+  IPv6Gateway: '',
+  GlobalIPv6Address: '',
+  GlobalIPv6PrefixLen: 0,
+  DNSNames: null,
+};

@@ -1,0 +1,82 @@
+/**
+ * A stream whose other side comes later: a client attaches before the
+ * container starts, types, and reads what the process will write.
+ *
+ * **Invariant:** it holds at most one written chunk and one read chunk: what
+ * does not fit waits in the sockets' own buffers.
+ */
+
+import { Duplex } from 'node:stream';
+
+/** The client's side, and the way to connect the other. */
+export interface LateDuplex {
+  readonly stream: Duplex;
+  /** Connect once. Destroys `target` at once when the client has left already. */
+  connect(target: Duplex): void;
+  /** There will be nothing to connect to. */
+  endUnconnected(): void;
+}
+
+/** How it ends. */
+export interface LateDuplexOptions {
+  /** Awaited between the target's end and this stream's; its rejection is ignored. */
+  readonly beforeEnd?: () => Promise<unknown>;
+}
+
+/** A new, unconnected one. */
+export function lateDuplex(options: LateDuplexOptions = {}): LateDuplex {
+  let target: Duplex | undefined;
+  let heldWrite: (() => void) | undefined;
+  let isEnded = false;
+
+  const withTarget = (act: (to: Duplex) => void): void => {
+    if (target === undefined) heldWrite = () => target !== undefined && act(target);
+    else act(target);
+  };
+  const stream = new Duplex({
+    allowHalfOpen: true,
+    read: () => target?.resume(),
+    write: (chunk: Uint8Array, _encoding, done) => withTarget((to) => forward(to, chunk, done)),
+    final: (done) => {
+      // A client that only listens ends its side at once: nothing to wait for.
+      withTarget((to) => to.end());
+      done();
+    },
+    destroy: (error, done) => {
+      target?.destroy();
+      heldWrite = undefined;
+      done(error);
+    },
+  });
+  const end = (): void => {
+    if (isEnded) return;
+    isEnded = true;
+    if (options.beforeEnd === undefined) stream.push(null);
+    else void options.beforeEnd().catch(() => undefined).then(() => stream.push(null));
+  };
+  return {
+    stream,
+    endUnconnected: end,
+    connect(to) {
+      target = to;
+      to.on('error', () => to.destroy());
+      if (stream.destroyed) {
+        to.destroy();
+        return;
+      }
+      to.on('data', (chunk: Uint8Array) => {
+        if (!stream.push(chunk)) to.pause();
+      });
+      to.once('end', end);
+      to.once('close', end);
+      heldWrite?.();
+      heldWrite = undefined;
+    },
+  };
+}
+
+/** A process that closed its stdin is no error of the client that still types. */
+function forward(to: Duplex, chunk: Uint8Array, done: () => void): void {
+  if (to.destroyed || to.writableEnded) done();
+  else to.write(chunk, () => done());
+}

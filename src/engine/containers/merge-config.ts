@@ -1,0 +1,96 @@
+/**
+ * What a container runs: the client's configuration over the image's, pure.
+ * Source: Engine API `ContainerConfig`; engine-api facts 4.1.
+ */
+
+import { EngineError } from '../../base/error.ts';
+import type { ContainerConfig, HealthConfig } from '../../spec/docker/container.ts';
+
+/** A configuration with every field that has a meaning set. */
+export function mergeConfig(user: ContainerConfig, image: ContainerConfig | null): ContainerConfig {
+  const base = image ?? {};
+  const entrypoint = words(user.Entrypoint);
+  const command = words(user.Cmd);
+  const health = mergeHealth(user.Healthcheck, base.Healthcheck);
+  return {
+    ...user,
+    User: pick(user.User, base.User),
+    WorkingDir: pick(user.WorkingDir, base.WorkingDir),
+    ...optional('StopSignal', pick(user.StopSignal, base.StopSignal) || undefined),
+    ...optional('StopTimeout', user.StopTimeout ?? base.StopTimeout ?? undefined),
+    ...optional('Shell', user.Shell ?? base.Shell ?? undefined),
+    ...optional('Healthcheck', health),
+    ExposedPorts: { ...base.ExposedPorts, ...user.ExposedPorts },
+    Volumes: { ...base.Volumes, ...user.Volumes },
+    Labels: { ...base.Labels, ...user.Labels },
+    Env: mergeEnv(user.Env ?? [], base.Env ?? []),
+    ...mergeCommand({ entrypoint, command }, base),
+    OnBuild: base.OnBuild ?? null,
+  };
+}
+
+function mergeCommand(
+  user: { readonly entrypoint: readonly string[] | undefined; readonly command: readonly string[] | undefined },
+  base: ContainerConfig,
+): Pick<ContainerConfig, 'Entrypoint' | 'Cmd'> {
+  // `[""]` is how clients say "no entrypoint": the image's command goes with it.
+  const isReset = user.entrypoint?.length === 1 && user.entrypoint[0] === '';
+  const entrypoint = isReset ? [] : (user.entrypoint ?? words(base.Entrypoint));
+  const takesImageCommand = user.entrypoint === undefined && user.command === undefined;
+  const command = takesImageCommand ? words(base.Cmd) : user.command;
+  return { Entrypoint: entrypoint?.length === 0 ? null : (entrypoint ?? null), Cmd: command ?? null };
+}
+
+/** Lists and single strings alike; empty and null count as absent. */
+function words(value: readonly string[] | string | null | undefined): readonly string[] | undefined {
+  if (value === undefined || value === null) return undefined;
+  const list = typeof value === 'string' ? [value] : value;
+  return list.length === 0 ? undefined : list;
+}
+
+/** What is executed: entrypoint, then command. Errors: `invalid` when there is nothing. */
+export function commandOf(config: ContainerConfig): readonly string[] {
+  const all = [...(words(config.Entrypoint) ?? []), ...(words(config.Cmd) ?? [])];
+  if (all.length === 0) throw new EngineError('invalid', 'no command specified');
+  return all;
+}
+
+/** The client's value wins per key; `K` without `=` takes the image's away. */
+function mergeEnv(user: readonly string[], base: readonly string[]): readonly string[] {
+  const named = new Set(user.map(keyOf));
+  return [...user.filter((entry) => entry.includes('=')), ...base.filter((entry) => !named.has(keyOf(entry)))];
+}
+
+function keyOf(entry: string): string {
+  const at = entry.indexOf('=');
+  return at < 0 ? entry : entry.slice(0, at);
+}
+
+function mergeHealth(
+  user: HealthConfig | null | undefined,
+  base: HealthConfig | null | undefined,
+): HealthConfig | undefined {
+  if (user === undefined || user === null) return base ?? undefined;
+  if (base === undefined || base === null) return user;
+  const test = user.Test === null || user.Test === undefined || user.Test.length === 0 ? base.Test : user.Test;
+  return {
+    ...optional('Test', test ?? undefined),
+    ...optional('Interval', user.Interval || base.Interval),
+    ...optional('Timeout', user.Timeout || base.Timeout),
+    ...optional('StartPeriod', user.StartPeriod || base.StartPeriod),
+    ...optional('StartInterval', user.StartInterval || base.StartInterval),
+    ...optional('Retries', user.Retries || base.Retries),
+  };
+}
+
+function pick(user: string | undefined, base: string | undefined): string {
+  return user === undefined || user === '' ? (base ?? '') : user;
+}
+
+/** `{key: value}`, or nothing for `undefined`: absent fields stay absent. */
+function optional<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
+  if (value === undefined) return {};
+  const object: Partial<Record<K, V>> = {};
+  object[key] = value;
+  return object;
+}

@@ -1,0 +1,33 @@
+/**
+ * Other containers that a request names (`container:web`), as full ids: a
+ * later rename changes nothing.
+ * Source: Engine API `HostConfig.{NetworkMode,PidMode,IpcMode}`.
+ */
+
+import type { HostConfig } from '../../spec/docker/container.ts';
+import type { EngineParts } from '../parts.ts';
+
+const PREFIX = 'container:';
+
+/** Errors: `not-found` with `No such container: X`. */
+export function resolveReferences(parts: EngineParts, hostConfig: HostConfig): HostConfig {
+  const { NetworkMode, PidMode, IpcMode } = hostConfig;
+  const modes = [NetworkMode, PidMode, IpcMode];
+  if (!modes.some((mode) => mode?.startsWith(PREFIX) === true)) return hostConfig;
+  return {
+    ...hostConfig,
+    NetworkMode: resolve(parts, NetworkMode ?? ''),
+    PidMode: resolve(parts, PidMode ?? ''),
+    IpcMode: resolve(parts, IpcMode ?? ''),
+  };
+}
+
+function resolve(parts: EngineParts, mode: string): string {
+  const ref = referredContainer(mode);
+  return ref === undefined || ref === '' ? mode : `${PREFIX}${parts.containers.get(ref).id}`;
+}
+
+/** `web` of `container:web`; `undefined` for any other mode. */
+export function referredContainer(mode: string | undefined): string | undefined {
+  return mode?.startsWith(PREFIX) === true ? mode.slice(PREFIX.length) : undefined;
+}

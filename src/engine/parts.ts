@@ -1,0 +1,54 @@
+/**
+ * What the operations work with: the stores, the runtime, time, and the
+ * engine's own collections. Made once by `open.ts`; operations take it as
+ * their first argument and keep no state of their own.
+ */
+
+import type { HostPath } from '../base/brand.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Failpoints } from '../base/failpoint.ts';
+import type { Log } from '../base/log.ts';
+import type { ImageStore } from '../images/store.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { SnapshotStore } from '../snapshots/store.ts';
+import type { VolumeStore } from '../volumes/store.ts';
+import type { ContainerRegistry } from './containers/registry.ts';
+import type { EventBus } from './events/bus.ts';
+import type { ExecRegistry } from './execs/registry.ts';
+import type { HostFacts } from './host.ts';
+import type { LogReader } from './log-reader.ts';
+import type { ContainerTable } from './state/container-table.ts';
+import type { Trash } from './trash.ts';
+
+/** Directories of one engine. */
+export interface EnginePaths {
+  /** Survives reboots: state, content, snapshots, containers. */
+  readonly root: HostPath;
+  /** May vanish with the boot: sockets. */
+  readonly run: HostPath;
+}
+
+/** Everything an operation may use. */
+export interface EngineParts {
+  /** 32 hex digits, made once per root. */
+  readonly engineId: string;
+  readonly paths: EnginePaths;
+  readonly host: HostFacts;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly failpoints: Failpoints;
+  /** 64 random lower-case hex digits. */
+  readonly randomHex: () => string;
+  readonly table: ContainerTable;
+  readonly containers: ContainerRegistry;
+  readonly execs: ExecRegistry;
+  readonly events: EventBus;
+  readonly runtime: Runtime;
+  readonly images: ImageStore;
+  readonly snapshots: SnapshotStore;
+  readonly volumes: VolumeStore;
+  readonly logs: LogReader;
+  readonly trash: Trash;
+  /** True once `close` began: exits are left for the next engine to tell. */
+  readonly isClosing: () => boolean;
+}
