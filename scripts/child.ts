@@ -12,6 +12,8 @@ export interface ChildOptions {
   readonly timeoutMs?: number;
   /** Text for its stdin; none: /dev/null. */
   readonly input?: string;
+  /** Kills the child's process group when it aborts. */
+  readonly signal?: AbortSignal;
 }
 
 /** How a child ended. */
@@ -47,15 +49,18 @@ export function runChild(
   });
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (output += text));
   child.stdin?.on('error', () => undefined).end(options.input);
+  options.signal?.addEventListener('abort', () => killGroup(child.pid), { once: true });
   let isTimedOut = false;
   const timer = setTimeout(() => {
     isTimedOut = true;
     output += `\nkilled: not finished after ${timeoutMs / 1000} s\n`;
     killGroup(child.pid);
   }, timeoutMs);
+  const release = endWithUs(() => killGroup(child.pid));
   return new Promise((resolve) => {
     const finish = (code: number): void => {
       clearTimeout(timer);
+      release();
       resolve({ code, output, stdout, durationMs: performance.now() - started });
     };
     child.on('error', (error) => {
@@ -68,6 +73,19 @@ export function runChild(
 
 function signalCode(signal: NodeJS.Signals | null): number {
   return signal === 'SIGKILL' ? 137 : 143;
+}
+
+/** A child in a process group of its own hears no Ctrl-C: it is killed when we are told to end. */
+function endWithUs(kill: () => void): () => void {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const onSignal = (): void => {
+    kill();
+    process.exit(130);
+  };
+  for (const signal of signals) process.on(signal, onSignal);
+  return () => {
+    for (const signal of signals) process.off(signal, onSignal);
+  };
 }
 
 /** The child leads its own process group, so that what it started goes with it. */

@@ -77,24 +77,30 @@ function namesIn(folder: string, kind: string): readonly string[] {
 
 /** Processes that are carve's by name, and processes of containers: those in other pid or network namespaces. */
 function readProcesses(): readonly string[] {
-  const own = ['pid', 'net'].map((kind) => link(`/proc/self/ns/${kind}`));
-  const found: string[] = [];
-  for (const pid of list('/proc')) {
-    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
+  const ourSpaces = spacesOf('self');
+  const pids = list('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  return pids.flatMap((pid) => {
     const stat = read(`/proc/${pid}/stat`);
-    const state = /\) (\w)/.exec(stat)?.[1];
-    if (stat === '' || state === 'Z') continue;
+    if (stat === '' || /\) Z/.test(stat)) return [];
     const name = /\((.*)\)/s.exec(stat)?.[1] ?? '';
     const command = read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim();
-    const spaces = ['pid', 'net'].map((kind) => link(`/proc/${pid}/ns/${kind}`));
-    const isForeign = spaces.some((space, index) => space !== '' && space !== own[index]);
-    const isOurs =
-      /chisel|carve-monitor/.test(name) ||
-      /(?:chisel|carve|src\/bin\.ts)\S*\s+(?:daemon|host|monitor)\b/.test(command);
-    if (isForeign || isOurs)
-      found.push(`process ${pid} started ${startTicks(stat)}: ${command || name}`);
-  }
-  return found;
+    if (!isCarve(name, command) && !isElsewhere(pid, ourSpaces)) return [];
+    const shown = command === '' ? name : command;
+    return [`process ${pid} started ${startTicks(stat)}: ${shown}`];
+  });
+}
+
+function isCarve(name: string, command: string): boolean {
+  const program = /(?:chisel|carve|src\/bin\.ts)\S*\s+(?:daemon|host|monitor)\b/;
+  return /chisel|carve-monitor/.test(name) || program.test(command);
+}
+
+function spacesOf(pid: string): readonly string[] {
+  return ['pid', 'net'].map((kind) => link(`/proc/${pid}/ns/${kind}`));
+}
+
+function isElsewhere(pid: string, ourSpaces: readonly string[]): boolean {
+  return spacesOf(pid).some((space, index) => space !== '' && space !== ourSpaces[index]);
 }
 
 /** Field 22 of /proc/PID/stat: with the pid it names a process for ever. */
