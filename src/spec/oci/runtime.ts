@@ -154,6 +154,15 @@ export interface LinuxNamespace {
   readonly type: NamespaceType;
   /** Absolute host path of a namespace file. */
   readonly path?: string;
+  /**
+   * carve's own: the process whose namespace `path` is. The join fails when
+   * another process has its number by now.
+   */
+  readonly process?: {
+    readonly pid: number;
+    /** Field 22 of /proc/PID/stat, in clock ticks since boot, as decimal digits. */
+    readonly startTicks: string;
+  };
 }
 
 /** A device node. Source: OCI runtime-spec 1.3 config-linux.md "Devices". */

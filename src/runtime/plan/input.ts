@@ -1,0 +1,62 @@
+/**
+ * What the planners read: the OCI configuration of a container and what the
+ * runtime decides about it. Planners are pure: the same input gives the same
+ * operations.
+ */
+
+import type { HostPath } from '../../base/brand.ts';
+import type { SeccompProgram } from '../../kernel/bpf/compile-seccomp.ts';
+import type { CgroupPlace } from '../../kernel/cgroup/place.ts';
+import type { PlanOp, PlanOpOf } from '../../kernel/plan/op.ts';
+import type { Spec } from '../../spec/oci/runtime.ts';
+import type { LinuxSeccomp } from '../../spec/oci/seccomp.ts';
+import type { ProcessIdentity, RootSource } from '../runtime.ts';
+
+/** Facts of the machine and its kernel that change a plan. */
+export interface PlanFeatures {
+  /** Every capability that the kernel knows, as bits `1 << CAP_*`. */
+  readonly knownCapabilities: bigint;
+  /** Directory layers mounted by an unprivileged user need `userxattr`. */
+  readonly isRootless: boolean;
+  /** The daemon's own mount namespace: for binds whose mounts must reach the host (`rshared`). */
+  readonly hostMounts: ProcessIdentity | undefined;
+}
+
+/** Ops of the network planner; they may use the slots of `NETWORK_SLOTS`. */
+export interface NetworkOps {
+  /** In the host's network namespace, before the container's process exists. */
+  readonly before: readonly PlanOp[];
+  /** In the container's network namespace, loopback already up. */
+  readonly inside: readonly PlanOp[];
+}
+
+/** Input of `planContainer`. */
+export interface ContainerPlanInput {
+  readonly spec: Spec;
+  readonly root: RootSource;
+  /** Existing empty host directory; the root is attached on it in the container's own mount namespace. */
+  readonly stageDir: HostPath;
+  /** `undefined`: the process stays in the groups of the caller. */
+  readonly cgroup: CgroupPlace | undefined;
+  /** Fields of the first op. */
+  readonly monitor: Omit<PlanOpOf<'monitor'>, 'op' | 'tty' | 'oomPath'>;
+  /** A tiny init runs as pid 1. */
+  readonly init: boolean;
+  readonly network: NetworkOps | undefined;
+  readonly features: PlanFeatures;
+  /** Compiles the section; the same section gives the same program (a cache may stand behind it). */
+  readonly compileSeccomp: (section: LinuxSeccomp) => SeccompProgram;
+}
+
+/** Input of `planExec`. */
+export interface ExecPlanInput {
+  /** The container's own configuration: the exec is held to the same policy. */
+  readonly spec: Spec;
+  /** Replaces `spec.process`. */
+  readonly process: NonNullable<Spec['process']>;
+  /** The container's process. */
+  readonly target: ProcessIdentity;
+  readonly cgroup: CgroupPlace | undefined;
+  readonly features: PlanFeatures;
+  readonly compileSeccomp: (section: LinuxSeccomp) => SeccompProgram;
+}
