@@ -21,6 +21,8 @@ export const FRAME_KIND = {
   done: 0x81,
   started: 0x82,
   exited: 0x83,
+  data: 0x84,
+  lost: 0x85,
   state: 0x90,
 } as const;
 
@@ -28,8 +30,8 @@ export const FRAME_KIND = {
 export const FRAME_HEAD_BYTES = 16;
 /** Greatest `length` field of a question, in bytes. */
 export const FRAME_MAX_BYTES: number = 4 * 1024 * 1024 + 64 * 1024;
-/** Greatest `length` field of an answer, in bytes: a `read` op alone may bring 16 MiB. */
-export const ANSWER_MAX_BYTES: number = 64 * 1024 * 1024;
+/** Greatest frame of an answer in bytes: frames of several writers must not mix, so each is one small write. */
+export const ANSWER_MAX_BYTES = 4096;
 
 /** One frame. */
 export interface Frame {

@@ -19,22 +19,19 @@ export const RECORD_TAIL_BYTES = 4;
 export const PAYLOAD_MAX_BYTES = 61440;
 /** Greatest record in bytes. */
 export const RECORD_MAX_BYTES: number = RECORD_HEAD_BYTES + PAYLOAD_MAX_BYTES + RECORD_TAIL_BYTES;
-/** Stream numbers of records. */
-export const STDOUT = 1;
-/** Stream number of standard error, and of notes. */
-export const STDERR = 2;
-
 const MAGIC = Buffer.from('CRVLOG1\n', 'latin1');
 const VERSION = 1;
 const FIXED_BYTES = 24;
 const ENTRY_BYTES = 24;
 const ENTRY_MAX = 160;
+const STDOUT = 1;
+const STDERR = 2;
 const FLAG_NOTE = 1;
 const FLAG_CONTINUES = 2;
 const NEWLINE = 10;
 
-/** `1` standard output, `2` standard error. */
-export type StreamNumber = typeof STDOUT | typeof STDERR;
+/** Stream of a record; a note of carve's is on `stderr`. */
+export type StreamName = 'stdout' | 'stderr';
 
 /** Where a record stands, when it was written, and the newlines before it in its segment. */
 export interface IndexEntry {
@@ -52,7 +49,7 @@ export interface SegmentHeader {
 
 /** One read(2) of the monitor. */
 export interface LogRecord {
-  readonly stream: StreamNumber;
+  readonly stream: StreamName;
   readonly timeNs: bigint;
   readonly payload: Uint8Array;
   /** Written by carve itself, a whole line. */
@@ -117,7 +114,7 @@ export function recordAt(bytes: Buffer, at: number): LogRecord {
   const n = bytes.readUInt32LE(at);
   const flags = bytes[at + 5] ?? 0;
   return {
-    stream: bytes[at + 4] === STDOUT ? STDOUT : STDERR,
+    stream: bytes[at + 4] === STDOUT ? 'stdout' : 'stderr',
     timeNs: bytes.readBigUInt64LE(at + 8),
     payload: bytes.subarray(at + RECORD_HEAD_BYTES, at + RECORD_HEAD_BYTES + n),
     isNote: (flags & FLAG_NOTE) !== 0,

@@ -5,12 +5,11 @@
  * **Invariant:** at most 1 MiB per stream is held; a longer line comes in pieces.
  */
 
-import type { LogRecord, StreamNumber } from './format.ts';
-import { endsLine, STDOUT } from './format.ts';
+import { endsLine, type LogRecord, type StreamName } from './format.ts';
 
 /** A line with its newline (the last may lack it), or a chunk of many. */
 export interface LogEntry {
-  readonly stream: StreamNumber;
+  readonly stream: StreamName;
   /** When its first byte was read, nanoseconds since the epoch. */
   readonly timeNs: bigint;
   readonly bytes: Uint8Array;
@@ -27,13 +26,13 @@ interface PartialLine {
 
 /** Turns the records of one reading, in order, into lines in the order in which they end. */
 export class LineAssembler {
-  readonly #partial: Record<StreamNumber, PartialLine> = {
-    1: { parts: [], sizeBytes: 0, timeNs: 0n },
-    2: { parts: [], sizeBytes: 0, timeNs: 0n },
+  readonly #partial: Record<StreamName, PartialLine> = {
+    stdout: { parts: [], sizeBytes: 0, timeNs: 0n },
+    stderr: { parts: [], sizeBytes: 0, timeNs: 0n },
   };
   readonly #dropsHeadless: boolean;
   /** Streams inside a line whose beginning was not read. */
-  readonly #isHeadless: Record<StreamNumber, boolean> = { 1: false, 2: false };
+  readonly #isHeadless: Record<StreamName, boolean> = { stdout: false, stderr: false };
 
   /** `dropsHeadless`: a line whose beginning lies before the first record is left out. */
   constructor(options: { readonly dropsHeadless: boolean }) {
@@ -70,18 +69,18 @@ export class LineAssembler {
 
   /** Append the lines that never ended: nothing follows. */
   finish(lines: LogEntry[]): void {
-    this.#flush(1, lines);
-    this.#flush(2, lines);
+    this.#flush('stdout', lines);
+    this.#flush('stderr', lines);
   }
 
-  #hold(stream: StreamNumber, timeNs: bigint, part: Uint8Array): void {
+  #hold(stream: StreamName, timeNs: bigint, part: Uint8Array): void {
     const partial = this.#partial[stream];
     if (partial.sizeBytes === 0) partial.timeNs = timeNs;
     partial.parts.push(part);
     partial.sizeBytes += part.byteLength;
   }
 
-  #flush(stream: StreamNumber, lines: LogEntry[]): void {
+  #flush(stream: StreamName, lines: LogEntry[]): void {
     const partial = this.#partial[stream];
     if (partial.sizeBytes === 0) return;
     lines.push({ stream, timeNs: partial.timeNs, bytes: Buffer.concat(partial.parts) });
@@ -94,7 +93,7 @@ export class LineAssembler {
 export class ChunkAssembler {
   #parts: Uint8Array[] = [];
   #sizeBytes = 0;
-  #stream: StreamNumber = STDOUT;
+  #stream: StreamName = 'stdout';
   #timeNs = 0n;
 
   push(record: LogRecord, chunks: LogEntry[]): void {
@@ -125,9 +124,9 @@ export class ChunkAssembler {
 export class TailFinder {
   readonly #count: number;
   readonly #countsPartial: boolean;
-  readonly #seen: Record<StreamNumber, { isSeen: boolean; isWhole: boolean; oldestRank: number }> = {
-    1: { isSeen: false, isWhole: true, oldestRank: 0 },
-    2: { isSeen: false, isWhole: true, oldestRank: 0 },
+  readonly #seen: Record<StreamName, { isSeen: boolean; isWhole: boolean; oldestRank: number }> = {
+    stdout: { isSeen: false, isWhole: true, oldestRank: 0 },
+    stderr: { isSeen: false, isWhole: true, oldestRank: 0 },
   };
   #lines = 0;
 
@@ -156,7 +155,7 @@ export class TailFinder {
   /** True when the lines wanted are whole from the last record visited on. */
   get isDone(): boolean {
     if (this.#lines < this.#count) return false;
-    return [this.#seen[1], this.#seen[2]].every((seen) => !seen.isSeen || seen.isWhole || seen.oldestRank > this.#count);
+    return [this.#seen.stdout, this.#seen.stderr].every((seen) => !seen.isSeen || seen.isWhole || seen.oldestRank > this.#count);
   }
 
   /** Lines to leave out when reading starts at the last record visited. */
