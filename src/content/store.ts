@@ -29,6 +29,8 @@ export interface PutOptions {
   readonly maxBytes?: number;
   /** Holds the blob from the moment it is visible. */
   readonly lease?: Lease;
+  /** Return once it is readable; it survives a power cut only after the next `sync`. Default: false. */
+  readonly deferSync?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -106,6 +108,10 @@ export interface ContentStore {
   /** Content in pieces, resumable. `undefined` when the blob is here already. */
   ingest(request: IngestRequest): Promise<Ingest | undefined>;
   list(): AsyncIterable<BlobInfo>;
+  /** Wait until every deferred put is durable. Errors: those of the disk. */
+  sync(): Promise<void>;
+  /** Read all of a blob and compare. A blob that fails is removed, so that it can be fetched again. Errors: `corrupt`, `not-found`. */
+  verify(digest: Digest, options?: ReadOptions): Promise<void>;
   /** `purpose` is for people, e.g. `pull docker.io/library/debian:12`. */
   lease(purpose: string): Lease;
   /** Remove one blob unless a lease holds it; `false` when it was not here or is held. For corrupt blobs and repairs. */

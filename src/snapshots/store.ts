@@ -67,8 +67,10 @@ export interface SnapshotStore {
    * `key`: letters, digits, `_`, `.`, `-`, at most 128. Errors: `conflict` when it exists, `not-found` for `parent`.
    */
   prepare(key: string, parent: ChainId | undefined): Snapshot;
+  /** Errors: `corrupt` when a layer below it is missing. */
   findSnapshot(key: string): Snapshot | undefined;
-  listSnapshots(): readonly Snapshot[];
+  /** Keys of all snapshots. */
+  listSnapshots(): readonly string[];
   /** Read-only access to a layer's stack: its directories, top first, held until released. Errors: `not-found`. */
   view(parent: ChainId | undefined): LayerView;
   /** Gone at once for `findSnapshot`; its files are deleted in the background. Idempotent. */

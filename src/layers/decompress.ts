@@ -1,0 +1,161 @@
+/**
+ * A layer's bytes as they are stored → its tar: gzip (all members), zstd (all
+ * frames) or plain, told apart by their first bytes. Both sides are hashed on
+ * the way: the blob's digest and the diff id.
+ *
+ * **Invariant:** more comes out than the limits allow → the stream fails; it
+ * never grows without bound. Content is decoded once, never nested.
+ * Source: RFC 1952, RFC 8878; docs/security.md row F5.
+ */
+import type { Hash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import type { Digest } from '../base/brand.ts';
+import { EngineError, isEngineError, messageOf } from '../base/error.ts';
+import { createDigester, digestOf } from '../spec/digest.ts';
+import { compressionOf, type LayerCompression } from '../spec/media-type.ts';
+import { ZstdFrames } from './zstd-frames.ts';
+
+/** Bounds of decompression. */
+export interface DecompressLimits {
+  /** Bytes of the tar. */
+  readonly layerBytes: number;
+  /** Bytes out per byte in, beyond the first {@link RATIO_FREE_BYTES}. */
+  readonly ratio: number;
+}
+
+/** Defaults. gzip itself cannot exceed 1032:1. */
+export const DECOMPRESS_LIMITS: DecompressLimits = { layerBytes: 64 * 2 ** 30, ratio: 1100 };
+
+/** Small layers may be as dense as they like; in bytes. */
+const RATIO_FREE_BYTES = 16 * 1024 * 1024;
+/** Bytes of one inflated chunk: the default of 16 KiB is 2.5 times slower. */
+const CHUNK_BYTES = 512 * 1024;
+
+/** A layer being decoded. Iterate `tar` once; the rest is known after its end. */
+export interface DecodedLayer {
+  /** The tar. A chunk is valid until the next one is asked for. */
+  readonly tar: AsyncIterable<Buffer>;
+  /** Bytes of the stored form read so far. */
+  readonly readBytes: () => number;
+  /** Precondition: `tar` ended. */
+  readonly results: () => DecodeResults;
+}
+
+/** What a whole layer turned out to be. */
+export interface DecodeResults {
+  readonly compression: LayerCompression;
+  /** Digest of the stored form. */
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  /** Digest of the tar. */
+  readonly diffId: Digest;
+  readonly tarBytes: number;
+}
+
+/** Decode `source`. Errors while iterating: `corrupt`, `exhausted`, and those of the source. */
+export function decodeLayer(source: AsyncIterable<Uint8Array>, limits: DecompressLimits = DECOMPRESS_LIMITS): DecodedLayer {
+  const stored = createDigester();
+  const plain = createDigester();
+  const counts = { read: 0, written: 0 };
+  let compression: LayerCompression = 'none';
+  let digests: { readonly stored: Digest; readonly plain: Digest } | undefined;
+
+  async function* tar(): AsyncGenerator<Buffer> {
+    const head = await peek(countAndHash(source, stored, counts));
+    compression = compressionOf(head.first);
+    for await (const chunk of inflate(head.chunks, compression)) {
+      counts.written += chunk.length;
+      checkLimits(counts, limits);
+      plain.update(chunk);
+      yield chunk;
+    }
+    digests = { stored: digestOf(stored), plain: digestOf(plain) };
+  }
+
+  return {
+    tar: tar(),
+    readBytes: () => counts.read,
+    results: () => {
+      if (digests === undefined) throw new EngineError('internal', 'Cannot tell the digests of a layer before its end');
+      return { compression, digest: digests.stored, sizeBytes: counts.read, diffId: digests.plain, tarBytes: counts.written };
+    },
+  };
+}
+
+async function* countAndHash(source: AsyncIterable<Uint8Array>, hash: Hash, counts: { read: number }): AsyncGenerator<Buffer> {
+  for await (const chunk of source) {
+    counts.read += chunk.length;
+    hash.update(chunk);
+    yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  }
+}
+
+/** The first four bytes (fewer when there are no more), and the whole stream. */
+async function peek(chunks: AsyncGenerator<Buffer>): Promise<{ readonly first: Buffer; readonly chunks: AsyncGenerator<Buffer> }> {
+  const taken: Buffer[] = [];
+  let length = 0;
+  while (length < 4) {
+    const next = await chunks.next();
+    if (next.done === true) break;
+    taken.push(next.value);
+    length += next.value.length;
+  }
+  async function* all(): AsyncGenerator<Buffer> {
+    yield* taken;
+    yield* chunks;
+  }
+  return { first: Buffer.concat(taken).subarray(0, 4), chunks: all() };
+}
+
+async function* inflate(chunks: AsyncGenerator<Buffer>, compression: LayerCompression): AsyncGenerator<Buffer> {
+  if (compression === 'none') {
+    yield* chunks;
+    return;
+  }
+  const isGzip = compression === 'gzip';
+  const decoder = isGzip ? createGunzip({ chunkSize: CHUNK_BYTES }) : createZstdDecompress({ chunkSize: CHUNK_BYTES });
+  // Object mode: pieces of zstd frames must stay apart.
+  const input = Readable.from(isGzip ? chunks : splitFrames(chunks), { objectMode: true, highWaterMark: 2 });
+  let sourceError: unknown;
+  input.on('error', (error) => {
+    sourceError = error;
+    decoder.destroy(error);
+  });
+  input.pipe(decoder);
+  try {
+    for await (const chunk of decoder) yield chunk as Buffer;
+  } catch (error) {
+    if (sourceError !== undefined) throw sourceError;
+    throw new EngineError('corrupt', `Cannot decompress layer: its ${compression} stream is damaged (${messageOf(error)})`, { cause: error });
+  } finally {
+    input.destroy();
+    decoder.destroy();
+  }
+}
+
+async function* splitFrames(chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  const frames = new ZstdFrames();
+  for await (const chunk of chunks) yield* frames.push(chunk);
+  frames.finish();
+}
+
+function checkLimits(counts: { readonly read: number; readonly written: number }, limits: DecompressLimits): void {
+  if (counts.written > limits.layerBytes) {
+    throw new EngineError('exhausted', `Cannot decompress layer: it is larger than the limit of ${limits.layerBytes} bytes`, { details: { limitBytes: limits.layerBytes } });
+  }
+  if (counts.written > RATIO_FREE_BYTES && counts.written > counts.read * limits.ratio) {
+    throw new EngineError('exhausted', `Cannot decompress layer: it inflates more than ${limits.ratio} times`, { details: { ratio: limits.ratio } });
+  }
+}
+
+/** Decode a whole archive that is no layer (the outer wrapping of a saved image): no hashes, same limits. */
+export async function* decompress(source: AsyncIterable<Uint8Array>, limits: DecompressLimits = DECOMPRESS_LIMITS): AsyncGenerator<Buffer> {
+  const decoded = decodeLayer(source, limits);
+  try {
+    yield* decoded.tar;
+  } catch (error) {
+    if (isEngineError(error)) throw new EngineError(error.kind, error.message.replace('layer', 'archive'), { cause: error });
+    throw error;
+  }
+}

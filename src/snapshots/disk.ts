@@ -1,0 +1,351 @@
+/**
+ * The snapshot store on a disk.
+ *
+ *     layers/<n>/fs            a layer's files, in overlayfs' form
+ *     layers/<n>/layer.json    its facts; written before the directory gets its name
+ *     layers/<n>/synced        its files reached the disk
+ *     drafts/<n>/fs            a layer being unpacked
+ *     snapshots/<key>+<n>/     `upper` and `work` over layer n; `+0`: over nothing
+ *     empty/                   the lower directory of an image without layers
+ *     trash/<n>                being deleted
+ *
+ * **Invariants**
+ * - Names are the truth: a layer, snapshot or draft appears and vanishes by one
+ *   rename or mkdir, so a crash at any step leaves one state or the other.
+ * - Layer directories have short numbers, so that many of them fit in the
+ *   options of one mount.
+ * - A layer that was not synced before the machine went down is not trusted
+ *   afterwards: its blob is there to unpack it again.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ChainId, HostPath } from '../base/brand.ts';
+import { EngineError } from '../base/error.ts';
+import { diskError, errnoOf } from '../kernel/disk-error.ts';
+import { DEFAULT_ROOT, type RootAttributes } from '../spec/layer.ts';
+import { LayerTable } from './layer-table.ts';
+import { decodeLayerRecord, encodeLayerRecord, type LayerRecord } from './layer-record.ts';
+import { makeWritable } from './writable.ts';
+import type { Layer, LayerDraft, LayerView, Snapshot, SnapshotStore, SnapshotUsage } from './store.ts';
+
+/** How to open the store. */
+export interface DiskSnapshotOptions {
+  readonly root: HostPath;
+  /** Identity of this boot (`/proc/sys/kernel/random/boot_id`): tells whether unsynced layers survived. */
+  readonly bootId: string;
+  /** Counts bytes and entries below a directory; the kernel side of `usage`. */
+  readonly measure: (directory: HostPath, signal: AbortSignal | undefined) => Promise<SnapshotUsage>;
+}
+
+const KEY = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+const SNAPSHOT_DIRECTORY = /^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})\+(0|[1-9][0-9]{0,15})$/;
+const NUMBER = /^[1-9][0-9]{0,15}$/;
+
+/** Layers and snapshots below one directory. Make it with {@link DiskSnapshotStore.open}; one per directory and machine. */
+export class DiskSnapshotStore implements SnapshotStore {
+  readonly #options: DiskSnapshotOptions;
+  readonly #layers = new LayerTable();
+  /** Number of the layer below each snapshot; 0: none. */
+  readonly #snapshots = new Map<string, number>();
+  /** Numbers of layers that must be unpacked again: snapshots know them by these. */
+  readonly #lostNumbers = new Map<ChainId, number>();
+  readonly #deletions = new Set<Promise<void>>();
+  #nextNumber = 1;
+
+  private constructor(options: DiskSnapshotOptions) {
+    this.#options = options;
+  }
+
+  /** Open or create the store; sweeps drafts, untrusted layers and what was being deleted. */
+  static open(options: DiskSnapshotOptions): DiskSnapshotStore {
+    const store = new DiskSnapshotStore(options);
+    try {
+      for (const name of ['layers', 'drafts', 'snapshots', 'trash', 'empty']) mkdirSync(store.#path(name), { recursive: true, mode: 0o700 });
+      for (const name of ['trash', 'drafts', 'layers']) for (const entry of readdirSync(store.#path(name))) store.#countPast(entry);
+      store.#readSnapshots();
+      for (const name of readdirSync(store.#path('drafts'))) store.#toTrash(store.#path('drafts', name));
+      store.#readLayers();
+      for (const name of readdirSync(store.#path('trash'))) store.#delete(name);
+    } catch (error) {
+      throw diskError(`Cannot open the snapshot store ${options.root}`, error);
+    }
+    return store;
+  }
+
+  // ── layers ───────────────────────────────────────────────────────────────
+
+  findLayer(chainId: ChainId): Layer | undefined {
+    return this.#layers.find(chainId);
+  }
+
+  listLayers(): readonly Layer[] {
+    return this.#layers.list();
+  }
+
+  chainOf(chainId: ChainId): readonly Layer[] {
+    return this.#layers.chainOf(chainId);
+  }
+
+  // oxlint-disable-next-line require-await -- the contract is asynchronous; mkdir is faster without a thread
+  async draftLayer(chainId: ChainId, parent: ChainId | undefined): Promise<LayerDraft> {
+    const lower = parent === undefined ? [] : this.#layers.directoriesOf(parent);
+    const releaseParent = parent === undefined ? undefined : this.#layers.hold(parent);
+    const number = this.#takeNumber(chainId);
+    const base = this.#path('drafts', String(number));
+    try {
+      mkdirSync(join(base, 'fs'), { recursive: true, mode: 0o700 });
+    } catch (error) {
+      releaseParent?.();
+      throw diskError('Cannot begin a layer', error);
+    }
+    let isOpen = true;
+    return {
+      directory: join(base, 'fs') as HostPath,
+      lower,
+      commit: async (facts) => {
+        if (!isOpen) throw new EngineError('wrong-state', `Cannot commit layer ${chainId}: its draft is closed`);
+        isOpen = false;
+        try {
+          return await this.#commit(number, { chainId, parent, facts, bootId: this.#options.bootId });
+        } finally {
+          // Only now: the parent must not go before its child counts.
+          releaseParent?.();
+        }
+      },
+      discard: async () => {
+        if (!isOpen) return;
+        isOpen = false;
+        releaseParent?.();
+        await this.#removeNow(base);
+      },
+      markSynced: async () => {
+        await this.#markSynced(chainId, number);
+      },
+    };
+  }
+
+  /** A layer that is unpacked again gets its old number, unless another draft has it. */
+  #takeNumber(chainId: ChainId): number {
+    const lost = this.#lostNumbers.get(chainId);
+    this.#lostNumbers.delete(chainId);
+    return lost ?? this.#nextNumber++;
+  }
+
+  async #commit(number: number, record: LayerRecord): Promise<Layer> {
+    const { chainId } = record;
+    const base = this.#path('drafts', String(number));
+    try {
+      await writeFile(join(base, 'layer.json'), encodeLayerRecord(record), { mode: 0o600 });
+      const existing = this.#layers.find(chainId);
+      if (existing !== undefined) {
+        this.#delete(this.#toTrash(base));
+        return existing;
+      }
+      // No await between the look and the registration: the first draft wins.
+      renameSync(base, this.#path('layers', String(number)));
+    } catch (error) {
+      await this.#removeNow(base);
+      throw diskError(`Cannot commit layer ${chainId}`, error);
+    }
+    const layer = this.#layerOf(number, record);
+    this.#layers.add(number, layer);
+    return layer;
+  }
+
+  #layerOf(number: number, { chainId, parent, facts }: LayerRecord): Layer {
+    const directory = this.#path('layers', String(number), 'fs') as HostPath;
+    return { ...facts, chainId, ...(parent === undefined ? {} : { parent }), directory };
+  }
+
+  async #markSynced(chainId: ChainId, number: number): Promise<void> {
+    // Another draft may have won, or the layer may be gone again.
+    if (this.#layers.numberOf(chainId) !== number) return;
+    try {
+      await writeFile(join(this.#path('layers', String(number)), 'synced'), '', { mode: 0o600 });
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw diskError(`Cannot mark layer ${chainId}`, error);
+    }
+  }
+
+  async removeLayer(chainId: ChainId): Promise<void> {
+    const number = this.#layers.numberOf(chainId);
+    if (number === undefined) throw new EngineError('not-found', `Cannot remove layer ${chainId}: it is not unpacked`);
+    const user = this.#userOf(chainId, number);
+    if (user !== undefined) throw new EngineError('in-use', `Cannot remove layer ${chainId}: ${user} needs it`);
+    try {
+      const name = this.#toTrash(this.#path('layers', String(number)));
+      this.#layers.remove(chainId);
+      this.#delete(name);
+    } catch (error) {
+      throw diskError(`Cannot remove layer ${chainId}`, error);
+    }
+    await Promise.resolve();
+  }
+
+  #userOf(chainId: ChainId, number: number): string | undefined {
+    const layerUser = this.#layers.userOf(chainId);
+    if (layerUser !== undefined) return layerUser;
+    for (const [key, below] of this.#snapshots) if (below === number) return `snapshot ${key}`;
+    return undefined;
+  }
+
+  // ── snapshots ────────────────────────────────────────────────────────────
+
+  prepare(key: string, parent: ChainId | undefined): Snapshot {
+    if (!KEY.test(key)) throw new EngineError('invalid', `Cannot prepare snapshot ${JSON.stringify(key.slice(0, 100))}: the name is not usable`);
+    if (this.#snapshots.has(key)) throw new EngineError('conflict', `Cannot prepare snapshot ${key}: it exists`);
+    const number = parent === undefined ? 0 : this.#layers.numberOf(parent);
+    if (number === undefined) throw new EngineError('not-found', `Cannot prepare snapshot ${key}: layer ${parent ?? ''} is not unpacked`);
+    const directory = this.#path('snapshots', `${key}+${number}`);
+    try {
+      makeWritable(directory, this.#rootOf(parent));
+    } catch (error) {
+      rmSync(directory, { recursive: true, force: true });
+      throw diskError(`Cannot prepare snapshot ${key}`, error);
+    }
+    this.#snapshots.set(key, number);
+    return this.#snapshotOf(key, number);
+  }
+
+  #rootOf(parent: ChainId | undefined): RootAttributes {
+    return (parent === undefined ? undefined : this.#layers.find(parent)?.root) ?? DEFAULT_ROOT;
+  }
+
+  findSnapshot(key: string): Snapshot | undefined {
+    const number = this.#snapshots.get(key);
+    return number === undefined ? undefined : this.#snapshotOf(key, number);
+  }
+
+  listSnapshots(): readonly string[] {
+    return [...this.#snapshots.keys()];
+  }
+
+  #snapshotOf(key: string, number: number): Snapshot {
+    const directory = this.#path('snapshots', `${key}+${number}`);
+    const parent = this.#layers.chainIdOf(number);
+    if (number !== 0 && parent === undefined) {
+      throw new EngineError('corrupt', `Cannot use snapshot ${key}: a layer of its image is missing`, { hint: 'Pull or load the image again to repair it' });
+    }
+    return {
+      key,
+      ...(parent === undefined ? {} : { parent }),
+      upper: join(directory, 'upper') as HostPath,
+      work: join(directory, 'work') as HostPath,
+      lower: this.#lowerOf(parent),
+    };
+  }
+
+  #lowerOf(parent: ChainId | undefined): readonly HostPath[] {
+    return parent === undefined ? [this.#path('empty') as HostPath] : this.#layers.directoriesOf(parent);
+  }
+
+  view(parent: ChainId | undefined): LayerView {
+    const lower = this.#lowerOf(parent);
+    const release = parent === undefined ? (): void => undefined : this.#layers.hold(parent);
+    return { lower, release, [Symbol.dispose]: release };
+  }
+
+  async removeSnapshot(key: string): Promise<void> {
+    const number = this.#snapshots.get(key);
+    if (number === undefined) return;
+    try {
+      const name = this.#toTrash(this.#path('snapshots', `${key}+${number}`));
+      this.#snapshots.delete(key);
+      this.#delete(name);
+    } catch (error) {
+      throw diskError(`Cannot remove snapshot ${key}`, error);
+    }
+    await Promise.resolve();
+  }
+
+  async usage(key: string, options: { readonly signal?: AbortSignal } = {}): Promise<SnapshotUsage> {
+    const number = this.#snapshots.get(key);
+    if (number === undefined) throw new EngineError('not-found', `Cannot measure snapshot ${key}: it does not exist`);
+    return await this.#options.measure(this.#path('snapshots', `${key}+${number}`, 'upper') as HostPath, options.signal);
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#deletions]);
+  }
+
+  // ── the directories ──────────────────────────────────────────────────────
+
+  #path(...parts: readonly string[]): string {
+    return join(this.#options.root, ...parts);
+  }
+
+  #countPast(name: string): void {
+    const number = Number(/^[0-9]+/.exec(name)?.[0] ?? 0);
+    if (number >= this.#nextNumber) this.#nextNumber = number + 1;
+  }
+
+  #readLayers(): void {
+    const found: { readonly number: number; readonly layer: Layer }[] = [];
+    for (const name of readdirSync(this.#path('layers'))) {
+      const layer = NUMBER.test(name) ? this.#readLayer(Number(name)) : undefined;
+      if (layer === undefined) this.#toTrash(this.#path('layers', name));
+      else found.push({ number: Number(name), layer });
+    }
+    // What stands on a layer that is gone must be unpacked again with it.
+    for (const { number, layer } of this.#layers.addAll(found)) {
+      this.#lostNumbers.set(layer.chainId, number);
+      this.#toTrash(this.#path('layers', String(number)));
+    }
+  }
+
+  #readLayer(number: number): Layer | undefined {
+    const directory = this.#path('layers', String(number));
+    const record = decodeLayerRecord(readText(join(directory, 'layer.json')));
+    if (record === undefined) return undefined;
+    const isSynced = readText(join(directory, 'synced')) !== undefined;
+    if (isSynced || record.bootId === this.#options.bootId) return this.#layerOf(number, record);
+    this.#lostNumbers.set(record.chainId, number);
+    return undefined;
+  }
+
+  #readSnapshots(): void {
+    for (const name of readdirSync(this.#path('snapshots'))) {
+      const match = SNAPSHOT_DIRECTORY.exec(name);
+      if (match === null) continue;
+      const [, key = '', digits = ''] = match;
+      this.#countPast(digits);
+      this.#snapshots.set(key, Number(digits));
+    }
+  }
+
+  /** Move something out of sight; the name it has in the trash. */
+  #toTrash(path: string): string {
+    const name = String(this.#nextNumber++);
+    renameSync(path, this.#path('trash', name));
+    return name;
+  }
+
+  #delete(name: string): void {
+    const work = rm(this.#path('trash', name), { recursive: true, force: true, maxRetries: 3 }).catch(() => {
+      // What cannot be deleted now is tried again when the store is opened next.
+    });
+    this.#deletions.add(work);
+    void work.finally(() => this.#deletions.delete(work));
+  }
+
+  async #removeNow(path: string): Promise<void> {
+    const name = String(this.#nextNumber++);
+    try {
+      await rename(path, this.#path('trash', name));
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return;
+      throw diskError('Cannot drop a layer draft', error);
+    }
+    this.#delete(name);
+  }
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
