@@ -79,18 +79,18 @@ class Client {
     return this;
   }
 
-  /** Waits until the text satisfies `test`. */
-  async until(test: (text: string) => boolean): Promise<string> {
+  /** Waits until the text fits. */
+  async until(fits: (text: string) => boolean): Promise<string> {
     await new Promise<void>((resolve) => {
       const check = (): void => {
-        if (!test(this.text) && !this.isEnded) return;
+        if (!fits(this.text) && !this.isEnded) return;
         this.#waiting.delete(check);
         resolve();
       };
       this.#waiting.add(check);
       check();
     });
-    assert.ok(test(this.text), `got ${JSON.stringify(this.text)}`);
+    assert.ok(fits(this.text), `got ${JSON.stringify(this.text)}`);
     return this.text;
   }
 

@@ -35,6 +35,8 @@ export interface ConnectionContext {
   syntaxError(error: HttpSyntaxError): { readonly head: string; readonly body: string };
   /** The connection is over, or no longer the server's. */
   closed(connection: Connection): void;
+  /** The socket left HTTP. */
+  hijacked(socket: Socket): void;
 }
 
 type State = 'head' | 'exchange' | 'draining' | 'flushing' | 'lingering' | 'hijacked' | 'closed';
@@ -169,28 +171,35 @@ export class Connection {
   }
 
   #takeBody(chunk: Buffer): void {
-    let rest = chunk;
-    const decoder = this.#decoder;
-    if (decoder !== undefined && !decoder.isDone) {
-      try {
-        const taken = decoder.push(chunk, (piece) => this.#takePiece(piece));
-        rest = chunk.subarray(taken);
-      } catch (error) {
-        if (!(error instanceof HttpSyntaxError)) throw error;
-        this.#isClosing = true;
-        this.#decoder = undefined;
-        this.#body?.fail(error);
-        if (this.#state === 'draining') this.#socket.destroy();
-        return;
-      }
-      if (decoder.isDone) this.#body?.finish();
+    const taken = this.#decode(chunk);
+    if (taken < chunk.length) {
+      this.#pending.push(chunk.subarray(taken));
+      this.#pendingBytes += chunk.length - taken;
     }
-    if (rest.length > 0) {
-      this.#pending.push(rest);
-      this.#pendingBytes += rest.length;
-    }
-    if (this.#state === 'draining' && decoder?.isDone === true) this.#next();
+    if (this.#state === 'draining' && this.#isBodyDone()) this.#next();
     else this.#updateFlow();
+  }
+
+  /** How many bytes of `chunk` belong to the body. */
+  #decode(chunk: Buffer): number {
+    const decoder = this.#decoder;
+    if (decoder === undefined || this.#isBodyDone()) return 0;
+    try {
+      const taken = decoder.push(chunk, (piece) => this.#takePiece(piece));
+      if (this.#isBodyDone()) this.#body?.finish();
+      return taken;
+    } catch (error) {
+      if (!(error instanceof HttpSyntaxError)) throw error;
+      this.#isClosing = true;
+      this.#decoder = undefined;
+      this.#body?.fail(error);
+      if (this.#state === 'draining') this.#socket.destroy();
+      return chunk.length;
+    }
+  }
+
+  #isBodyDone(): boolean {
+    return this.#decoder?.isDone === true;
   }
 
   #takePiece(piece: Buffer): void {
@@ -356,6 +365,7 @@ export class Connection {
     // The error listener stays: a socket without one would end the daemon.
     socket.write(head);
     this.#context.closed(this);
+    this.#context.hijacked(socket);
     return { socket, early, isEnded: this.#isEnded };
   }
 }

@@ -49,7 +49,8 @@ export class HttpSyntaxError extends Error {
 }
 
 const headerName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const forbiddenInLine = /[\x00-\x08\x0a-\x1f\x7f]/;
+/** Control characters; bytes above ASCII pass. */
+const forbiddenInLine = /[^\t -~\u0080-\u00ff]/;
 const requestLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([^ \t]+) HTTP\/1\.([01])$/;
 const noBody: BodyFraming = { kind: 'none' };
 const chunkedBody: BodyFraming = { kind: 'chunked' };
@@ -66,17 +67,27 @@ export function parseHead(bytes: Buffer): RequestHead {
   const [, method = '', target = '', minor] = match;
   const headers = parseHeaders(lines);
   const minorVersion = minor === '0' ? 0 : 1;
-  const connection = headers.get('connection')?.toLowerCase();
   return {
     method,
     target: originForm(target),
     minorVersion,
     headers,
     framing: bodyFraming(headers, minorVersion),
-    isKeepAlive:
-      minorVersion === 1 ? !hasToken(connection, 'close') : hasToken(connection, 'keep-alive'),
+    ...connectionWishes(headers, minorVersion),
+  };
+}
+
+/** What the client wants of the connection. */
+function connectionWishes(
+  headers: ReadonlyMap<string, string>,
+  minorVersion: 0 | 1,
+): Pick<RequestHead, 'isKeepAlive' | 'upgrade' | 'expectsContinue'> {
+  const connection = headers.get('connection')?.toLowerCase();
+  const isModern = minorVersion === 1;
+  return {
+    isKeepAlive: isModern ? !hasToken(connection, 'close') : hasToken(connection, 'keep-alive'),
     upgrade: hasToken(connection, 'upgrade') ? headers.get('upgrade')?.toLowerCase() : undefined,
-    expectsContinue: minorVersion === 1 && headers.get('expect')?.toLowerCase() === '100-continue',
+    expectsContinue: isModern && headers.get('expect')?.toLowerCase() === '100-continue',
   };
 }
 
@@ -147,5 +158,5 @@ function originForm(target: string): string {
     text = match[1] ?? '';
     if (!text.startsWith('/')) text = `/${text}`;
   }
-  return /[^\x00-\x7f]/.test(text) ? Buffer.from(text, 'latin1').toString('utf8') : text;
+  return /[\u0080-\u00ff]/.test(text) ? Buffer.from(text, 'latin1').toString('utf8') : text;
 }

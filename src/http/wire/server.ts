@@ -26,6 +26,8 @@ export interface WireServerOptions {
 export class WireServer {
   readonly #context: ConnectionContext;
   readonly #connections = new Set<Connection>();
+  /** Sockets that left HTTP; they end with the server. */
+  readonly #hijacked = new Set<Socket>();
   /** One timer for all deadlines: a timer per request would cost more than the request. */
   #sweep: NodeJS.Timeout | undefined;
   #emptied: (() => void) | undefined;
@@ -38,6 +40,7 @@ export class WireServer {
       monotonicMs: () => options.monotonicMs(),
       syntaxError: (error) => options.syntaxError(error),
       closed: (connection) => this.#remove(connection),
+      hijacked: (socket) => this.#keep(socket),
     };
   }
 
@@ -54,7 +57,7 @@ export class WireServer {
     this.#sweep.unref();
   }
 
-  /** Count of open connections; hijacked ones are no longer ours. */
+  /** Count of open connections that speak HTTP. */
   get connectionCount(): number {
     return this.#connections.size;
   }
@@ -62,19 +65,25 @@ export class WireServer {
   /** Answer what is being answered, end the rest; after `graceMs` cut what is left. */
   async close(graceMs: number): Promise<void> {
     this.#isClosing = true;
-    for (const connection of [...this.#connections]) connection.shutdown();
+    for (const connection of this.#connections) connection.shutdown();
     if (this.#connections.size > 0) {
       await new Promise<void>((resolve) => {
         this.#emptied = resolve;
         const timer = setTimeout(() => {
-          for (const connection of [...this.#connections]) connection.destroy();
+          for (const connection of this.#connections) connection.destroy();
           resolve();
         }, graceMs);
         timer.unref();
       });
     }
+    for (const socket of this.#hijacked) socket.destroy();
     clearInterval(this.#sweep);
     this.#sweep = undefined;
+  }
+
+  #keep(socket: Socket): void {
+    this.#hijacked.add(socket);
+    socket.once('close', () => this.#hijacked.delete(socket));
   }
 
   #expire(): void {

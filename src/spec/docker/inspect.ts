@@ -10,7 +10,14 @@
 import type { ContainerConfig, EndpointSettings, HostConfig, PortBinding } from './container.ts';
 
 /** Life state of a container. Source: Engine API `ContainerState.Status`. */
-export type ContainerStatus = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
+export type ContainerStatus =
+  | 'created'
+  | 'running'
+  | 'paused'
+  | 'restarting'
+  | 'removing'
+  | 'exited'
+  | 'dead';
 
 /** Health of a container. Source: Engine API `Health.Status`. */
 export type HealthStatus = 'none' | 'starting' | 'healthy' | 'unhealthy';

@@ -11,7 +11,14 @@ import type { ContainerSummary } from './inspect.ts';
 import type { ImageSummary } from './image.ts';
 
 /** What an event is about. Source: Engine API `EventMessage.Type`. */
-export type EventType = 'builder' | 'container' | 'daemon' | 'image' | 'network' | 'volume' | 'plugin';
+export type EventType =
+  | 'builder'
+  | 'container'
+  | 'daemon'
+  | 'image'
+  | 'network'
+  | 'volume'
+  | 'plugin';
 
 /** Something that happened. Source: Engine API `EventMessage`; `status`, `id` and `from` are added at the edge. */
 export interface EngineEvent {
@@ -228,7 +235,9 @@ export interface SystemInfo {
   readonly Labels: readonly string[];
   readonly ExperimentalBuild: boolean;
   readonly ServerVersion: string;
-  readonly Runtimes: Readonly<Record<string, { readonly path: string; readonly status?: Readonly<Record<string, string>> }>>;
+  readonly Runtimes: Readonly<
+    Record<string, { readonly path: string; readonly status?: Readonly<Record<string, string>> }>
+  >;
   readonly DefaultRuntime: string;
   readonly Swarm: {
     readonly NodeID: string;
@@ -251,7 +260,10 @@ export interface SystemInfo {
     /** Bits of each pool's prefix. */
     readonly Size: number;
   }[];
-  readonly FirewallBackend?: { readonly Driver: string; readonly Info?: readonly (readonly [string, string])[] };
+  readonly FirewallBackend?: {
+    readonly Driver: string;
+    readonly Info?: readonly (readonly [string, string])[];
+  };
   readonly CDISpecDirs: readonly string[];
   readonly Warnings: readonly string[] | null;
 }
