@@ -1,0 +1,270 @@
+/**
+ * carve's one nftables table, as desired state → messages. Pure.
+ *
+ * The rules never change: all that differs between hosts and moments stands in
+ * sets and maps, so a start adds elements and a table with a thousand
+ * containers is as quick as one with two.
+ *
+ * **Invariants**
+ * - Only this table is written. One batch is one transaction.
+ * - A packet for a container's address is dropped unless it came in by that
+ *   container's own bridge, or a published port brought it (rows N1, N2, N13).
+ * - A packet from any link but `lo` for 127.0.0.0/8 is dropped, so a port
+ *   published on a loopback address is reachable from loopback only.
+ * - Publishing rewrites only packets for an address of this host (row N4).
+ *
+ * Source: nft(8); the hooks' order: raw -300, conntrack -200, dstnat -100, filter 0, srcnat 100.
+ */
+
+import * as nft from '../kernel/nft/message.ts';
+import * as expression from '../kernel/nft/expression.ts';
+import { be16, u32, type Message } from '../kernel/netlink/message.ts';
+import { addressBytes, firstOf, lastOf, type Address, type Family, type Network } from '../spec/cidr.ts';
+
+/** A bridge whose containers the table guards. */
+export interface GuardedBridge {
+  /** Link name, at most 15 bytes. */
+  readonly link: string;
+  readonly subnets: readonly Network[];
+  /** Nothing leaves or enters it but by its own containers. */
+  readonly isInternal: boolean;
+  /** Containers on it may talk to each other through the host's routing. */
+  readonly isConnected: boolean;
+  /** What leaves the host carries the host's address. */
+  readonly isMasqueraded: boolean;
+}
+
+/** Protocols that can be published. */
+export const PROTOCOL = { tcp: 6, udp: 17, sctp: 132 } as const;
+
+/** One published port. */
+export interface PublishedPort {
+  /** Address of the host; an unspecified one (0.0.0.0, ::) means every address of its family. */
+  readonly host: Address;
+  readonly hostPort: number;
+  readonly protocol: keyof typeof PROTOCOL;
+  /** The container's address, of the same family. */
+  readonly target: Address;
+  readonly targetPort: number;
+}
+
+const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
+const SUFFIX: Readonly<Record<Family, '4' | '6'>> = { ipv4: '4', ipv6: '6' };
+const NFPROTO: Readonly<Record<Family, number>> = { ipv4: 2, ipv6: 10 };
+/** Where source and destination stand in the network header, in bytes. */
+const SOURCE_OFFSET: Readonly<Record<Family, number>> = { ipv4: 12, ipv6: 8 };
+const DESTINATION_OFFSET: Readonly<Record<Family, number>> = { ipv4: 16, ipv6: 24 };
+const ADDRESS_BYTES: Readonly<Record<Family, number>> = { ipv4: 4, ipv6: 16 };
+
+const { REG32, REGISTER } = expression;
+
+/** A link name as the kernel compares it: 16 bytes, NUL filled. */
+export function linkKey(link: string): Uint8Array {
+  const key = new Uint8Array(16);
+  key.set(new TextEncoder().encode(link).subarray(0, 15));
+  return key;
+}
+
+function isFamily(family: Family): expression.Expression[] {
+  return [expression.meta('nfproto'), expression.compare('eq', Uint8Array.of(NFPROTO[family]))];
+}
+
+/** Number of 32-bit registers an address takes. */
+function registersOf(family: Family): number {
+  return ADDRESS_BYTES[family] / 4;
+}
+
+function setsOf(at: nft.TableName): Message[] {
+  const shapes: nft.SetShape[] = [
+    { name: 'bridges', key: ['ifname'] },
+    { name: 'internal', key: ['ifname'] },
+    { name: 'pairs', key: ['ifname', 'ifname'] },
+    ...FAMILIES.flatMap((family): nft.SetShape[] => [
+      { name: `subnets${SUFFIX[family]}`, key: [family], interval: true },
+      { name: `owners${SUFFIX[family]}`, key: [family, 'ifname'], interval: true },
+      { name: `masquerade${SUFFIX[family]}`, key: [family], interval: true },
+      { name: `publish${SUFFIX[family]}`, key: [family, 'protocol', 'port'], data: [family, 'port'] },
+    ]),
+  ];
+  return shapes.map((shape, index) => nft.addSet(at, shape, index + 1));
+}
+
+/** Drop what comes for a container by another way than its bridge, and for loopback from outside. */
+function guardRules(at: nft.TableName): Message[] {
+  const perFamily = FAMILIES.map((family) => {
+    const key = REG32 + registersOf(family);
+    return nft.addRule(at, 'guard', [
+      ...isFamily(family),
+      expression.payload('network', DESTINATION_OFFSET[family], ADDRESS_BYTES[family], REG32),
+      expression.lookup(`subnets${SUFFIX[family]}`, REG32),
+      expression.meta('iifname', key),
+      expression.lookup(`owners${SUFFIX[family]}`, REG32, { invert: true }),
+      expression.counter(),
+      expression.verdict({ kind: 'drop' }),
+    ]);
+  });
+  const loopback = nft.addRule(at, 'guard', [
+    ...isFamily('ipv4'),
+    expression.meta('iifname'),
+    expression.compare('neq', linkKey('lo')),
+    expression.payload('network', DESTINATION_OFFSET.ipv4, 1),
+    expression.compare('eq', Uint8Array.of(127)),
+    expression.counter(),
+    expression.verdict({ kind: 'drop' }),
+  ]);
+  return [...perFamily, loopback];
+}
+
+/** Rewrite to the container a port is published for: first by exact host address, then by any. */
+function publishRules(at: nft.TableName, chain: string): Message[] {
+  return FAMILIES.flatMap((family) => {
+    const count = registersOf(family);
+    const value = REG32 + 8;
+    const rule = (address: expression.Expression): Message =>
+      nft.addRule(at, chain, [
+        ...isFamily(family),
+        expression.fibAddressType('daddr'),
+        expression.compare('eq', u32(expression.ADDRESS_TYPE.local)),
+        address,
+        expression.meta('l4proto', REG32 + count),
+        expression.payload('transport', 2, 2, REG32 + count + 1),
+        expression.lookup(`publish${SUFFIX[family]}`, REG32, { target: value }),
+        expression.nat('dnat', family, value, value + count),
+      ]);
+    return [
+      rule(expression.payload('network', DESTINATION_OFFSET[family], ADDRESS_BYTES[family], REG32)),
+      rule(expression.immediate(REG32, new Uint8Array(ADDRESS_BYTES[family]))),
+    ];
+  });
+}
+
+function conntrackHas(key: 'state' | 'status', bits: number): expression.Expression[] {
+  return [expression.conntrack(key), expression.maskRegister(u32(bits)), expression.compare('neq', u32(0))];
+}
+
+/** Both ends of the packet's way are the same bridge. */
+function samePair(): expression.Expression[] {
+  return [expression.meta('iifname', REG32), expression.meta('oifname', REG32 + 4), expression.lookup('pairs', REG32)];
+}
+
+function forwardRules(at: nft.TableName): Message[] {
+  const accept = expression.verdict({ kind: 'accept' });
+  const drop = [expression.counter(), expression.verdict({ kind: 'drop' })];
+  return [
+    nft.addRule(at, 'forward', [...conntrackHas('state', expression.CT_STATE.established | expression.CT_STATE.related), accept]),
+    nft.addRule(at, 'forward', [expression.meta('iifname'), expression.lookup('internal', REGISTER.r1), expression.meta('oifname'), expression.lookup('bridges', REGISTER.r1, { invert: true }), ...drop]),
+    nft.addRule(at, 'forward', [...conntrackHas('status', expression.CT_STATUS.dnat), accept]),
+    nft.addRule(at, 'forward', [...samePair(), accept]),
+    nft.addRule(at, 'forward', [expression.meta('oifname'), expression.lookup('bridges', REGISTER.r1), ...drop]),
+  ];
+}
+
+function sourceRules(at: nft.TableName): Message[] {
+  const hairpin = nft.addRule(at, 'source', [...samePair(), ...conntrackHas('status', expression.CT_STATUS.dnat), expression.masquerade()]);
+  const loopback = nft.addRule(at, 'source', [
+    ...isFamily('ipv4'),
+    expression.meta('oifname'),
+    expression.lookup('bridges', REGISTER.r1),
+    expression.payload('network', SOURCE_OFFSET.ipv4, 1),
+    expression.compare('eq', Uint8Array.of(127)),
+    expression.masquerade(),
+  ]);
+  const outward = FAMILIES.map((family) =>
+    nft.addRule(at, 'source', [
+      ...isFamily(family),
+      expression.payload('network', SOURCE_OFFSET[family], ADDRESS_BYTES[family]),
+      expression.lookup(`masquerade${SUFFIX[family]}`, REGISTER.r1),
+      expression.meta('oifname'),
+      expression.lookup('bridges', REGISTER.r1, { invert: true }),
+      expression.masquerade(),
+    ]),
+  );
+  return [hairpin, loopback, ...outward];
+}
+
+/** The table with its chains, sets and rules, without elements. Replaces one of the same name in the same transaction. */
+export function planTable(at: nft.TableName): readonly Message[] {
+  return [
+    nft.addTable(at),
+    nft.deleteTable(at),
+    nft.addTable(at),
+    ...setsOf(at),
+    nft.addChain(at, 'guard', { type: 'filter', hook: 'prerouting', priority: -300 }),
+    nft.addChain(at, 'publish', { type: 'nat', hook: 'prerouting', priority: -100 }),
+    nft.addChain(at, 'publish-local', { type: 'nat', hook: 'output', priority: -100 }),
+    nft.addChain(at, 'forward', { type: 'filter', hook: 'forward', priority: 0 }),
+    nft.addChain(at, 'source', { type: 'nat', hook: 'postrouting', priority: 100 }),
+    ...guardRules(at),
+    ...publishRules(at, 'publish'),
+    ...publishRules(at, 'publish-local'),
+    ...forwardRules(at),
+    ...sourceRules(at),
+  ];
+}
+
+type ElementAction = (at: nft.TableName, set: string, elements: readonly nft.Element[]) => Message;
+
+/** A network as elements of a plain interval set: its first address, and the one behind its last. */
+function intervalOf(network: Network): readonly nft.Element[] {
+  const { family } = network.address;
+  const end = lastOf(network) + 1n;
+  const isTop = end === 1n << BigInt(8 * ADDRESS_BYTES[family]);
+  return [
+    { key: addressBytes(network.address) },
+    ...(isTop ? [] : [{ key: addressBytes({ family, value: end }), isIntervalEnd: true }]),
+  ];
+}
+
+function bridgeElements(at: nft.TableName, bridge: GuardedBridge, act: ElementAction): readonly Message[] {
+  const link = linkKey(bridge.link);
+  const perSubnet = bridge.subnets.flatMap((subnet) => {
+    const suffix = SUFFIX[subnet.address.family];
+    const last: Address = { family: subnet.address.family, value: lastOf(subnet) };
+    const first: Address = { family: subnet.address.family, value: firstOf(subnet) };
+    return [
+      act(at, `subnets${suffix}`, intervalOf(subnet)),
+      act(at, `owners${suffix}`, [{ key: nft.concatKey([addressBytes(first), link]), keyEnd: nft.concatKey([addressBytes(last), link]) }]),
+      ...(bridge.isMasqueraded && !bridge.isInternal ? [act(at, `masquerade${suffix}`, intervalOf(subnet))] : []),
+    ];
+  });
+  return [
+    act(at, 'bridges', [{ key: link }]),
+    ...(bridge.isInternal ? [act(at, 'internal', [{ key: link }])] : []),
+    ...(bridge.isConnected ? [act(at, 'pairs', [{ key: nft.concatKey([link, link]) }])] : []),
+    ...perSubnet,
+  ];
+}
+
+/** Guard a bridge. Precondition: the table exists. */
+export function planBridge(at: nft.TableName, bridge: GuardedBridge): readonly Message[] {
+  return bridgeElements(at, bridge, nft.addElements);
+}
+
+/** Stop guarding a bridge that {@link planBridge} guarded with the same values. */
+export function planBridgeRemoval(at: nft.TableName, bridge: GuardedBridge): readonly Message[] {
+  return bridgeElements(at, bridge, nft.deleteElements);
+}
+
+function publishElement(port: PublishedPort): nft.Element {
+  return {
+    key: nft.concatKey([addressBytes(port.host), Uint8Array.of(PROTOCOL[port.protocol]), be16(port.hostPort)]),
+    data: nft.concatKey([addressBytes(port.target), be16(port.targetPort)]),
+  };
+}
+
+function portElements(at: nft.TableName, ports: readonly PublishedPort[], act: ElementAction): readonly Message[] {
+  return FAMILIES.flatMap((family) => {
+    const elements = ports.filter((port) => port.host.family === family).map(publishElement);
+    return elements.length === 0 ? [] : [act(at, `publish${SUFFIX[family]}`, elements)];
+  });
+}
+
+/** Publish ports. The kernel answers EEXIST when one is published for somebody else. */
+export function planPorts(at: nft.TableName, ports: readonly PublishedPort[]): readonly Message[] {
+  return portElements(at, ports, nft.addElements);
+}
+
+/** Take ports back. */
+export function planPortRemoval(at: nft.TableName, ports: readonly PublishedPort[]): readonly Message[] {
+  return portElements(at, ports, nft.deleteElements);
+}
