@@ -45,6 +45,8 @@ export const EBPF = {
 
 /** Rights of a request. */
 export const DEVICE_ACCESS = { m: 1, r: 2, w: 4 } as const;
+/** Read, write and mknod. */
+export const ALL_RIGHTS = 7;
 /** Kinds of device. */
 export const DEVICE_TYPE = { b: 1, c: 2 } as const;
 
@@ -54,7 +56,7 @@ const TYPE = 2;
 const RIGHTS = 3;
 const MAJOR = 4;
 const MINOR = 5;
-const ALL_RIGHTS = 7;
+
 const REFUSED = 0;
 const GRANTED = 1;
 

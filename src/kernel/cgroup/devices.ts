@@ -6,6 +6,7 @@
  */
 
 import type { LinuxDeviceRule } from '../../spec/oci/resources.ts';
+import { accessBits, ALL_RIGHTS } from '../bpf/device-program.ts';
 import type { CgroupWrite } from './limits.ts';
 
 /** Nothing is allowed but what later rules say. */
@@ -35,21 +36,49 @@ export const DEFAULT_DEVICE_RULES: readonly LinuxDeviceRule[] = [
 
 /** Writes for version 1, in order. */
 export function deviceWritesV1(rules: readonly LinuxDeviceRule[]): readonly CgroupWrite[] {
-  return rules.map((rule) => ({
-    controller: 'devices',
-    file: rule.allow ? 'devices.allow' : 'devices.deny',
-    value: ruleText(rule),
-    isOptional: false,
-  }));
+  return rules.flatMap((rule) =>
+    ruleTexts(rule).map((value) => ({
+      controller: 'devices',
+      file: rule.allow ? 'devices.allow' : 'devices.deny',
+      value,
+      isOptional: false,
+    })),
+  );
 }
 
-/** `c 1:3 rwm`, `c 136:* rw`, or `a` for everything. */
-function ruleText({ type = 'a', major, minor, access = 'rwm' }: LinuxDeviceRule): string {
-  if (type === 'a' && !isNumber(major) && !isNumber(minor)) return 'a';
-  return `${type} ${isNumber(major) ? major : '*'}:${isNumber(minor) ? minor : '*'} ${access}`;
+/** `c 1:3 rwm`, `c 136:* rw`; `a` is everything, so other rules on all types are two. */
+function ruleTexts({
+  type = 'a',
+  major,
+  minor,
+  access = 'rwm',
+}: LinuxDeviceRule): readonly string[] {
+  const isWhole = !isNumber(major) && !isNumber(minor) && accessBits(access) === ALL_RIGHTS;
+  if (type === 'a' && isWhole) return ['a'];
+  const device = `${isNumber(major) ? major : '*'}:${isNumber(minor) ? minor : '*'} ${access}`;
+  return type === 'a' ? [`c ${device}`, `b ${device}`] : [`${type} ${device}`];
 }
 
 /** Absent and negative numbers mean any. */
 function isNumber(value: number | undefined): value is number {
   return value !== undefined && value >= 0;
+}
+
+/** True when these are the rules that the engine's own group has. */
+export function isDefaultDeviceRules(rules: readonly LinuxDeviceRule[]): boolean {
+  return (
+    rules === DEFAULT_DEVICE_RULES ||
+    (rules.length === DEFAULT_DEVICE_RULES.length &&
+      rules.every((rule, index) => isSameRule(rule, DEFAULT_DEVICE_RULES[index])))
+  );
+}
+
+function isSameRule(a: LinuxDeviceRule, b: LinuxDeviceRule | undefined): boolean {
+  return (
+    a.allow === b?.allow &&
+    a.type === b.type &&
+    a.major === b.major &&
+    a.minor === b.minor &&
+    a.access === b.access
+  );
 }

@@ -45,16 +45,25 @@ function checkFile(file: string): string {
 }
 
 function cpuWrites(cpu: LinuxCpu): readonly CgroupWrite[] {
-  const { shares = 0, quota, period = 0, burst, idle, cpus = '', mems = '' } = cpu;
+  const { shares = 0, burst, idle } = cpu;
   const writes: CgroupWrite[] = [];
   if (shares !== 0) writes.push(write('cpu.weight', String(sharesToWeight(shares))));
-  if ((quota !== undefined && quota !== 0) || period !== 0) {
-    const limit = quota !== undefined && quota > 0 ? String(quota) : 'max';
-    writes.push(write('cpu.max', `${limit} ${period === 0 ? DEFAULT_PERIOD_US : period}`));
-  }
+  const bandwidth = bandwidthValue(cpu);
+  if (bandwidth !== undefined) writes.push(write('cpu.max', bandwidth));
   // After the quota, which bounds it.
   if (burst !== undefined) writes.push(optional('cpu.max.burst', String(burst)));
   if (idle !== undefined) writes.push(optional('cpu.idle', String(idle)));
+  return [...writes, ...cpusetWrites(cpu)];
+}
+
+/** `50000 100000`; `undefined`: leave it. */
+function bandwidthValue({ quota = 0, period = 0 }: LinuxCpu): string | undefined {
+  if (quota === 0 && period === 0) return undefined;
+  return `${quota > 0 ? quota : 'max'} ${period === 0 ? DEFAULT_PERIOD_US : period}`;
+}
+
+function cpusetWrites({ cpus = '', mems = '' }: LinuxCpu): readonly CgroupWrite[] {
+  const writes: CgroupWrite[] = [];
   if (cpus !== '') writes.push(write('cpuset.cpus', cpus));
   if (mems !== '') writes.push(write('cpuset.mems', mems));
   return writes;

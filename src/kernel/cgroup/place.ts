@@ -106,27 +106,23 @@ function neededControllers(layout: V1Layout, request: PlaceRequest): readonly st
   const names = [...ALWAYS];
   if (layout.unified === undefined) names.push('cpuacct', 'freezer');
   if (request.devices === 'own') names.push('devices');
-  for (const name of ['cpuset', 'blkio', 'hugetlb', 'rdma']) {
+  for (const name of Object.keys(LIMITED)) {
     if (isLimited(name, request.resources)) names.push(name);
   }
   return names;
 }
 
+/** Limits that need a controller which not every container gets. */
+const LIMITED: Readonly<Record<string, (resources: LinuxResources) => boolean>> = {
+  cpuset: ({ cpu }) => (cpu?.cpus ?? '') !== '' || (cpu?.mems ?? '') !== '',
+  blkio: ({ blockIO }) => blockIO !== undefined && Object.values(blockIO).some(isGiven),
+  hugetlb: ({ hugepageLimits }) => (hugepageLimits ?? []).length > 0,
+  rdma: ({ rdma }) => Object.keys(rdma ?? {}).length > 0,
+};
+
 /** True when a limit needs this controller. */
-export function isLimited(controller: string, resources: LinuxResources): boolean {
-  const { cpu, blockIO, hugepageLimits, rdma } = resources;
-  switch (controller) {
-    case 'cpuset':
-      return (cpu?.cpus ?? '') !== '' || (cpu?.mems ?? '') !== '';
-    case 'blkio':
-      return blockIO !== undefined && Object.values(blockIO).some(isGiven);
-    case 'hugetlb':
-      return (hugepageLimits ?? []).length > 0;
-    case 'rdma':
-      return Object.keys(rdma ?? {}).length > 0;
-    default:
-      return false;
-  }
+function isLimited(controller: string, resources: LinuxResources): boolean {
+  return LIMITED[controller]?.(resources) ?? false;
 }
 
 function isGiven(value: unknown): boolean {
@@ -152,4 +148,31 @@ function prefixes(mountPoint: HostPath, components: readonly string[]): readonly
 
 function join(base: HostPath, components: readonly string[]): HostPath {
   return hostPath([base === '/' ? '' : base, ...components].join('/'));
+}
+
+/** Every directory of the container's own. */
+export function directoriesOf(place: CgroupPlace): readonly HostPath[] {
+  if (place.version === 2) return [place.directory];
+  const all = new Set(Object.values(place.directories));
+  return place.unified === undefined ? [...all] : [...all, place.unified];
+}
+
+/** Directory in a version 2 tree, which freezes and kills. */
+export function unifiedDirectory(place: CgroupPlace): HostPath | undefined {
+  return place.version === 2 ? place.directory : place.unified;
+}
+
+/** A directory that knows every process of the container. */
+export function processDirectory(place: CgroupPlace): HostPath {
+  const directory = unifiedDirectory(place) ?? directoriesOf(place)[0];
+  if (directory === undefined)
+    throw new EngineError('unsupported', 'This machine has no control groups');
+  return directory;
+}
+
+/** The file whose `oom_kill N` line counts processes that the kernel killed for memory; empty without one. */
+export function oomFile(place: CgroupPlace): string {
+  if (place.version === 2) return `${place.directory}/memory.events`;
+  const directory = place.directories['memory'];
+  return directory === undefined ? '' : `${directory}/memory.oom_control`;
 }
