@@ -16,7 +16,7 @@ export interface Platform {
   readonly variant?: string;
 }
 
-const COMPONENT = /^[A-Za-z0-9_.-]{1,64}$/;
+const COMPONENT = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
 /** Other names of architectures (uname's, Debian's) → Go's. */
 const ARCHITECTURES: Readonly<Record<string, string>> = {

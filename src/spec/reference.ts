@@ -72,12 +72,16 @@ function splitTag(text: string): { readonly name: string; readonly tag?: string 
 function splitDomain(name: string): { readonly domain: string; readonly path: string } {
   const slash = name.indexOf('/');
   const first = slash < 0 ? '' : name.slice(0, slash);
-  const isDomain = /[.:[]/.test(first) || first === 'localhost' || first.toLowerCase() !== first;
+  const isDomain = looksLikeDomain(first);
   const domain = isDomain ? first : DEFAULT_DOMAIN;
   const path = isDomain ? name.slice(slash + 1) : name;
   const registry = domain === 'index.docker.io' ? DEFAULT_DOMAIN : domain;
   const hasOwner = path.includes('/');
   return { domain: registry, path: registry === DEFAULT_DOMAIN && !hasOwner ? `library/${path}` : path };
+}
+
+function looksLikeDomain(component: string): boolean {
+  return /[.:[]/.test(component) || component === 'localhost' || component.toLowerCase() !== component;
 }
 
 function checkName(domain: string, path: string, name: string): void {
@@ -124,6 +128,8 @@ export function formatReference(reference: Reference): string {
 export function familiarRepository(reference: Reference): string {
   if (reference.domain !== DEFAULT_DOMAIN) return repositoryOf(reference);
   const { path } = reference;
+  // `docker.io/a.b/c` cannot be shortened: `a.b` would be read as a registry.
+  if (looksLikeDomain(path.slice(0, path.indexOf('/')))) return repositoryOf(reference);
   return path.startsWith('library/') && !path.slice(8).includes('/') ? path.slice(8) : path;
 }
 
