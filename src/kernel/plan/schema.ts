@@ -198,7 +198,7 @@ export const OPS = {
   },
   /** fstat(slot) must be the character device major:minor, else ENODEV. */
   'verify-device': { code: 19, fields: { slot, major: u32, minor: u32 } },
-  /** Read a regular file in root, at most `maxBytes` (more: EFBIG); its bytes are appended to the reply's data as u32 errno, u32 length, bytes. Failing to open is data, not a failed op. */
+  /** Read a regular file in root, at most `maxBytes` (more: EFBIG); its bytes are appended to the reply's data as u32 errno, u32 length, bytes. Failing to open or to read is data, not a failed op. */
   read: { code: 20, fields: { root: slot, path: text, maxBytes: { type: 'u32', max: 16777216 } } },
 
   /**
