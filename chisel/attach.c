@@ -9,6 +9,7 @@
  * Source: docs/chisel-protocol.md "Output"; unix(7), recv(2) MSG_PEEK.
  * SPDX-License-Identifier: Apache-2.0
  */
+#define _GNU_SOURCE
 #include "attach.h"
 
 #include <errno.h>
@@ -271,7 +272,8 @@ static void tell_overrun(struct client *client) {
   put_stream_header(frame + STREAM_HEADER, 3, sizeof text - 1);
   struct iovec part = {.iov_base = frame, .iov_len = STREAM_HEADER + sizeof text - 1};
   bool is_possible = client->sent == 0 && header_size() != 0;
-  if (!is_possible || send_parts(client, &part, 1) > 0 || client->is_output_dead) client_drop(client);
+  if (!is_possible) client_drop(client);
+  else if (send_parts(client, &part, 1) > 0 || client->is_output_dead) client_finish(client);
 }
 
 static void serve_process(struct client *client) {
@@ -297,8 +299,7 @@ static void serve_process(struct client *client) {
   }
 }
 
-/* Held output that all clients have makes room for more. */
-static void release_held(struct session *session) {
+void attach_release_held(struct session *session) {
   for (uint32_t i = 0; i < client_count; i++) {
     const struct client *client = &clients[i];
     if (client->kind == CLIENT_EXEC && client->session == session_index(session) && client->sent < session->held) return;
@@ -311,7 +312,7 @@ static void serve_exec_output(struct client *client) {
   struct iovec part = {.iov_base = session_held[client->session] + client->sent, .iov_len = session->held - client->sent};
   client->sent += (uint32_t)send_parts(client, &part, 1);
   if (client->is_output_dead) end_output(client);
-  release_held(session);
+  attach_release_held(session);
 }
 
 void attach_exec_output(struct session *session, uint8_t stream, uint32_t count) {
@@ -324,7 +325,7 @@ void attach_exec_output(struct session *session, uint8_t stream, uint32_t count)
     client->sent = is_wanted(client, stream) ? (session->tty ? STREAM_HEADER : 0) : session->held;
     if (client->sent < session->held) serve_exec_output(client);
   }
-  release_held(session);
+  attach_release_held(session);
 }
 
 bool attach_wants_output(const struct client *client) {
@@ -348,7 +349,7 @@ static void end_input(struct client *client) {
   struct session *session = &sessions[client->session];
   client->has_input_ended = true;
   if ((client->streams & ATTACH_STDIN) != 0 && session->stdin_once) session_end_input(session);
-  if (client->is_output_dead || client->kind == CLIENT_WATCH) client_drop(client);
+  if (client->is_output_dead || client->kind == CLIENT_WATCH || client->kind == CLIENT_CLOSING) client_drop(client);
 }
 
 void attach_serve_input(struct client *client) {
@@ -369,20 +370,13 @@ void attach_serve_input(struct client *client) {
   if (taken > 0) recv(client->fd, attach_scratch, taken, MSG_DONTWAIT);
 }
 
-void attach_end(struct client *client) {
-  /* Unread input would turn our close into a reset, which hides the output still on its way. */
-  shutdown(client->fd, SHUT_RDWR);
-  while (recv(client->fd, attach_scratch, sizeof attach_scratch, MSG_DONTWAIT) > 0) continue;
-  if (client->kind == CLIENT_EXEC && sessions[client->session].held > 0) {
-    client->sent = SESSION_HELD_MAX;
-    release_held(&sessions[client->session]);
-  }
-}
-
 bool attach_is_late(const struct client *client) {
   uint64_t since_us = client->moved_us;
   uint64_t patience_us = STALL_US;
-  if (client->kind == CLIENT_PROCESS && client->place.number + 1 < spool->oldest) {
+  if (client->kind == CLIENT_WATCH) return false;
+  if (client->kind == CLIENT_CLOSING) {
+    patience_us = STALL_US;
+  } else if (client->kind == CLIENT_PROCESS && client->place.number + 1 < spool->oldest) {
     patience_us = OVERRUN_US;
   } else {
     const struct session *session = &sessions[client->session];
@@ -408,15 +402,15 @@ bool attach_flush(void) {
   bool is_done = true;
   for (uint32_t i = 0; i < client_count; i++) {
     struct client *client = &clients[i];
-    if (client->kind == CLIENT_FREE) continue;
-    if (attach_wants_output(client)) is_done = false;
-    else client_drop(client);
+    if (client->kind == CLIENT_PROCESS && !attach_wants_output(client)) client_finish(client);
+    if (client->kind == CLIENT_PROCESS || client->kind == CLIENT_CLOSING) is_done = false;
+    else if (client->kind != CLIENT_FREE) client_drop(client);
   }
   return is_done;
 }
 
 void attach_close_exec(const struct session *session) {
   for (uint32_t i = 0; i < client_count; i++) {
-    if (clients[i].kind == CLIENT_EXEC && clients[i].session == session_index(session)) client_drop(&clients[i]);
+    if (clients[i].kind == CLIENT_EXEC && clients[i].session == session_index(session)) client_finish(&clients[i]);
   }
 }

@@ -35,12 +35,12 @@ void attach_serve_output(struct client *client);
 void attach_serve_input(struct client *client);
 /* True when the client took nothing for longer than it may; sets the deadline. */
 bool attach_is_late(const struct client *client);
-/* Before an attached client's socket is closed. */
-void attach_end(struct client *client);
 /* Every segment that a reader still needs is opened: the directory may go. */
 void attach_retain(void);
 /* No more output will come: drop those who have all. True when nobody is left. */
 bool attach_flush(void);
+/* Held output that all clients of an exec have, or that nobody is there for, makes room for more. */
+void attach_release_held(struct session *session);
 /* The session ended: its clients are closed. */
 void attach_close_exec(const struct session *session);
 

@@ -3,6 +3,7 @@
  * Source: docs/chisel-protocol.md "The monitor's socket"; unix(7).
  * SPDX-License-Identifier: Apache-2.0
  */
+#define _GNU_SOURCE
 #include "attach.h"
 
 #include <errno.h>
@@ -31,11 +32,25 @@ static struct plan exec_plan;
 
 void client_drop(struct client *client) {
   if (client == large_owner) large_owner = NULL;
-  if (client->kind == CLIENT_PROCESS || client->kind == CLIENT_EXEC) attach_end(client);
   if (client->place.fd >= 0) close(client->place.fd);
   fd_cleanup(&client->fd);
+  bool is_exec = client->kind == CLIENT_EXEC;
+  uint32_t session = client->session;
   *client = (struct client){.fd = -1, .place = {.fd = -1}};
+  if (is_exec) attach_release_held(&sessions[session]);
   while (client_count > 0 && clients[client_count - 1].kind == CLIENT_FREE) client_count--;
+}
+
+void client_finish(struct client *client) {
+  if (client->has_input_ended || client->is_output_dead || shutdown(client->fd, SHUT_WR) < 0) {
+    client_drop(client);
+    return;
+  }
+  if (client->place.fd >= 0) close(client->place.fd);
+  client->place.fd = -1;
+  client->kind = CLIENT_CLOSING;
+  client->streams = 0;
+  client->moved_us = wait_now_us();
 }
 
 bool client_can_accept(void) {
@@ -279,7 +294,7 @@ void client_wait(struct client *client) {
     if (is_waiting) return;
     events = POLLIN;
   } else {
-    if (client->kind != CLIENT_WATCH && attach_is_late(client)) {
+    if (attach_is_late(client)) {
       client_drop(client);
       return;
     }

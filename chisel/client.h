@@ -15,7 +15,7 @@
 #define CLIENT_MAX 256u
 #define CLIENT_HEAD 64u /* bytes of a frame that are kept per client; longer ones use the shared buffer */
 
-enum client_kind { CLIENT_FREE, CLIENT_NEW, CLIENT_CONTROL, CLIENT_PROCESS, CLIENT_EXEC, CLIENT_WATCH };
+enum client_kind { CLIENT_FREE, CLIENT_NEW, CLIENT_CONTROL, CLIENT_PROCESS, CLIENT_EXEC, CLIENT_WATCH, CLIENT_CLOSING };
 
 /* Bits of an ATTACH request. */
 enum attach_stream { ATTACH_STDIN = 1, ATTACH_STDOUT = 2, ATTACH_STDERR = 4, ATTACH_REPLAY = 8, ATTACH_LOSSLESS = 16 };
@@ -49,6 +49,12 @@ void client_wait(struct client *client);
 /* After the round. */
 void client_serve(struct client *client);
 void client_drop(struct client *client);
+/*
+ * It has all it gets: end of file for it, then what it still sends is thrown
+ * away until it closes too. A plain close would reset a client that writes,
+ * and it would lose the output that it did not read yet.
+ */
+void client_finish(struct client *client);
 /* True while new connections can be taken; sets a deadline when they can be later. */
 bool client_can_accept(void);
 /* Send EXITED of a session to every control client; true when one took it. */

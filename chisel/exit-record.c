@@ -3,6 +3,7 @@
  * kernel: cgroup-v2.rst `memory.events`, cgroup-v1/memory.rst `memory.oom_control`.
  * SPDX-License-Identifier: Apache-2.0
  */
+#define _GNU_SOURCE
 #include "exit-record.h"
 
 #include <errno.h>

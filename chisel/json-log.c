@@ -6,6 +6,7 @@
  * lines longer than 16 KiB are split, only the last part ends in `\n`.
  * SPDX-License-Identifier: Apache-2.0
  */
+#define _GNU_SOURCE
 #include "json-log.h"
 
 #include <errno.h>

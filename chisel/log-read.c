@@ -5,6 +5,7 @@
  * were checked; the payload is the container's.
  * SPDX-License-Identifier: Apache-2.0
  */
+#define _GNU_SOURCE
 #include "log-internal.h"
 
 #include <errno.h>

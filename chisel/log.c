@@ -5,6 +5,7 @@
  * Source: docs/chisel-protocol.md "Log segments"; open(2), pwrite(2).
  * SPDX-License-Identifier: Apache-2.0
  */
+#define _GNU_SOURCE
 #include "log-internal.h"
 
 #include <errno.h>

@@ -8,6 +8,7 @@
  * Source: docs/chisel-protocol.md.
  * SPDX-License-Identifier: Apache-2.0
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

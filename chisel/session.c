@@ -3,6 +3,7 @@
  * Source: pipe(7), pty(7), ioctl_tty(2), pidfd_open(2), waitid(2).
  * SPDX-License-Identifier: Apache-2.0
  */
+#define _GNU_SOURCE
 #include "session.h"
 
 #include <errno.h>

@@ -2,6 +2,7 @@
  * The poll set of a monitor. See wait.h. Source: ppoll(2).
  * SPDX-License-Identifier: Apache-2.0
  */
+#define _GNU_SOURCE
 #include "wait.h"
 
 #include <poll.h>
