@@ -1,0 +1,82 @@
+/** A large layer into an engine, against what the disk and one decompressor allow: `pigz -dc | tar x`. */
+
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Api, importImage } from '../api.ts';
+import { packFolder } from '../rootfs.ts';
+import { runOnce } from '../process.ts';
+import { type Bench, type Row, scaled, timedResult } from '../row.ts';
+import { type Contestant, timeMs } from '../stats.ts';
+
+const FILES = 12_000;
+const TOTAL_BYTES = 300_000_000;
+const FILES_PER_FOLDER = 100;
+
+/** The row. */
+export const unpack: Row = {
+  name: 'unpack',
+  run: async (bench) => {
+    const archive = await makeArchive(bench);
+    const contestants = [engine('carve', bench.carve.api, archive)];
+    if (bench.docker !== undefined) contestants.push(engine('docker', bench.docker.api, archive));
+    contestants.push(plainTar(bench, archive));
+    const title = `import of a tar.gz of ${FILES} files, ${TOTAL_BYTES / 1e6} MB`;
+    const goals = [
+      { against: 'pigz | tar', ratio: 1.3 },
+      { against: 'docker', ratio: 0.5 },
+    ];
+    const { runs } = scaled(bench, 5);
+    return [await timedResult({ title, contestants, repetition: { runs, warmups: 1 }, goals })];
+  },
+};
+
+function engine(name: string, api: Api, archive: string): Contestant {
+  return {
+    name,
+    once: async () => {
+      const tookMs = await timeMs(() => importImage(api, archive, 'bench-large'));
+      await api.call('DELETE', '/images/bench-large:latest?force=1');
+      return tookMs;
+    },
+  };
+}
+
+function plainTar(bench: Bench, archive: string): Contestant {
+  const folder = join(bench.work, 'plain');
+  const gunzip = '$(command -v pigz || echo gzip)';
+  const script = `${gunzip} -dc '${archive}' | tar -x --numeric-owner -C '${folder}'`;
+  return {
+    name: 'pigz | tar',
+    once: async () => {
+      rmSync(folder, { recursive: true, force: true });
+      mkdirSync(folder);
+      return timeMs(() => runOnce(['sh', '-c', script]));
+    },
+  };
+}
+
+/** A tree with the same bytes in every run; about a third of it is compressible. */
+async function makeArchive(bench: Bench): Promise<string> {
+  const folder = join(bench.work, 'large');
+  let seed = 1;
+  const next = (): number => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fffffff;
+    return seed;
+  };
+  const noise = Buffer.alloc(4 << 20);
+  for (let at = 0; at < noise.length; at++) noise[at] = at % 3 === 0 ? 32 : next() >> 16;
+  for (let index = 0; index < FILES; index++) {
+    const parent = join(folder, `d${Math.floor(index / FILES_PER_FOLDER)}`);
+    if (index % FILES_PER_FOLDER === 0) mkdirSync(parent, { recursive: true });
+    // Many small files and few large ones, as in real layers: the mean is what the total asks for.
+    const mean = TOTAL_BYTES / FILES;
+    const size = Math.round(index % 10 === 0 ? mean * 7.3 : mean * 0.3);
+    const start = next() % (noise.length - size);
+    writeFileSync(join(parent, `f${index}`), noise.subarray(start, start + size));
+  }
+  const archive = join(bench.work, 'large.tar');
+  await packFolder(folder, archive);
+  rmSync(folder, { recursive: true });
+  await runOnce(['sh', '-c', `$(command -v pigz || echo gzip) -f '${archive}'`]);
+  return `${archive}.gz`;
+}
