@@ -23,6 +23,8 @@ struct input {
 /* What the ops so far leave behind. */
 struct progress {
   uint32_t written;    /* bit per slot */
+  uint32_t filled;     /* by the op that is being checked */
+  uint32_t emptied;
   bool changed_caller; /* an op of PLACE_PROCESS */
 };
 
@@ -57,23 +59,24 @@ static bool check_texts(struct input *input, const struct field_shape *shape) {
   return true;
 }
 
-static bool check_slot(struct input *input, const struct field_shape *shape, uint32_t written, uint32_t *result) {
+static bool check_slot(struct input *input, const struct field_shape *shape, struct progress *progress) {
   uint32_t slot;
   if (!take_u32(input, &slot)) return false;
   if (slot == NO_SLOT) return (shape->flags & FIELD_OPTIONAL) != 0;
   if (slot >= SLOT_COUNT) return false;
   uint32_t bit = 1u << slot;
   bool is_result = (shape->flags & FIELD_RESULT) != 0;
-  if (is_result) *result |= bit;
-  return is_result != ((written & bit) != 0);
+  if (is_result) progress->filled |= bit;
+  if ((shape->flags & FIELD_RELEASE) != 0) progress->emptied |= bit;
+  return is_result != ((progress->written & bit) != 0);
 }
 
-static bool check_field(struct input *input, const struct field_shape *shape, uint32_t written, uint32_t *result) {
+static bool check_field(struct input *input, const struct field_shape *shape, struct progress *progress) {
   uint32_t value;
   switch (shape->type) {
     case FIELD_U32: return take_u32(input, &value) && value <= shape->max;
     case FIELD_U64: return take(input, 8) != NULL;
-    case FIELD_SLOT: return check_slot(input, shape, written, result);
+    case FIELD_SLOT: return check_slot(input, shape, progress);
     case FIELD_TEXT: return check_text(input, shape->max);
     case FIELD_BYTES: return take_u32(input, &value) && value <= shape->max && take(input, value) != NULL;
     case FIELD_TEXTS: return check_texts(input, shape);
@@ -92,11 +95,11 @@ static bool decode_op(struct input *input, struct op *op, struct progress *progr
   if (fields.at == NULL) return false;
   op->fields = fields.at;
   const struct op_shape *shape = &op_shapes[op->code];
-  uint32_t result = 0;
+  progress->filled = progress->emptied = 0;
   for (unsigned i = 0; i < shape->field_count; i++) {
-    if (!check_field(&fields, &field_shapes[shape->first_field + i], progress->written, &result)) return false;
+    if (!check_field(&fields, &field_shapes[shape->first_field + i], progress)) return false;
   }
-  progress->written |= result;
+  progress->written = (progress->written | progress->filled) & ~progress->emptied;
   if (op->code == OP_CLOSE) progress->written &= ~(1u << get_u32(op->fields));
   return fields.left == 0;
 }

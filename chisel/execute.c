@@ -15,6 +15,11 @@ static int op_monitor(struct run *run, const struct op *op) {
   return 0;
 }
 
+static int op_close(struct run *run, const struct op *op) {
+  run_fill(run, op, F_CLOSE_SLOT, -1);
+  return 0;
+}
+
 /* op_clone stands nowhere: plan_spawn splits a plan at it. */
 static const op_function functions[OP_END] = {
   [OP_MONITOR] = op_monitor,
@@ -34,6 +39,7 @@ static const op_function functions[OP_END] = {
   [OP_VERIFY_DEVICE] = op_verify_device,
   [OP_READ] = op_read,
   [OP_CGROUP_DEVICE] = op_cgroup_device,
+  [OP_CLOSE] = op_close,
   [OP_PROPAGATION] = op_propagation,
   [OP_FSMOUNT] = op_fsmount,
   [OP_OVERLAY] = op_overlay,

@@ -79,8 +79,10 @@ static int write_field(struct run *run, int fd, const struct op *op, unsigned da
 int op_write(struct run *run, const struct op *op) {
   int dir = run_slot(run, op, F_WRITE_DIR);
   const char *path = op_text(op, F_WRITE_PATH);
-  int fd = dir >= 0 ? sys_openat2(dir, path, O_WRONLY | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0, BENEATH)
-                    : open(path, O_WRONLY | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+  bool is_slot_itself = dir >= 0 && path[0] == '\0';
+  int fd = is_slot_itself ? fcntl(dir, F_DUPFD_CLOEXEC, 3)
+           : dir >= 0   ? sys_openat2(dir, path, O_WRONLY | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0, BENEATH)
+                        : open(path, O_WRONLY | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
   if (fd < 0 && errno == ENOENT && op_u32(op, F_WRITE_SKIP_MISSING) != 0) return 0;
   return write_field(run, fd, op, F_WRITE_DATA, dir >= 0 ? CALL_OPENAT2 : CALL_OPEN);
 }

@@ -63,7 +63,7 @@ static int send_patched(struct run *run, int fd, const uint8_t *bytes, uint32_t 
   struct iovec pieces[2 * PATCHES_MAX + 1];
   int32_t numbers[PATCHES_MAX];
   uint32_t length = 0, at = 0;
-  int count = 0;
+  uint16_t count = 0;
   const uint8_t *patches = op == NULL ? NULL : op_bytes(op, F_NETLINK_PATCHES, &length);
   if (length % 8 != 0) return run_error(run, CALL_SENDMSG, EINVAL);
   for (uint32_t i = 0; i < length / 8; i++) {

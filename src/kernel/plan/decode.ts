@@ -87,7 +87,7 @@ class Reader {
       case 'text':
         return this.#text();
       case 'bytes':
-        return this.#slice(this.u32()).slice();
+        return new Uint8Array(this.#slice(this.u32()));
       case 'texts':
         return this.#texts();
     }
