@@ -7,7 +7,7 @@
  * Source: unix(7), link(2), rename(2).
  */
 
-import { chmod, chown, link, lstat, readFile, rename, unlink } from 'node:fs/promises';
+import { chmod, chown, link, lstat, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { EngineError, messageOf } from '../base/error.ts';
@@ -44,6 +44,7 @@ export async function listenUnix(
       `Cannot listen on ${path}: a socket's path has at most ${pathBytesMax} bytes`,
     );
   }
+  await checkDirectory(path);
   await listening(server, temporary, path);
   try {
     await setOwner(temporary, options.groupId ?? (await findGroup()));
@@ -57,6 +58,13 @@ export async function listenUnix(
   } finally {
     await unlink(temporary).catch(() => undefined);
   }
+}
+
+/** Before bind(2), whose errors the runtimes change. Errors: `not-found`. */
+async function checkDirectory(path: string): Promise<void> {
+  const found = await stat(dirname(path)).catch(() => undefined);
+  if (found?.isDirectory() === true) return;
+  throw new EngineError('not-found', `Cannot listen on ${path}: its directory does not exist`);
 }
 
 async function listening(server: Server, temporary: string, path: string): Promise<void> {
@@ -78,9 +86,6 @@ async function listening(server: Server, temporary: string, path: string): Promi
 
 function cannotListen(path: string, error: unknown): EngineError {
   const code = codeOf(error);
-  if (code === 'ENOENT') {
-    return new EngineError('not-found', `Cannot listen on ${path}: its directory does not exist`);
-  }
   const kind = code === 'EACCES' || code === 'EPERM' || code === 'EROFS' ? 'denied' : 'internal';
   return new EngineError(kind, `Cannot listen on ${path}: ${messageOf(error)}`, { cause: error });
 }

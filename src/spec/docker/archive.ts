@@ -3,8 +3,20 @@
  * Source: Docker Engine API 1.51, `HEAD /containers/{id}/archive`, `ContainerPathStat`.
  */
 
+/** What a mode says beyond permissions. */
+export type GoFileBit =
+  | 'directory'
+  | 'symlink'
+  | 'device'
+  | 'pipe'
+  | 'socket'
+  | 'setuid'
+  | 'setgid'
+  | 'characterDevice'
+  | 'sticky';
+
 /** Mode bits above the permissions. Source: Go `io/fs.FileMode`, which is what travels. */
-export const goFileMode = {
+export const goFileMode: Readonly<Record<GoFileBit, number>> = {
   directory: 2 ** 31,
   symlink: 2 ** 27,
   device: 2 ** 26,
@@ -14,7 +26,7 @@ export const goFileMode = {
   setgid: 2 ** 22,
   characterDevice: 2 ** 21,
   sticky: 2 ** 20,
-} as const;
+};
 
 /** What `HEAD …/archive` tells. Travels as base64 JSON in `X-Docker-Container-Path-Stat`. */
 export interface PathStat {

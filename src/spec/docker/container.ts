@@ -86,9 +86,9 @@ export interface DeviceRequest {
 /** Source: Engine API `ResourcesUlimits`. */
 export interface Ulimit {
   readonly Name?: string;
-  /** Limit in the resource's own unit; -1: unlimited. */
+  /** Count, bytes or seconds, by the resource; -1: unlimited. */
   readonly Soft?: number;
-  /** Limit in the resource's own unit; -1: unlimited. */
+  /** Count, bytes or seconds, by the resource; -1: unlimited. */
   readonly Hard?: number;
 }
 
