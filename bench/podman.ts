@@ -6,10 +6,8 @@ import type { Bench } from './row.ts';
 import { runOnce } from './process.ts';
 
 /** Options of each run; the limits are ones that every machine allows. */
-export const PODMAN_RUN: readonly string[] = [
-  ...['--network', 'none'],
-  ...['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1024:1024'],
-];
+export const PODMAN_RUN: readonly string[] =
+  '--network none --ulimit nofile=1024:1024 --ulimit nproc=1024:1024'.split(' ');
 
 /** Podman's command line up to the verb; the bench's image is there. */
 export async function podmanCli(bench: Bench): Promise<readonly string[]> {

@@ -27,7 +27,7 @@ const NUMERIC =
 const UNIT_NAME =
   /(?:Bytes|Ms|Us|Ns|Seconds|Minutes|Hours|Days|Percent|Permille|Ratio|Count|Number|Index|Fd|Pid|Uid|Gid|Port|Code|Ticks|Rows|Columns|Lines|Mode|Flags|Mask|Version|Errno|Signal|Major|Minor|Bits|Slot|Line|Op|Priority|Status)$/;
 const UNIT_WORD =
-  /^(?:pid|uid|gid|fd|port|count|index|rows|columns|major|minor|errno|mode|umask|line|slot|signal|bytes|flags|code|status|(?:num_|N)\w+)$/;
+  /^(?:pid|ppid|id|kind|number|seq|priority|nice|retries|steps|uid|gid|fd|port|count|index|rows|columns|major|minor|errno|mode|umask|line|slot|signal|bytes|flags|code|status|(?:num_|N)\w+)$/;
 /** Words of a doc that say what is counted. */
 const UNIT_DOC =
   /\b(?:bytes?|[KMG]iB|characters?|digits?|bits?|milliseconds?|microseconds?|nanoseconds?|seconds?|minutes?|hours?|days?|ms|us|ns|µs|ticks|epoch|percent|per|counts?|number of|numbers?|how many|exit (?:code|status)|status|signals?|pids?|uids?|gids?|ports?|fds?|descriptors?|index|offset|weight|shares|cpus?|rows?|columns?|lines?|mode|flags?|masks?|versions?|errno|ids?|prefix length|length|times|attempts|retries|failures|priority|score|major|minor|slots?|opcode|operation|ratio|factor|level)\b|%|\d\s?(?:\.\.|–)\s?\d|CAP_\*|1 <</i;

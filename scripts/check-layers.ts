@@ -17,9 +17,11 @@ import {
 import { type Import, importsOf } from './imports.ts';
 import {
   COMPUTING_MODULES,
+  COMPUTING_NAMES,
   CONTRACT,
   IMPLEMENTATION,
   LAYERS,
+  OUTSIDE,
   PLANNED,
   PURE,
   RESERVED,
@@ -69,7 +71,7 @@ function importMessage(path: string, one: Import): string | undefined {
   if (specifier.startsWith('.')) {
     return localMessage(path, posix.join(posix.dirname(path), specifier));
   }
-  if (specifier.startsWith('node:')) return nodeMessage(path, specifier);
+  if (specifier.startsWith('node:')) return nodeMessage(path, one);
   if (specifier === 'bun' || specifier.startsWith('bun:')) {
     return `imports ${specifier}: src/ uses node:* modules only, so that Node.js can run it too`;
   }
@@ -79,7 +81,9 @@ function importMessage(path: string, one: Import): string | undefined {
 function localMessage(path: string, target: string): string | undefined {
   const from = layerOf(path);
   const to = layerOf(target);
-  if (target.startsWith('..')) return `imports ${target}, which is outside src/`;
+  if (target.startsWith('..')) {
+    return OUTSIDE.get(path) === target ? undefined : `imports ${target}, which is outside src/`;
+  }
   if (TOP_FILES.includes(from)) return undefined;
   if (TOP_FILES.includes(to)) return `imports ${to}: nobody imports the top files`;
   const layer = LAYERS[from];
@@ -96,7 +100,9 @@ function localMessage(path: string, target: string): string | undefined {
   return undefined;
 }
 
-function nodeMessage(path: string, specifier: string): string | undefined {
+function nodeMessage(path: string, { specifier, names }: Import): string | undefined {
+  const computing = COMPUTING_NAMES[specifier];
+  if (names.length > 0 && names.every((name) => computing?.has(name) === true)) return undefined;
   const pure = PURE.find((folder) => path.startsWith(`${folder}/`));
   if (pure !== undefined && !COMPUTING_MODULES.has(specifier)) {
     return `${path} -> ${specifier}: ${pure} is pure, its code does no I/O`;

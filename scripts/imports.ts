@@ -14,6 +14,8 @@ export interface Import {
   readonly line: number;
   /** Erased at run time; it counts for layers all the same. */
   readonly isType: boolean;
+  /** Names in the braces of a statement; empty where all of the module is taken. */
+  readonly names: readonly string[];
 }
 
 /** `import … from 'x'`, `import 'x'`, `export … from 'x'` at the start of a line. */
@@ -47,7 +49,21 @@ function makeImport(
   how: { readonly group: number; readonly isType: boolean },
 ): Import {
   const end = match.index + match[0].length;
-  return { specifier: match[how.group] ?? '', line: lineAt(text, end), isType: how.isType };
+  const line = lineAt(text, end);
+  return { specifier: match[how.group] ?? '', line, isType: how.isType, names: namesIn(match[0]) };
+}
+
+/** `import { a, type b as c } from` → `a`, `b`; anything but a list alone takes all of the module. */
+function namesIn(statement: string): readonly string[] {
+  const list = /^(?:import|export)\s+(?:type\s+)?\{([^}]*)\}/.exec(statement)?.[1] ?? '';
+  const items = list.split(',').map(
+    (item) =>
+      item
+        .trim()
+        .replace(/^type\s+/, '')
+        .split(' ')[0] ?? '',
+  );
+  return items.filter((item) => item !== '');
 }
 
 /** A line that starts as a comment does, or has `//` before the offset. */
