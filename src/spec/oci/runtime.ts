@@ -118,6 +118,8 @@ export interface OciMount {
   readonly options?: readonly string[];
   readonly uidMappings?: readonly IdMapping[];
   readonly gidMappings?: readonly IdMapping[];
+  /** carve's own: `source` is a path that this process sees. */
+  readonly process?: NamespaceProcess;
 }
 
 /** One hook program. Source: OCI runtime-spec 1.3 config.md "POSIX-platform Hooks". */
@@ -149,20 +151,24 @@ export type NamespaceType =
   | 'cgroup'
   | 'time';
 
+/**
+ * A process whose namespaces are used; not another one that has its number by
+ * now. carve's own, never written to a `config.json`.
+ * Source: proc_pid_stat(5).
+ */
+export interface NamespaceProcess {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat, in clock ticks since boot, as decimal digits; `0`: not checked. */
+  readonly startTicks: string;
+}
+
 /** A namespace: new without a path, else joined. Source: OCI runtime-spec 1.3 config-linux.md. */
 export interface LinuxNamespace {
   readonly type: NamespaceType;
   /** Absolute host path of a namespace file. */
   readonly path?: string;
-  /**
-   * carve's own: the process whose namespace `path` is. The join fails when
-   * another process has its number by now.
-   */
-  readonly process?: {
-    readonly pid: number;
-    /** Field 22 of /proc/PID/stat, in clock ticks since boot, as decimal digits. */
-    readonly startTicks: string;
-  };
+  /** carve's own: the process whose namespace `path` is. */
+  readonly process?: NamespaceProcess;
 }
 
 /** A device node. Source: OCI runtime-spec 1.3 config-linux.md "Devices". */

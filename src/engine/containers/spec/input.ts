@@ -18,6 +18,8 @@ export interface SpecHost {
   readonly cgroupVersion: 1 | 2;
   /** Capabilities that carve itself has in its bounding set, with `CAP_`: `ALL` and `--privileged` mean these. */
   readonly capabilities: readonly string[];
+  /** Greatest number of open files that carve may give a process. */
+  readonly openFilesMax: number;
   /** AppArmor is on and the profile `carve-default` is loaded. */
   readonly hasAppArmor: boolean;
   /** Existing `/sys/devices/system/cpu/cpuN/thermal_throttle`. */
