@@ -37,10 +37,10 @@ static uint32_t parse_name(const char *name) {
   return digits >= 8 && number < UINT32_MAX && strcmp(name + digits, ".log") == 0 ? (uint32_t)number : 0;
 }
 
-/* Smallest and greatest segment number in the directory; 0 and 0: none. */
-static void scan_directory(int dir, uint32_t *least, uint32_t *greatest) {
+/* Smallest and greatest segment number in the directory, 0 and 0: none; counts the segments. */
+static void scan_directory(struct log *log, uint32_t *least, uint32_t *greatest) {
   *least = *greatest = 0;
-  int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int fd = openat(log->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return;
   uint8_t entries[1024] __attribute__((aligned(8)));
   long count;
@@ -49,6 +49,7 @@ static void scan_directory(int dir, uint32_t *least, uint32_t *greatest) {
     for (long at = 0; at < count; at += get_u16(entries + at + 16)) {
       uint32_t number = parse_name((const char *)entries + at + 19);
       if (number == 0) continue;
+      log->kept++;
       if (*least == 0 || number < *least) *least = number;
       if (number > *greatest) *greatest = number;
     }
@@ -111,7 +112,7 @@ void log_prepare(struct log *log) {
   log->is_prepared = true;
   uint32_t least;
   uint32_t greatest;
-  scan_directory(log->dir, &least, &greatest);
+  scan_directory(log, &least, &greatest);
   log->oldest = least == 0 ? 1 : least;
   log->number = greatest;
   if (greatest != 0 && log->kind != LOG_SPOOL && resume_segment(log, greatest)) return;
@@ -119,7 +120,9 @@ void log_prepare(struct log *log) {
   log->fd = -1;
   log->size = LOG_HEADER;
   log->number = greatest + 1;
-  if (log->kind == LOG_SPOOL || least == 0) log->oldest = log->number;
+  if (log->kind != LOG_SPOOL && least != 0) return;
+  log->oldest = log->number;
+  log->kept = 0;
 }
 
 struct cursor log_end(struct log *log) {

@@ -85,10 +85,10 @@ static int create_segment(const struct log *log, uint32_t number) {
 }
 
 static void remove_oldest(struct log *log) {
-  for (; (uint64_t)log->oldest + log->files <= log->number; log->oldest++) {
+  for (; log->kept > log->files && log->oldest < log->number; log->oldest++) {
     char name[LOG_NAME];
     log_name(name, log->oldest);
-    unlinkat(log->dir, name, 0);
+    if (unlinkat(log->dir, name, 0) == 0) log->kept--;
   }
 }
 
@@ -137,6 +137,7 @@ static bool open_next(struct log *log) {
     close(log->fd);
   }
   begin_segment(log, number, fd);
+  log->kept++;
   remove_oldest(log);
   return true;
 }
@@ -242,6 +243,7 @@ static bool leave_memory(struct log *log) {
     log->lines += get_u16(record + 6);
     at += get_u32(record) + LOG_HEAD + LOG_TAIL;
   }
+  log->kept++;
   remove_oldest(log);
   return true;
 }

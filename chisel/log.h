@@ -41,7 +41,8 @@ struct log {
   uint32_t kind;
   uint32_t files;        /* segments kept */
   uint32_t number;       /* of the newest segment */
-  uint32_t oldest;       /* kept */
+  uint32_t oldest;       /* kept; numbers from there on may have gaps */
+  uint32_t kept;         /* segments on disk */
   uint32_t entries;      /* index entries of the newest segment */
   uint32_t interval;
   uint64_t segment_max;  /* bytes */

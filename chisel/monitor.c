@@ -356,7 +356,8 @@ static void serve_round(void) {
     log_tick(&monitor.log, monotonic_ms());
     attach_tell_watchers();
   }
-  for (uint32_t i = 0; i < session_count; i++) settle_session(&sessions[i]);
+  /* The container's own process last: its end waits for that of its execs. */
+  for (uint32_t i = session_count; i-- > 0;) settle_session(&sessions[i]);
 }
 
 /* True when the monitor's work is done. */
