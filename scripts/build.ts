@@ -1,0 +1,83 @@
+/**
+ * `npm run build`: `dist/carve`, one executable with the runtime, the engine
+ * and the chisel inside; and `dist/carve.cjs` with `dist/chisel` beside it, the
+ * same program for Node.js.
+ *
+ * **Invariant:** the same sources and tools give the same bytes, wherever the
+ * checkout is (docs/decisions/0006).
+ */
+
+import {
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import manifest from '../package.json' with { type: 'json' };
+import { runChild } from './child.ts';
+import { ROOT, TOOLS } from './tools.ts';
+
+/** The entry of the single file: it alone knows that the chisel is inside. */
+const SINGLE_ENTRY = `import chisel from './chisel' with { type: 'file' };
+import { main } from '../src/bin.ts';
+
+void main(process.argv.slice(2), { kind: 'embedded', path: chisel });
+`;
+
+/** The entry for Node.js: the chisel lies beside it. */
+const NODE_ENTRY = `import { join } from 'node:path';
+import { main } from '../src/bin.ts';
+
+void main(process.argv.slice(2), { kind: 'file', path: join(__dirname, 'chisel') });
+`;
+
+/** Files that a worker thread starts with, relative to the checkout. */
+const WORKERS: readonly string[] = [];
+
+/** Nothing in the directory where somebody runs carve may change how it runs. */
+const NO_AUTOLOAD = ['dotenv', 'bunfig', 'tsconfig', 'package-json'].map(
+  (name) => `--no-compile-autoload-${name}`,
+);
+
+async function bundle(entry: string, text: string, flags: readonly string[]): Promise<void> {
+  writeFileSync(join(ROOT, 'build', entry), text);
+  const argv = [TOOLS.bun, 'build', ...flags, `./build/${entry}`, ...WORKERS];
+  const { code, output } = await runChild(argv, { env: { BUN_OPTIONS: '' } });
+  if (code !== 0) throw new Error(`bun build ended with ${code}:\n${output.trim()}`);
+}
+
+/** Builds both files; throws a text that says what went wrong. */
+async function build(): Promise<void> {
+  const dist = join(ROOT, 'dist');
+  mkdirSync(dist, { recursive: true });
+  // Its own folder, because the name of the file is part of its contents.
+  const part = join(dist, 'part');
+  try {
+    const single = ['--compile', '--bytecode', '--format=esm', '--minify', ...NO_AUTOLOAD];
+    await bundle('single.ts', SINGLE_ENTRY, [...single, `--outfile=${join(part, 'carve')}`]);
+    renameSync(join(part, 'carve'), join(dist, 'carve'));
+  } finally {
+    rmSync(part, { recursive: true, force: true });
+  }
+  const node = ['--target=node', '--format=cjs', `--outfile=${join(dist, 'carve.cjs')}`];
+  await bundle('node.ts', NODE_ENTRY, node);
+  copyFileSync(join(ROOT, 'build', 'chisel'), join(dist, 'chisel'));
+}
+
+function describe(name: string): string {
+  const megabytes = statSync(join(ROOT, 'dist', name)).size / 1_000_000;
+  return `dist/${name}  ${megabytes.toFixed(1)} MB`;
+}
+
+try {
+  await build();
+  console.log(`carve ${manifest.version}`);
+  for (const name of ['carve', 'carve.cjs', 'chisel']) console.log(`  ${describe(name)}`);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
