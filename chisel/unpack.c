@@ -116,7 +116,7 @@ static int set_xattrs(struct unpack *unpack, const struct attributes *attributes
 static int apply_to_fd(struct unpack *unpack, const struct attributes *attributes, int fd, uint32_t mode_now) {
   const struct timespec times[2] = { attributes->mtime, attributes->mtime };
   bool is_owned = attributes->uid == unpack->uid && attributes->gid == unpack->gid;
-  if (!(is_owned && mode_now != UINT32_MAX) && fchown(fd, attributes->uid, attributes->gid) < 0)
+  if (!is_owned && fchown(fd, attributes->uid, attributes->gid) < 0)
     return failed(unpack, "fchown");
   if (attributes->mode != mode_now && fchmod(fd, attributes->mode) < 0)
     return failed(unpack, "fchmod");
@@ -438,7 +438,10 @@ int unpack_main(int argc, char **argv) {
   unpack.call = "open";
   unpack.root = open(argv[1], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   unpack.dir = unpack.root < 0 ? -1 : fcntl(unpack.root, F_DUPFD_CLOEXEC, 0);
-  int error = unpack.dir < 0 ? errno : stack_open(&unpack.stack, argv + 2, (size_t)(argc - 2));
+  /* Files in it must not inherit a group, and nobody looks in before its attributes are set. */
+  int error = unpack.dir < 0 || fchown(unpack.root, unpack.uid, unpack.gid) < 0 || fchmod(unpack.root, 0700) < 0 ? errno : 0;
+  if (error == 0)
+    error = stack_open(&unpack.stack, argv + 2, (size_t)(argc - 2));
   if (error == 0)
     error = run_stream(&unpack, &flags);
   answer(&unpack, error);

@@ -18,7 +18,7 @@ export interface TargetDraft {
   readonly directory: HostPath;
   /** Directories of the layers below, top first. */
   readonly lower: readonly HostPath[];
-  commit(facts: LayerFacts): Promise<TargetLayer>;
+  commit(chainId: ChainId, facts: LayerFacts): Promise<TargetLayer>;
   discard(): Promise<void>;
   markSynced(): Promise<void>;
 }
@@ -35,7 +35,7 @@ export interface LayerTarget {
   findLayer(chainId: ChainId): TargetLayer | undefined;
   listLayers(): readonly TargetLayer[];
   /** Errors: `not-found` when `parent` is not a layer. */
-  draftLayer(chainId: ChainId, parent: ChainId | undefined): Promise<TargetDraft>;
+  draftLayer(parent: ChainId | undefined): Promise<TargetDraft>;
   /** Errors: `in-use`, `not-found`. */
   removeLayer(chainId: ChainId): Promise<void>;
   view(parent: ChainId | undefined): TargetView;

@@ -62,15 +62,26 @@ export interface UnpackRun {
 
 /** Run a job. On failure the directory holds some of the layer and no process writes to it any more. */
 export async function runUnpackJob(job: UnpackJob, source: AsyncIterable<Uint8Array>, hooks: UnpackHooks = {}): Promise<UnpackRun> {
-  hooks.signal?.throwIfAborted();
+  throwIfAborted(hooks.signal);
   const child = new UnpackChild(job.chiselPath, job.directory, job.lower);
+  // A chisel that hangs on its disk cannot keep a cancelled run.
+  const onAbort = (): void => void child.kill();
+  hooks.signal?.addEventListener('abort', onAbort, { once: true });
   try {
     const result = await pump(job, source, child, hooks);
     return { result, synced: child.synced().catch(() => false) };
   } catch (error) {
     await child.kill();
+    throwIfAborted(hooks.signal);
     throw error;
+  } finally {
+    hooks.signal?.removeEventListener('abort', onAbort);
   }
+}
+
+/** Errors: `cancelled`. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw new EngineError('cancelled', 'Cannot unpack layer: it was cancelled');
 }
 
 async function pump(job: UnpackJob, source: AsyncIterable<Uint8Array>, child: UnpackChild, hooks: UnpackHooks): Promise<UnpackResult> {
@@ -86,7 +97,7 @@ async function pump(job: UnpackJob, source: AsyncIterable<Uint8Array>, child: Un
     }
   };
   for await (const chunk of decoded.tar) {
-    if (hooks.signal?.aborted === true) throw new EngineError('cancelled', 'Cannot unpack layer: it was cancelled');
+    throwIfAborted(hooks.signal);
     parser.push(chunk);
     await flush();
     hooks.onProgress?.(decoded.readBytes());

@@ -1,0 +1,52 @@
+/**
+ * What the main thread and an unpack worker say to each other. Plain data only.
+ *
+ * A stream travels as `chunk` messages; the worker grants {@link CHUNK_CREDIT}
+ * at first and one more for each it took, so that at most that many wait.
+ */
+import { EngineError, type ErrorKind, isEngineError, messageOf } from '../base/error.ts';
+import type { UnpackJob, UnpackResult } from './unpack-job.ts';
+
+/** Chunks that may be on their way to a worker. */
+export const CHUNK_CREDIT = 8;
+
+/** Given to a worker at its start. */
+export interface WorkerTask {
+  readonly job: UnpackJob;
+  /** File to read; `undefined`: the bytes come as messages. */
+  readonly path: string | undefined;
+}
+
+/** To the worker. */
+export type ToWorker =
+  | { readonly kind: 'chunk'; readonly bytes: Uint8Array }
+  | { readonly kind: 'end' }
+  /** The source failed: drop everything. */
+  | { readonly kind: 'cancel' };
+
+/** From the worker. `done` or `failed` comes once, `synced` after `done`. */
+export type FromWorker =
+  | { readonly kind: 'taken' }
+  | { readonly kind: 'progress'; readonly readBytes: number }
+  | { readonly kind: 'done'; readonly result: UnpackResult }
+  | { readonly kind: 'synced'; readonly isSynced: boolean }
+  | { readonly kind: 'failed'; readonly error: PlainError };
+
+/** An error that crosses threads. */
+export interface PlainError {
+  readonly kind: ErrorKind;
+  readonly message: string;
+  readonly hint: string | undefined;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** Any thrown value → plain data. */
+export function encodeError(error: unknown): PlainError {
+  if (isEngineError(error)) return { kind: error.kind, message: error.message, hint: error.hint, details: error.details };
+  return { kind: 'internal', message: `Cannot unpack layer: ${messageOf(error)}`, hint: undefined, details: {} };
+}
+
+/** The error again. */
+export function decodeError(error: PlainError): EngineError {
+  return new EngineError(error.kind, error.message, { details: error.details, ...(error.hint === undefined ? {} : { hint: error.hint }) });
+}

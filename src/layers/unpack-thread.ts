@@ -1,0 +1,135 @@
+/**
+ * Runs an unpack job in a worker thread, or here when it is small or no worker
+ * is configured. Both look the same to the caller.
+ *
+ * **Invariant:** when a run settles, its chisel is gone and its worker ends by
+ * itself; a worker that dies is a failed run, never a failed daemon.
+ */
+import { createReadStream } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { EngineError } from '../base/error.ts';
+import { runUnpackJob, throwIfAborted, type UnpackHooks, type UnpackJob, type UnpackResult, type UnpackRun } from './unpack-job.ts';
+import { CHUNK_CREDIT, decodeError, type FromWorker, type ToWorker, type WorkerTask } from './unpack-message.ts';
+
+/** Where a layer's bytes come from. */
+export type LayerBytes =
+  | { readonly kind: 'file'; readonly path: string; readonly sizeBytes: number }
+  | { readonly kind: 'stream'; readonly chunks: AsyncIterable<Uint8Array> };
+
+/** Layers of fewer bytes are not worth a thread. */
+const WORKER_MIN_BYTES = 2 * 1024 * 1024;
+const READ_BYTES = 1024 * 1024;
+
+/**
+ * The worker's module, for the one place that names it. A compiled program has
+ * the worker as its second entry point (`bun build --compile src/bin.ts
+ * src/layers/unpack-worker.ts`), at the same place relative to the main module.
+ * `mainPath` is `process.argv[1]`.
+ */
+export function unpackWorkerUrl(mainPath: string): URL {
+  if (mainPath.startsWith('/$bunfs/')) return new URL('./layers/unpack-worker.js', `file://${mainPath}`);
+  return new URL('./unpack-worker.ts', import.meta.url);
+}
+
+/** Run a job. Errors: those of the job and of the source. */
+export async function runUnpack(job: UnpackJob, bytes: LayerBytes, hooks: UnpackHooks, worker: URL | undefined): Promise<UnpackRun> {
+  throwIfAborted(hooks.signal);
+  const isSmall = bytes.kind === 'file' && bytes.sizeBytes < WORKER_MIN_BYTES;
+  if (worker === undefined || isSmall) {
+    const source = bytes.kind === 'file' ? createReadStream(bytes.path, { highWaterMark: READ_BYTES }) : bytes.chunks;
+    return await runUnpackJob(job, source, hooks);
+  }
+  return await new WorkerRun(worker, job, bytes, hooks).started;
+}
+
+/** One job in one worker. */
+class WorkerRun {
+  readonly started: Promise<UnpackRun>;
+  readonly #worker: Worker;
+  readonly #hooks: UnpackHooks;
+  readonly #result = Promise.withResolvers<UnpackResult>();
+  readonly #synced = Promise.withResolvers<boolean>();
+  #credit = CHUNK_CREDIT;
+  #sourceError: unknown;
+  #wake: () => void = () => undefined;
+  #isSettled = false;
+
+  constructor(url: URL, job: UnpackJob, bytes: LayerBytes, hooks: UnpackHooks) {
+    this.#hooks = hooks;
+    const task: WorkerTask = { job, path: bytes.kind === 'file' ? bytes.path : undefined };
+    this.#worker = new Worker(url, { workerData: task, env: {}, stdin: false });
+    this.#worker.on('message', (message: FromWorker) => {
+      this.#onMessage(message);
+    });
+    this.#worker.on('error', (cause) => {
+      this.#fail(new EngineError('internal', `Cannot unpack layer: its worker failed (${String(cause)})`, { cause }));
+    });
+    this.#worker.on('exit', () => {
+      this.#fail(new EngineError('internal', 'Cannot unpack layer: its worker ended early'));
+      this.#synced.resolve(false);
+    });
+    const onAbort = (): void => {
+      this.#say({ kind: 'cancel' });
+    };
+    hooks.signal?.addEventListener('abort', onAbort, { once: true });
+    if (bytes.kind === 'stream') void this.#feed(bytes.chunks);
+    this.started = this.#result.promise
+      .then((result) => ({ result, synced: this.#synced.promise }))
+      .finally(() => {
+        hooks.signal?.removeEventListener('abort', onAbort);
+      });
+  }
+
+  #say(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  #onMessage(message: FromWorker): void {
+    switch (message.kind) {
+      case 'taken':
+        this.#credit++;
+        this.#wake();
+        return;
+      case 'progress':
+        this.#hooks.onProgress?.(message.readBytes);
+        return;
+      case 'done':
+        this.#isSettled = true;
+        this.#wake();
+        this.#result.resolve(message.result);
+        return;
+      case 'synced':
+        this.#synced.resolve(message.isSynced);
+        return;
+      case 'failed':
+        this.#fail(this.#sourceError ?? decodeError(message.error));
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    this.#wake();
+    this.#result.reject(error);
+    this.#synced.resolve(false);
+  }
+
+  async #feed(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    try {
+      for await (const bytes of chunks) {
+        while (this.#credit === 0 && !this.#isSettled) {
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          });
+        }
+        if (this.#isSettled) return;
+        this.#credit--;
+        this.#say({ kind: 'chunk', bytes });
+      }
+      this.#say({ kind: 'end' });
+    } catch (error) {
+      this.#sourceError = error;
+      this.#say({ kind: 'cancel' });
+    }
+  }
+}
