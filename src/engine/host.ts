@@ -1,6 +1,7 @@
 /** Facts about the machine that the engine asks for once. Source: uname(2), /proc/meminfo, /etc/os-release. */
 
 import type { Platform } from '../spec/platform.ts';
+import type { SpecHost } from './containers/spec/input.ts';
 
 /** The machine. */
 export interface HostFacts {
@@ -21,6 +22,8 @@ export interface HostFacts {
   /** Bytes of memory. */
   readonly memoryBytes: number;
   readonly cgroupVersion: 1 | 2;
+  /** Facts a container's configuration depends on; nodes of /dev only when asked for. */
+  readonly specHost: (options: { readonly withDevices: boolean }) => SpecHost;
   /** Text of the host's /etc/resolv.conf, read anew at each call. */
   readonly readResolvConf: () => string;
   /** Text of the host's /etc/hosts, read anew at each call. */

@@ -30,9 +30,12 @@ export interface LogQuery {
 
 /** Reads logs of containers. */
 export interface LogReader {
-  /** `stateDir` holds the segments, `runDir` the monitor's socket while the process lives. */
+  /**
+   * Lines in the batches they were read in. `stateDir` holds the segments,
+   * `runDir` the monitor's socket while the process lives.
+   */
   read(
     place: { readonly stateDir: HostPath; readonly runDir: HostPath },
     query: LogQuery,
-  ): AsyncIterable<LogLine>;
+  ): AsyncIterable<readonly LogLine[]>;
 }

@@ -10,6 +10,7 @@ import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostPath } from '../base/brand.ts';
+import { deferred } from '../base/deferred.ts';
 import { messageOf } from '../base/error.ts';
 import type { Log } from '../base/log.ts';
 
@@ -18,6 +19,8 @@ export class Trash {
   readonly #directory: string;
   readonly #log: Log;
   readonly #deleting = new Set<Promise<void>>();
+  readonly #closing = deferred<void>();
+  #isClosing = false;
   #count = 0;
 
   /** `directory` is on the file system of what will be discarded. */
@@ -41,14 +44,18 @@ export class Trash {
     this.#delete(place, after);
   }
 
-  /** Waits for all deletions. */
+  /** Waits for deletions under way; what still waits for its users is deleted at the next opening. */
   async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#closing.resolve();
     await Promise.all(this.#deleting);
   }
 
   #delete(place: string, after?: Promise<unknown>): void {
     const work = (async () => {
-      await after?.catch(() => undefined);
+      if (after !== undefined) await Promise.race([after.catch(() => undefined), this.#closing.promise]);
+      // Still in use: left for the next opening.
+      if (after !== undefined && this.#isClosing) return;
       try {
         await rm(place, { recursive: true, force: true });
       } catch (error) {

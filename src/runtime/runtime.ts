@@ -10,7 +10,9 @@
 
 import type { Duplex } from 'node:stream';
 import type { ContainerId, HostPath } from '../base/brand.ts';
+import type { CgroupStats } from '../kernel/cgroup/stats.ts';
 import type { PlanOp } from '../kernel/plan/op.ts';
+import type { LinuxResources } from '../spec/oci/resources.ts';
 import type { Spec } from '../spec/oci/runtime.ts';
 
 /** Where the container's root comes from; all directories exist and are carve's own. */
@@ -23,6 +25,12 @@ export type RootSource =
       readonly work: HostPath;
     }
   | { readonly kind: 'bind'; readonly path: HostPath };
+
+/** The root that a running process sees. */
+export interface ProcessRoot {
+  readonly kind: 'process';
+  readonly process: ProcessIdentity;
+}
 
 /** How output is kept. */
 export interface LogSettings {
@@ -116,6 +124,31 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Counters of one network interface. */
+export interface InterfaceUsage {
+  readonly name: string;
+  readonly receivedBytes: bigint;
+  /** Count of packets. */
+  readonly receivedPackets: bigint;
+  /** Count of packets. */
+  readonly receiveErrors: bigint;
+  /** Count of packets. */
+  readonly receiveDrops: bigint;
+  readonly sentBytes: bigint;
+  /** Count of packets. */
+  readonly sentPackets: bigint;
+  /** Count of packets. */
+  readonly sendErrors: bigint;
+  /** Count of packets. */
+  readonly sendDrops: bigint;
+}
+
+/** What a container uses at one moment. */
+export interface ContainerUsage extends CgroupStats {
+  /** Interfaces of its network namespace, loopback left out. */
+  readonly interfaces: readonly InterfaceUsage[];
+}
+
 /** A container whose process runs under a monitor. */
 export interface RunningContainer {
   readonly process: ProcessIdentity;
@@ -140,6 +173,10 @@ export interface RunningContainer {
   resume(): Promise<void>;
   /** Host pids of all its processes. */
   pids(): Promise<readonly number[]>;
+  /** What it uses now. Errors: `not-found` when it is gone. */
+  usage(): Promise<ContainerUsage>;
+  /** Change limits; what is absent stays. Errors: `invalid` where the kernel refuses a value, `unsupported`. */
+  update(resources: LinuxResources): Promise<void>;
 }
 
 /** What runs containers. */
@@ -158,7 +195,16 @@ export interface Runtime {
    * `undefined` when nothing is known (never started, or the machine rebooted without a record).
    */
   adopt(request: StartRequest): Promise<RunningContainer | ExitRecord | undefined>;
-  /** Read a file below a root that may not be mounted, safely; `undefined` when absent or not a regular file. */
-  readFile(root: RootSource, path: string, maxBytes: number): Promise<Uint8Array | undefined>;
+  /**
+   * Read a file of a container, resolved inside its root; `undefined` when absent or not a regular file.
+   * The root of one that does not run is mounted for the moment, in a mount namespace of its own.
+   * Errors: `exhausted` above `maxBytes`.
+   */
+  readFile(place: RootSource | ProcessRoot, path: string, maxBytes: number): Promise<Uint8Array | undefined>;
+  /**
+   * Kill and remove what earlier daemons left of containers that are not in `keep`:
+   * processes, control groups. Returns the names of what was found.
+   */
+  sweep(keep: ReadonlySet<string>): Promise<readonly string[]>;
   close(): Promise<void>;
 }

@@ -14,11 +14,11 @@ import type { Deferred } from '../../base/deferred.ts';
 import type { ContainerId } from '../../base/brand.ts';
 import { Mutex } from '../../base/mutex.ts';
 import type { RunningContainer } from '../../runtime/runtime.ts';
+import type { Health } from '../../spec/docker/inspect.ts';
 import type { Spec } from '../../spec/oci/runtime.ts';
 import type { ContainerTable } from '../state/container-table.ts';
 import type { WaitResult } from '../engine.ts';
 import type { Attachments } from './attachments.ts';
-import type { HealthMonitor } from './health.ts';
 import { isAlive } from './life.ts';
 import type { ContainerRecord, LifeState } from './record.ts';
 import type { RestartSchedule } from './restart-policy.ts';
@@ -28,6 +28,14 @@ export interface LiveProcess {
   readonly runtime: RunningContainer;
   /** What it was started with; execs are held to it. */
   readonly spec: Spec;
+}
+
+/** The probes of a container that runs. */
+export interface HealthMonitor {
+  /** No probe begins any more; one that runs is killed. */
+  stop(): void;
+  /** Status, streak and the last runs, in Docker's words. */
+  describe(): Health;
 }
 
 /** One container of a running engine. */

@@ -5,7 +5,7 @@
  * Source: Engine API `POST /containers/create`; engine-api facts 10.2.
  */
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { EngineError } from '../../base/error.ts';
 import { makeId, shortId } from '../../base/id.ts';
 import type { ContainerId } from '../../base/brand.ts';
@@ -16,6 +16,7 @@ import type { EngineParts } from '../parts.ts';
 import { announce } from './announce.ts';
 import { Attachments } from './attachments.ts';
 import { checkRequest } from './check-request.ts';
+import { checkResources } from './check-resources.ts';
 import { completeHostConfig } from './complete-host-config.ts';
 import { Container } from './container.ts';
 import { generateName } from './generate-name.ts';
@@ -75,6 +76,7 @@ export function draftContainer(
   });
   const hostConfig = resolveReferences(parts, completed.hostConfig);
   checkRequest(config, hostConfig);
+  const limitWarnings = checkResources(hostConfig, parts.host);
   commandOf(config);
   const record: ContainerRecord = {
     id,
@@ -88,8 +90,8 @@ export function draftContainer(
     log: parseLogConfig(hostConfig.LogConfig),
     state: CREATED,
   };
-  const warnings = rehearseLaunch(parts, record);
-  return { record, image, warnings: [...completed.warnings, ...warnings] };
+  rehearseLaunch(parts, record);
+  return { record, image, warnings: [...completed.warnings, ...limitWarnings] };
 }
 
 function findImage(parts: EngineParts, request: CreateContainer): ImageRecord {
@@ -118,26 +120,25 @@ function claimName(
   return { ...record, name };
 }
 
-/** Volumes, directories, row. Synchronous: nobody sees a container half-made. */
+/** Directories, then volumes and row in one transaction. Synchronous: nobody sees a container half-made. */
 function build(parts: EngineParts, draft: DraftContainer, rollback: Rollback): Container {
-  const { record: asked, image } = draft;
-  const record = { ...asked, mounts: makeVolumes(parts, asked, rollback) };
-  const { id } = record;
-  parts.failpoints.hit('create.volumes-made');
-  parts.snapshots.prepare(id, image.chain.at(-1));
+  const { id } = draft.record;
+  const snapshot = parts.snapshots.prepare(id, draft.image.chain.at(-1));
   rollback.add('remove the snapshot', async () => parts.snapshots.removeSnapshot(id));
+  // Fresh and still carve's alone: the one time a path below it may be opened.
+  writeFileSync(`${snapshot.upper}/.dockerenv`, '', { mode: 0o755, flag: 'wx' });
   parts.failpoints.hit('create.snapshot-prepared');
   const stateDir = stateDirOf(parts.paths, id);
   mkdirSync(stateDir, { mode: 0o700 });
   rollback.add('remove the directory', () => parts.trash.discard(stateDir));
   parts.failpoints.hit('create.directory-made');
-  const seq = parts.table.insert(record);
-  const container = new Container({
-    table: parts.table,
-    seq,
-    record,
-    attachments: new Attachments(parts.log),
+  const { seq, record } = parts.table.together(() => {
+    const withVolumes = { ...draft.record, mounts: makeVolumes(parts, draft.record, rollback) };
+    parts.failpoints.hit('create.volumes-made');
+    return { seq: parts.table.insert(withVolumes), record: withVolumes };
   });
+  const attachments = new Attachments(parts.log);
+  const container = new Container({ table: parts.table, seq, record, attachments });
   rollback.add('delete the row', () => container.deleteRow());
   parts.failpoints.hit('create.row-inserted');
   parts.containers.add(container);

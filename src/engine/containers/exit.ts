@@ -14,12 +14,17 @@ import type { Container, LiveProcess } from './container.ts';
 import { exited } from './life.ts';
 import { removeStopped } from './remove.ts';
 import { wantsRestart } from './restart-policy.ts';
+import type { Relaunch } from './schedule-restart.ts';
 import { scheduleRestart } from './schedule-restart.ts';
 
 /** Handle the exit of `live` whenever it comes. */
-export function watchExit(parts: EngineParts, container: Container, live: LiveProcess): void {
-  live.runtime.exited
-    .then(async (record) => onExit(parts, container, { live, record }))
+export function watchExit(
+  parts: EngineParts,
+  container: Container,
+  run: { readonly live: LiveProcess; readonly relaunch: Relaunch },
+): void {
+  run.live.runtime.exited
+    .then(async (record) => onExit(parts, container, { ...run, record }))
     .catch((error: unknown) => {
       parts.log.error('exit handling failed', { id: container.id, error: messageOf(error) });
     });
@@ -28,14 +33,14 @@ export function watchExit(parts: EngineParts, container: Container, live: LivePr
 async function onExit(
   parts: EngineParts,
   container: Container,
-  exit: { readonly live: LiveProcess; readonly record: ExitRecord },
+  exit: { readonly live: LiveProcess; readonly record: ExitRecord; readonly relaunch: Relaunch },
 ): Promise<void> {
   // A closing engine leaves the exit record for the next one.
   if (parts.isClosing()) return;
   parts.failpoints.hit('exit.before-lock');
   const isLast = await container.lock.run(() => {
     if (container.live !== exit.live) return false;
-    return applyExit(parts, container, exit.record);
+    return applyExit(parts, container, exit);
   });
   if (isLast && container.record.hostConfig.AutoRemove === true && !container.isHeld) {
     await removeStopped(parts, container, { volumes: true, force: false });
@@ -46,7 +51,12 @@ async function onExit(
  * The container is not running any more. Returns whether it will stay so.
  * Precondition: the caller holds the container's lock, or nobody else knows the container.
  */
-export function applyExit(parts: EngineParts, container: Container, record: ExitRecord): boolean {
+export function applyExit(
+  parts: EngineParts,
+  container: Container,
+  exit: { readonly record: ExitRecord; readonly relaunch: Relaunch },
+): boolean {
+  const { record, relaunch } = exit;
   container.live = undefined;
   container.health?.stop();
   const policy = container.record.hostConfig.RestartPolicy ?? {};
@@ -60,7 +70,7 @@ export function applyExit(parts: EngineParts, container: Container, record: Exit
   if (record.isOomKilled) announce(parts, container, 'oom');
   announce(parts, container, 'die', { exitCode: String(record.code), execDuration: String(ranS) });
   announceNetwork(parts, container, 'disconnect');
-  if (willRestart) scheduleRestart(parts, container, { ranMs: Number(ranS) * 1000 });
+  if (willRestart) scheduleRestart(parts, container, { ranMs: Number(ranS) * 1000, relaunch });
   return !willRestart;
 }
 

@@ -9,6 +9,7 @@ import type { Container } from './container.ts';
 import { describeState } from './life.ts';
 import { commandOf } from './merge-config.ts';
 import { describeMount } from './mount.ts';
+import { hostnameOf } from './hostname.ts';
 import { fileSourceOf } from './network-files.ts';
 import { stateDirOf } from './paths.ts';
 import type { ContainerRecord } from './record.ts';
@@ -59,15 +60,6 @@ function inspectConfig(record: ContainerRecord): ContainerRecord['config'] {
   return { ...config, Hostname: hostnameOf(record), Domainname: config.Domainname ?? '' };
 }
 
-/** Host name of a container; empty when it has another's or the host's. */
-export function hostnameOf(record: ContainerRecord): string {
-  const { Hostname: name = '' } = record.config;
-  if (name !== '') return name;
-  const { UTSMode, NetworkMode = '' } = record.hostConfig;
-  if (UTSMode === 'host' || NetworkMode.startsWith('container:')) return '';
-  return record.id.slice(0, 12);
-}
-
 /** Without what Docker does not list. */
 export function describeMounts(record: ContainerRecord): readonly MountPoint[] {
   return record.mounts.flatMap((mount) => describeMount(mount) ?? []);
@@ -95,7 +87,8 @@ function graphDriverOf(parts: EngineParts, id: string): ContainerInspect['GraphD
   };
 }
 
-async function sizesOf(
+/** Bytes of its own layer and of its whole root. */
+export async function sizesOf(
   parts: EngineParts,
   container: Container,
 ): Promise<Pick<ContainerInspect, 'SizeRw' | 'SizeRootFs'>> {
@@ -103,9 +96,6 @@ async function sizesOf(
   const imageSize = parts.images.find(container.record.imageId)?.sizeBytes ?? 0;
   return { SizeRw: sizeRw, SizeRootFs: sizeRw + imageSize };
 }
-
-/** Sizes for lists. */
-export const containerSizes = sizesOf;
 
 /** Networks `none` and `host`, until there are others. */
 export function networkSettings(parts: EngineParts, record: ContainerRecord): NetworkSettings {

@@ -13,6 +13,8 @@ import { prepareLaunch } from './prepare-launch.ts';
 import type { StartReason } from './life.ts';
 import { startFailed, started } from './life.ts';
 import { hasProbe } from './probe.ts';
+import type { Relaunch } from './schedule-restart.ts';
+import type { ResolvedUser } from './spec/input.ts';
 
 /**
  * Start the process. Errors: `details.exitCode` 127, 126 or 128 when the
@@ -28,32 +30,32 @@ export async function launch(
   container.restart?.cancel();
   try {
     failpoints.hit('start.begin');
-    const request = await prepareLaunch(parts, container);
+    const { request, user } = await prepareLaunch(parts, container);
     failpoints.hit('start.prepared');
     const runtime = await parts.runtime.start(request);
     failpoints.hit('start.spawned');
-    adoptLive(parts, container, { runtime, spec: request.spec }, reason);
+    becomeLive(parts, container, { live: { runtime, spec: request.spec }, reason, user });
   } catch (error) {
     if (container.live === undefined) recordFailure(parts, container, error);
     throw error;
   }
 }
 
-/**
- * A process runs for this container: connect clients, make it known, watch it.
- * Precondition: as `launch`.
- */
-export function adoptLive(
-  parts: EngineParts,
-  container: Container,
-  live: LiveProcess,
-  reason: StartReason,
-): void {
+/** A process, and how it came about. */
+interface NewProcess {
+  readonly live: LiveProcess;
+  readonly reason: StartReason;
+  readonly user: ResolvedUser;
+}
+
+/** A process runs for this container: connect clients, make it known, watch it. */
+function becomeLive(parts: EngineParts, container: Container, run: NewProcess): void {
+  const { live, reason, user } = run;
   container.live = live;
   container.nextExecNumber = 1;
   container.attachments.connect(live.runtime);
   const probe = hasProbe(container.record.config.Healthcheck);
-  const state = started(container.state, live.runtime, { reason, hasProbe: probe });
+  const state = started(container.state, live.runtime, { reason, hasProbe: probe, user });
   try {
     container.save(state);
   } catch (error) {
@@ -64,8 +66,18 @@ export function adoptLive(
   parts.failpoints.hit('start.saved');
   announceNetwork(parts, container, 'connect');
   announce(parts, container, 'start');
-  if (probe) startHealth(parts, container);
-  watchExit(parts, container, live);
+  watchLive(parts, container, live);
+}
+
+/** Probes and the exit of a process that runs, new or found again. */
+export function watchLive(parts: EngineParts, container: Container, live: LiveProcess): void {
+  startHealth(parts, container);
+  watchExit(parts, container, { live, relaunch: relaunchOf(parts) });
+}
+
+/** Starts by policy. */
+export function relaunchOf(parts: EngineParts): Relaunch {
+  return async (container) => launch(parts, container, 'policy');
 }
 
 function recordFailure(parts: EngineParts, container: Container, error: unknown): void {

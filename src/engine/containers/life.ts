@@ -11,6 +11,7 @@ import type { ExitRecord, ProcessIdentity } from '../../runtime/runtime.ts';
 import type { ContainerState, ContainerStatus, Health } from '../../spec/docker/inspect.ts';
 import { formatTimeNs } from '../../spec/time.ts';
 import type { LifeState } from './record.ts';
+import type { ResolvedUser } from './spec/input.ts';
 
 /** A container that never ran. */
 export const CREATED: LifeState = {
@@ -24,6 +25,7 @@ export const CREATED: LifeState = {
   restartCount: 0,
   isStoppedByUser: false,
   health: 'none',
+  user: undefined,
 };
 
 /** Why a start happened. */
@@ -33,7 +35,11 @@ export type StartReason = 'user' | 'policy';
 export function started(
   state: LifeState,
   run: { readonly process: ProcessIdentity; readonly startedAtNs: bigint },
-  options: { readonly reason: StartReason; readonly hasProbe: boolean },
+  options: {
+    readonly reason: StartReason;
+    readonly hasProbe: boolean;
+    readonly user: ResolvedUser | undefined;
+  },
 ): LifeState {
   return {
     ...state,
@@ -46,6 +52,7 @@ export function started(
     restartCount: options.reason === 'user' ? 0 : state.restartCount,
     isStoppedByUser: false,
     health: options.hasProbe ? 'starting' : 'none',
+    user: options.user,
   };
 }
 

@@ -5,7 +5,7 @@ import type { Filters } from '../engine.ts';
 import type { EngineParts } from '../parts.ts';
 import type { Container } from './container.ts';
 import { compileListFilter } from './list-filter.ts';
-import { containerSizes, describeMounts, networksOf } from './inspect.ts';
+import { sizesOf, describeMounts, networksOf } from './inspect.ts';
 import { statusOf } from './life.ts';
 import { commandOf } from './merge-config.ts';
 import { formatStatus } from './status-text.ts';
@@ -37,7 +37,7 @@ export async function listContainers(
   return Promise.all(
     chosen.map(async (container) => ({
       ...summarise(parts, container, nowNs),
-      ...(options.size ? await containerSizes(parts, container) : {}),
+      ...(options.size ? await sizesOf(parts, container) : {}),
     })),
   );
 }

@@ -4,12 +4,14 @@
  */
 
 import { EngineError, messageOf } from '../../base/error.ts';
-import { encodeStreamFrame, STREAM_NUMBER } from '../../spec/stream-frame.ts';
+import { encodeStreamFrame, STREAM_NUMBER, streamFrameHeader } from '../../spec/stream-frame.ts';
 import type { LogOptions } from '../engine.ts';
 import type { LogLine, LogQuery } from '../log-reader.ts';
 import type { EngineParts } from '../parts.ts';
 import type { Container } from './container.ts';
 import { runDirOf, stateDirOf } from './paths.ts';
+
+const EMPTY = new Uint8Array(0);
 
 /** What `logs` answers. */
 export interface LogAnswer {
@@ -39,9 +41,18 @@ async function* encodeLog(
   const { options, framing } = how;
   const prefix = makePrefix(container, options);
   try {
-    for await (const line of openLog(parts, container, options)) {
-      const bytes = prefix === undefined ? line.bytes : concat(prefix(line), line.bytes);
-      yield framing === 'raw' ? bytes : encodeStreamFrame(STREAM_NUMBER[line.stream], bytes);
+    for await (const batch of openLog(parts, container, options)) {
+      const pieces: Uint8Array[] = [];
+      for (const line of batch) {
+        const head = prefix?.(line) ?? EMPTY;
+        if (framing === 'multiplexed') {
+          const stream = STREAM_NUMBER[line.stream];
+          pieces.push(streamFrameHeader(stream, head.length + line.bytes.length));
+        }
+        if (head.length > 0) pieces.push(head);
+        pieces.push(line.bytes);
+      }
+      yield Buffer.concat(pieces);
     }
   } catch (error) {
     if (options.signal?.aborted === true) return;
@@ -55,7 +66,7 @@ export function openLog(
   parts: EngineParts,
   container: Container,
   options: LogOptions,
-): AsyncIterable<LogLine> {
+): AsyncIterable<readonly LogLine[]> {
   const query: LogQuery = {
     stdout: options.stdout,
     stderr: options.stderr,
@@ -111,11 +122,4 @@ function logDetails(container: Container): string {
 
 function split(text: string | undefined): readonly string[] {
   return text === undefined || text === '' ? [] : text.split(',');
-}
-
-function concat(head: Uint8Array, tail: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(head.length + tail.length);
-  bytes.set(head);
-  bytes.set(tail, head.length);
-  return bytes;
 }

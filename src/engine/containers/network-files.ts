@@ -8,7 +8,7 @@
 
 import { existsSync, writeFileSync } from 'node:fs';
 import type { EngineParts } from '../parts.ts';
-import { hostnameOf } from './inspect.ts';
+import { hostnameOf } from './hostname.ts';
 import { stateDirOf } from './paths.ts';
 import type { ContainerRecord } from './record.ts';
 import { renderHosts, renderResolvConf } from './render-files.ts';

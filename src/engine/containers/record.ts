@@ -9,6 +9,7 @@ import type { LogSettings, ProcessIdentity } from '../../runtime/runtime.ts';
 import type { ContainerConfig, EndpointSettings, HostConfig } from '../../spec/docker/container.ts';
 import type { HealthStatus } from '../../spec/docker/inspect.ts';
 import type { ContainerMount } from './mount.ts';
+import type { ResolvedUser } from './spec/input.ts';
 
 /** Where a container is in its life. */
 export type LifePhase = 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'dead';
@@ -33,6 +34,8 @@ export interface LifeState {
   readonly isStoppedByUser: boolean;
   /** `none` without a probe. */
   readonly health: HealthStatus;
+  /** Whom the last run's process was started as; `undefined` before the first. */
+  readonly user: ResolvedUser | undefined;
 }
 
 /** One container. */

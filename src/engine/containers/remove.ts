@@ -80,9 +80,14 @@ export async function removeStopped(
 function dismantle(parts: EngineParts, container: Container, options: RemoveOptions): void {
   const { id } = container;
   parts.failpoints.hit('remove.begin');
-  // The row first: from here on a crash finishes the removal, at the next open.
-  container.deleteRow();
-  parts.failpoints.hit('remove.row-deleted');
+  // The rows first, as one: from here on a crash finishes the removal at the next open.
+  const volumes = options.volumes ? ownVolumes(parts, container) : [];
+  parts.table.together(() => {
+    container.deleteRow();
+    parts.failpoints.hit('remove.row-deleted');
+    for (const name of volumes) parts.volumes.remove(name);
+  });
+  parts.failpoints.hit('remove.committed');
   parts.containers.remove(container);
   container.attachments.endWaiting();
   const drained = within(parts.clock, DRAIN_MS, container.attachments.drained());
@@ -90,28 +95,25 @@ function dismantle(parts: EngineParts, container: Container, options: RemoveOpti
   parts.failpoints.hit('remove.state-discarded');
   void parts.snapshots.removeSnapshot(id).catch((error: unknown) => warn(parts, container, error));
   parts.failpoints.hit('remove.snapshot-removed');
-  void rm(runDirOf(parts.paths, id), { recursive: true, force: true }).catch((error: unknown) =>
-    warn(parts, container, error),
-  );
+  const runDir = runDirOf(parts.paths, id);
+  void rm(runDir, { recursive: true, force: true }).catch((error: unknown) => warn(parts, container, error));
   parts.failpoints.hit('remove.run-removed');
-  if (options.volumes) removeVolumes(parts, container);
   parts.execs.forget(id);
+  for (const name of volumes) {
+    parts.events.publish({ type: 'volume', action: 'destroy', id: name, attributes: { driver: 'local' } });
+  }
   announce(parts, container, 'destroy');
   container.announceRemoval();
 }
 
 /** Anonymous volumes of this container that no other one uses. */
-function removeVolumes(parts: EngineParts, container: Container): void {
-  for (const { volume } of container.record.mounts) {
-    if (volume === undefined || !volume.isAnonymous) continue;
-    const isShared = [...parts.containers.all()].some((other) =>
-      other.record.mounts.some((mount) => mount.volume?.name === volume.name),
-    );
-    if (isShared) continue;
-    tidy(parts, container, () => parts.volumes.remove(volume.name));
-    parts.failpoints.hit('remove.volume-removed');
-    parts.events.publish({ type: 'volume', action: 'destroy', id: volume.name, attributes: { driver: volume.driver } });
-  }
+function ownVolumes(parts: EngineParts, container: Container): readonly string[] {
+  const others = [...parts.containers.all()].filter((other) => other !== container);
+  const isShared = (name: string): boolean =>
+    others.some((other) => other.record.mounts.some((mount) => mount.volume?.name === name));
+  return container.record.mounts
+    .flatMap(({ volume }) => (volume?.isAnonymous === true ? [volume.name] : []))
+    .filter((name) => !isShared(name));
 }
 
 /** The row is gone: what fails now is left for the sweep of the next open, and the rest still happens. */

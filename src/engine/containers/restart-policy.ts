@@ -33,9 +33,7 @@ export function wantsRestart(policy: RestartPolicy, state: LifeState, exitCode: 
       const limit = policy.MaximumRetryCount ?? 0;
       return exitCode !== 0 && (limit === 0 || state.restartCount < limit);
     }
-    case 'no':
-    case '':
-    case undefined:
+    default:
       return false;
   }
 }

@@ -5,38 +5,50 @@ import type { EngineParts } from '../parts.ts';
 import type { Container } from './container.ts';
 import { restartCancelled } from './life.ts';
 import { nextDelayMs } from './restart-policy.ts';
-import { launch } from './launch.ts';
 
-/** Start `container` again after its back-off. `ranMs`: how long the run before was, in milliseconds. */
+/** Starts a container that has no process; called with its lock held. */
+export type Relaunch = (container: Container) => Promise<void>;
+
+/** Start `container` again after its back-off. */
 export function scheduleRestart(
   parts: EngineParts,
   container: Container,
-  run: { readonly ranMs: number },
+  run: {
+    /** How long the run before was, in milliseconds. */
+    readonly ranMs: number;
+    readonly relaunch: Relaunch;
+  },
 ): void {
   const delayMs = nextDelayMs(container.restart?.delayMs ?? 0, run.ranMs);
   const timer = parts.clock.after(delayMs, () => {
-    restartNow(parts, container).catch((error: unknown) => {
+    restartNow(parts, container, run.relaunch).catch((error: unknown) => {
       parts.log.warn('restart by policy failed', { id: container.id, error: messageOf(error) });
     });
   });
   container.restart = { delayMs, cancel: () => timer.cancel() };
 }
 
-async function restartNow(parts: EngineParts, container: Container): Promise<void> {
+async function restartNow(
+  parts: EngineParts,
+  container: Container,
+  relaunch: Relaunch,
+): Promise<void> {
   if (parts.isClosing()) return;
   await container.lock.run(async () => {
     if (container.state.phase !== 'restarting' || container.isRemoving) return;
-    await launch(parts, container, 'policy');
+    await relaunch(container);
   });
 }
 
 /**
- * Break a wait for a restart off; the container is then exited.
+ * Break a wait for a restart off; the container is then exited. `false` when there was none.
  * Precondition: the caller holds the container's lock.
  */
-export function cancelRestart(container: Container): void {
+export function cancelRestart(container: Container): boolean {
   container.restart?.cancel();
-  if (container.state.phase !== 'restarting') return;
+  container.restart = undefined;
+  if (container.state.phase !== 'restarting') return false;
   container.save(restartCancelled(container.state));
   container.announceExit();
+  return true;
 }

@@ -1,5 +1,5 @@
 /**
- * `stop`, `kill` and `restart`: signals, and the wait for their effect.
+ * `stop` and `kill`: signals, and the wait for their effect.
  * Source: Engine API; engine-api facts 5.1.
  */
 
@@ -9,9 +9,7 @@ import { parseSignal } from '../../spec/signal.ts';
 import type { EngineParts } from '../parts.ts';
 import { announce } from './announce.ts';
 import type { Container, LiveProcess } from './container.ts';
-import { launch } from './launch.ts';
 import { cancelRestart } from './schedule-restart.ts';
-import { checkStartable } from './start.ts';
 
 /** Seconds before SIGKILL when nobody says otherwise. */
 const DEFAULT_TIMEOUT_S = 10;
@@ -35,19 +33,18 @@ export async function stopContainer(
 ): Promise<boolean> {
   const container = parts.containers.get(ref);
   const number = parseSignal(options.signalName ?? stopSignalOf(container));
-  const live = await container.lock.run(() => {
+  const { live, wasWaiting } = await container.lock.run(() => {
     markStoppedByUser(container);
-    cancelRestart(container);
-    return container.live;
+    return { wasWaiting: cancelRestart(container), live: container.live };
   });
-  if (live === undefined) return false;
+  if (live === undefined) return wasWaiting;
   await terminate(parts, container, { live, number, options });
   announce(parts, container, 'stop');
   return true;
 }
 
 /** The signal that asks it to stop. */
-function stopSignalOf(container: Container): string {
+export function stopSignalOf(container: Container): string {
   const name = container.record.config.StopSignal ?? '';
   return name === '' ? 'SIGTERM' : name;
 }
@@ -59,7 +56,8 @@ function markStoppedByUser(container: Container): void {
   }
 }
 
-async function terminate(
+/** Ask it to exit, and kill it when it does not in time. Errors: `timeout`. */
+export async function terminate(
   parts: EngineParts,
   container: Container,
   how: { readonly live: LiveProcess; readonly number: number; readonly options: StopOptions },
@@ -112,19 +110,23 @@ export async function killHard(
   });
 }
 
+/** Under the lock, so that the event comes before those of the exit it causes. */
 async function sendSignal(
   parts: EngineParts,
   container: Container,
   what: { readonly live: LiveProcess; readonly number: number },
 ): Promise<void> {
-  try {
-    await what.live.runtime.signal(what.number);
-  } catch (error) {
-    // Gone in the meantime: its exit is on the way.
-    if (!isEngineError(error) || error.kind !== 'wrong-state') throw error;
-    return;
-  }
-  announce(parts, container, 'kill', { signal: String(what.number) });
+  await container.lock.run(async () => {
+    // Gone in the meantime: its exit is on the way or has been handled.
+    if (container.live !== what.live) return;
+    try {
+      await what.live.runtime.signal(what.number);
+    } catch (error) {
+      if (!isEngineError(error) || error.kind !== 'wrong-state') throw error;
+      return;
+    }
+    announce(parts, container, 'kill', { signal: String(what.number) });
+  });
 }
 
 /** `kill`: send one signal; SIGKILL also waits for the exit. Errors: `conflict` when not running, `invalid` signal. */
@@ -147,33 +149,3 @@ export async function killContainer(
   if (number === SIGKILL) return killHard(parts, container, live);
   await sendSignal(parts, container, { live, number });
 }
-
-/** `restart`: stop when it runs, then start. An `AutoRemove` container is kept. */
-export async function restartContainer(
-  parts: EngineParts,
-  ref: string,
-  options: StopOptions = {},
-): Promise<void> {
-  const container = parts.containers.get(ref);
-  const number = parseSignal(options.signalName ?? stopSignalOf(container));
-  container.isHeld = true;
-  try {
-    const live = await container.lock.run(() => {
-      if (container.isRemoving) checkStartable(container);
-      cancelRestart(container);
-      return container.live;
-    });
-    if (live !== undefined) {
-      await terminate(parts, container, { live, number, options });
-      announce(parts, container, 'stop');
-    }
-    await container.lock.run(async () => {
-      checkStartable(container);
-      if (!container.isAlive) await launch(parts, container, 'user');
-    });
-  } finally {
-    container.isHeld = false;
-  }
-  announce(parts, container, 'restart');
-}
-

@@ -99,7 +99,7 @@ async function runExec(
     Tty: options.tty,
     ...(size === undefined ? {} : { ConsoleSize: [size.rows, size.columns] }),
   };
-  const request = await execRequest(parts, live, {
+  const request = await execRequest(parts, what, {
     number: exec.number,
     config,
     argv: exec.argv,
@@ -177,7 +177,7 @@ async function planExec(parts: EngineParts, ref: string, config: ExecConfig): Pr
   const container = parts.containers.get(ref);
   const argv = execArgv(config);
   const live = liveForExec(container);
-  const request = await execRequest(parts, live, { number: 1, config, argv, isAttached: true });
+  const request = await execRequest(parts, { container, live }, { number: 1, config, argv, isAttached: true });
   const ops = parts.runtime.planExec(request, { id: container.id, process: live.runtime.process });
   return explainPlan(`exec in ${container.id.slice(0, 12)} (${container.name})`, ops);
 }

@@ -34,7 +34,7 @@ export function execArgv(config: ExecConfig): readonly string[] {
 /** What the runtime is asked. Errors: `invalid` user. */
 export async function execRequest(
   parts: EngineParts,
-  live: LiveProcess,
+  where: { readonly container: Container; readonly live: LiveProcess },
   exec: {
     readonly number: number;
     readonly config: ExecConfig;
@@ -43,10 +43,10 @@ export async function execRequest(
     readonly isAttached: boolean;
   },
 ): Promise<ExecRequest> {
-  const process = await execProcess(parts, live, exec);
+  const process = await execProcess(parts, where, exec);
   return {
     execNumber: exec.number,
-    spec: live.spec,
+    spec: where.live.spec,
     process,
     openStdin: exec.isAttached && exec.config.AttachStdin === true,
     expectedClients: exec.isAttached ? 1 : 0,

@@ -61,6 +61,11 @@ export class ContainerTable {
     });
   }
 
+  /** Several changes, these and those of other tables of the same database, as one. */
+  together<T>(work: () => T): T {
+    return transaction(this.#database, work);
+  }
+
   /** All rows, oldest first; a damaged one says so and spoils no other. */
   load(): readonly LoadedContainer[] {
     const rows = this.#database

@@ -51,9 +51,14 @@ export function openDatabase(options: DatabaseOptions): DatabaseSync {
   }
 }
 
-/** Run `work` in one transaction; a throw rolls it back. Not nested. */
+/** Databases with a transaction under way. */
+const active = new WeakSet<DatabaseSync>();
+
+/** Run `work` in one transaction; a throw rolls it back. Inside another it becomes a part of that one. */
 export function transaction<T>(database: DatabaseSync, work: () => T): T {
+  if (active.has(database)) return work();
   database.exec('BEGIN IMMEDIATE');
+  active.add(database);
   try {
     const result = work();
     database.exec('COMMIT');
@@ -61,6 +66,8 @@ export function transaction<T>(database: DatabaseSync, work: () => T): T {
   } catch (error) {
     database.exec('ROLLBACK');
     throw error;
+  } finally {
+    active.delete(database);
   }
 }
 

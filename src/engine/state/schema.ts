@@ -18,9 +18,5 @@ export const MIGRATIONS: readonly string[] = [
    CREATE TABLE container_states (
      seq INTEGER PRIMARY KEY,
      state TEXT NOT NULL
-   ) STRICT;
-   CREATE TABLE volumes (
-     name TEXT PRIMARY KEY,
-     volume TEXT NOT NULL
-   ) STRICT, WITHOUT ROWID;`,
+   ) STRICT;`,
 ];

@@ -1,0 +1,211 @@
+/**
+ * All a start needs, gathered: user, files, devices, namespaces of others, and
+ * from them the OCI configuration and the runtime's request.
+ *
+ * **Invariant:** the hot path (a first start, no devices, no other containers)
+ * waits for nothing and makes no file but the container's own.
+ */
+
+import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { hostPath } from '../../base/host-path.ts';
+import { EngineError } from '../../base/error.ts';
+import type { RootSource, StartRequest } from '../../runtime/runtime.ts';
+import type { LinuxNamespace } from '../../spec/oci/runtime.ts';
+import type { EngineParts } from '../parts.ts';
+import type { Container } from './container.ts';
+import { blockDevicesOf, devicesOf } from './host-devices.ts';
+import { hostnameOf } from './hostname.ts';
+import { commandOf } from './merge-config.ts';
+import type { FileSources } from './network-files.ts';
+import { ensureNetworkFiles, fileSourceOf } from './network-files.ts';
+import { runDirOf, stateDirOf } from './paths.ts';
+import type { ContainerRecord } from './record.ts';
+import { referredContainer } from './resolve-references.ts';
+import { missingSource } from './resolve-mounts.ts';
+import type { EngineFile, ResolvedUser, SpecInput } from './spec/input.ts';
+import { resolveUser } from './spec/resolve-user.ts';
+import { toOciSpec } from './spec/to-oci-spec.ts';
+import { readUserFiles } from './user-files.ts';
+
+/** Clients that a monitor waits for at most. */
+const CLIENTS_MAX = 64;
+/** Who a rehearsal runs as: the real user is looked up when the container starts. */
+const NOBODY_YET: ResolvedUser = { uid: 0, gid: 0, additionalGids: [], home: '/' };
+
+/** A start, and whom it runs as. */
+export interface Launch {
+  readonly request: StartRequest;
+  readonly user: ResolvedUser;
+}
+
+/** What a request is made with besides the record. */
+export interface RequestParts {
+  readonly files: FileSources;
+  /** Namespaces of other containers. */
+  readonly joined: readonly LinuxNamespace[];
+  readonly user: ResolvedUser;
+  readonly root: RootSource;
+}
+
+/** Make the directories and files of a start and say what to run. Errors: `invalid` user, device or mount; `conflict` for a container that must run. */
+export async function prepareLaunch(parts: EngineParts, container: Container): Promise<Launch> {
+  const { record } = container;
+  ensureBindSources(record);
+  const files = ensureNetworkFiles(parts, record);
+  parts.failpoints.hit('start.files-written');
+  makeRunDir(parts, record);
+  parts.failpoints.hit('start.run-made');
+  const root = rootOf(parts, record);
+  const user = await findUser(parts, record, root);
+  const joined = joinedOf(parts, record);
+  const request = makeRequest(parts, record, { files, joined, user, root });
+  const expectedClients = Math.min(container.attachments.waitingCount, CLIENTS_MAX);
+  return { user, request: { ...request, expectedClients } };
+}
+
+/** The user of a container's process. Errors: `invalid`, e.g. unable to find user x. */
+export async function findUser(
+  parts: EngineParts,
+  record: ContainerRecord,
+  root: RootSource,
+): Promise<ResolvedUser> {
+  const files = await readUserFiles(parts, record, root);
+  const groupAdd = record.hostConfig.GroupAdd ?? [];
+  return resolveUser(record.config.User ?? '', { ...files, groupAdd });
+}
+
+/** The request of a start; makes nothing. */
+export function makeRequest(
+  parts: EngineParts,
+  record: ContainerRecord,
+  how: RequestParts,
+): StartRequest {
+  return {
+    id: record.id,
+    spec: toOciSpec(specInput(parts, record, how)),
+    root: how.root,
+    stateDir: stateDirOf(parts.paths, record.id),
+    runDir: runDirOf(parts.paths, record.id),
+    log: record.log,
+    openStdin: record.config.OpenStdin ?? false,
+    stdinOnce: record.config.StdinOnce ?? false,
+    init: record.hostConfig.Init ?? false,
+    expectedClients: 0,
+  };
+}
+
+/** The request of a container that may run already, for finding it again. */
+export function adoptRequest(parts: EngineParts, record: ContainerRecord): StartRequest {
+  return makeRequest(parts, record, {
+    files: fileSourceOf(parts, record),
+    // An exec joins the process itself; whose namespaces those are does not matter.
+    joined: rehearsedNamespaces(record),
+    user: record.state.user ?? NOBODY_YET,
+    root: rootOf(parts, record),
+  });
+}
+
+/** Check that a request can become a configuration; changes nothing. Errors: `invalid`. */
+export function rehearseLaunch(parts: EngineParts, record: ContainerRecord): void {
+  toOciSpec(
+    specInput(parts, record, {
+      files: fileSourceOf(parts, record),
+      joined: rehearsedNamespaces(record),
+      user: NOBODY_YET,
+    }),
+  );
+}
+
+/** Directories of a container's root. Errors: `corrupt` when its snapshot is gone. */
+export function rootOf(parts: EngineParts, record: ContainerRecord): RootSource {
+  const snapshot = parts.snapshots.findSnapshot(record.id);
+  if (snapshot === undefined) {
+    throw new EngineError('corrupt', `Cannot use container ${record.name}: its files are gone`);
+  }
+  return { kind: 'overlay', lower: snapshot.lower, upper: snapshot.upper, work: snapshot.work };
+}
+
+function specInput(
+  parts: EngineParts,
+  record: ContainerRecord,
+  how: Omit<RequestParts, 'root'>,
+): SpecInput {
+  const { config, hostConfig } = record;
+  return {
+    id: record.id,
+    engineId: parts.engineId,
+    config,
+    hostConfig,
+    args: commandOf(config),
+    hostname: hostnameOf(record),
+    user: how.user,
+    mounts: record.mounts,
+    files: engineFiles(record, how.files),
+    devices: devicesOf(hostConfig.Devices ?? []),
+    blockDevices: blockDevicesOf(hostConfig),
+    joined: how.joined,
+    host: parts.host.specHost({ withDevices: hostConfig.Privileged === true }),
+  };
+}
+
+/** The user's own mount of one of them wins. */
+function engineFiles(record: ContainerRecord, files: FileSources): readonly EngineFile[] {
+  const all = [
+    { source: files.resolvConf, destination: '/etc/resolv.conf' },
+    { source: files.hostname, destination: '/etc/hostname' },
+    { source: files.hosts, destination: '/etc/hosts' },
+  ];
+  const taken = new Set(record.mounts.map((mount) => mount.destination));
+  return all
+    .filter((file) => !taken.has(file.destination))
+    .map((file) => ({ ...file, source: hostPath(file.source) }));
+}
+
+/** A source that `-v` names is made; one that `--mount` names must be there. */
+function ensureBindSources(record: ContainerRecord): void {
+  for (const mount of record.mounts) {
+    if (mount.type !== 'bind' || statSync(mount.source, { throwIfNoEntry: false }) !== undefined) continue;
+    if (!mount.createSource) throw missingSource(mount);
+    mkdirSync(mount.source, { recursive: true, mode: 0o755 });
+  }
+}
+
+function makeRunDir(parts: EngineParts, record: ContainerRecord): void {
+  // Gone after a reboot; there already when it is started again.
+  mkdirSync(runDirOf(parts.paths, record.id), { recursive: true, mode: 0o700 });
+  // The record of an earlier run must not speak for this one.
+  if (record.state.startedAtNs !== 0n) rmSync(`${stateDirOf(parts.paths, record.id)}/exit`, { force: true });
+}
+
+/** Namespaces of other containers. Errors: `conflict` when one does not run, `not-found` when it is gone. */
+export function joinedOf(parts: EngineParts, record: ContainerRecord): readonly LinuxNamespace[] {
+  return modesOf(record).flatMap(({ type, file, mode }) => {
+    const ref = referredContainer(mode);
+    if (ref === undefined) return [];
+    const other = parts.containers.get(ref);
+    if (other.live === undefined || other.state.phase === 'restarting') {
+      throw new EngineError('conflict', `cannot join ${type} namespace of a non running container: ${other.id}`);
+    }
+    return [{ type, path: `/proc/${other.live.runtime.process.pid}/ns/${file}` }];
+  });
+}
+
+/** As `joinedOf`, with a place holder: the others need not run yet. */
+function rehearsedNamespaces(record: ContainerRecord): readonly LinuxNamespace[] {
+  return modesOf(record).flatMap(({ type, file, mode }) =>
+    referredContainer(mode) === undefined ? [] : [{ type, path: `/proc/1/ns/${file}` }],
+  );
+}
+
+function modesOf(record: ContainerRecord): readonly {
+  readonly type: LinuxNamespace['type'];
+  readonly file: string;
+  readonly mode: string | undefined;
+}[] {
+  const { NetworkMode, IpcMode, PidMode } = record.hostConfig;
+  return [
+    { type: 'network', file: 'net', mode: NetworkMode },
+    { type: 'ipc', file: 'ipc', mode: IpcMode },
+    { type: 'pid', file: 'pid', mode: PidMode },
+  ];
+}

@@ -1,0 +1,100 @@
+/** `commit`: an image of a container's changes. Source: Engine API `POST /commit`; engine-api facts 5.9. */
+
+import type { ContainerConfig } from '../../spec/docker/container.ts';
+import type { ExecutionConfig } from '../../spec/oci/image.ts';
+import { parseDigest } from '../../spec/digest.ts';
+import { announce } from '../containers/announce.ts';
+import type { Container } from '../containers/container.ts';
+import { stubsOf } from '../containers/stubs.ts';
+import type { EngineParts } from '../parts.ts';
+import { EngineError } from '../../base/error.ts';
+import { commandOf, mergeConfig } from '../containers/merge-config.ts';
+
+/** What to make. */
+export interface CommitRequest {
+  readonly reference?: string;
+  readonly message?: string;
+  readonly author?: string;
+  /** Freeze it meanwhile. */
+  readonly pause: boolean;
+  /** Dockerfile instructions. */
+  readonly changes: readonly string[];
+  /** Replaces fields of the container's configuration. */
+  readonly config?: ContainerConfig;
+}
+
+/** Errors: `not-found`, `invalid`. */
+export async function commitContainer(
+  parts: EngineParts,
+  ref: string,
+  request: CommitRequest,
+): Promise<{ readonly id: string }> {
+  const container = parts.containers.get(ref);
+  const snapshot = parts.snapshots.findSnapshot(container.id);
+  if (snapshot === undefined) throw new EngineError('not-found', `No such container: ${ref}`);
+  const { record } = container;
+  const config = mergeConfig(request.config ?? {}, record.config);
+  const image = await frozen(container, request.pause, () =>
+    parts.images.commit({
+      parent: parseDigest(record.imageId),
+      upper: snapshot.upper,
+      exclude: stubsOf(record),
+      ...(request.reference === undefined ? {} : { reference: request.reference }),
+      ...(request.message === undefined ? {} : { message: request.message }),
+      ...(request.author === undefined ? {} : { author: request.author }),
+      createdBy: commandOf(record.config).join(' '),
+      config: executionConfigOf(config),
+      changes: request.changes,
+    }),
+  );
+  announce(parts, container, 'commit', {
+    comment: request.message ?? '',
+    imageID: image.id,
+    imageRef: request.reference ?? '',
+  });
+  return { id: image.id };
+}
+
+/** Run `work` while nothing in the container moves. */
+async function frozen<T>(
+  container: Container,
+  isWanted: boolean,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { live } = container;
+  if (!isWanted || live === undefined || container.state.phase === 'paused') return work();
+  return container.lock.run(async () => {
+    await live.runtime.pause();
+    try {
+      return await work();
+    } finally {
+      await live.runtime.resume();
+    }
+  });
+}
+
+/** The portable half that belongs to an image. */
+function executionConfigOf(config: ContainerConfig): ExecutionConfig {
+  const { Entrypoint, Cmd, StopTimeout, Healthcheck, StopSignal, ArgsEscaped } = config;
+  return {
+    User: config.User ?? '',
+    ExposedPorts: config.ExposedPorts ?? {},
+    Env: config.Env ?? [],
+    Entrypoint: typeof Entrypoint === 'string' ? [Entrypoint] : (Entrypoint ?? null),
+    Cmd: typeof Cmd === 'string' ? [Cmd] : (Cmd ?? null),
+    Volumes: config.Volumes ?? {},
+    WorkingDir: config.WorkingDir ?? '',
+    Labels: config.Labels ?? {},
+    OnBuild: config.OnBuild ?? null,
+    Shell: config.Shell ?? null,
+    ...(StopSignal === undefined || StopSignal === '' ? {} : { StopSignal }),
+    ...(StopTimeout === undefined || StopTimeout === null ? {} : { StopTimeout }),
+    ...(Healthcheck === undefined || Healthcheck === null ? {} : { Healthcheck: healthOf(Healthcheck) }),
+    ...(ArgsEscaped === undefined ? {} : { ArgsEscaped }),
+  };
+}
+
+function healthOf(config: NonNullable<ContainerConfig['Healthcheck']>): NonNullable<ExecutionConfig['Healthcheck']> {
+  const { Test, ...rest } = config;
+  return { ...rest, ...(Test === undefined || Test === null ? {} : { Test }) };
+}

@@ -1,0 +1,84 @@
+/**
+ * Opening an engine on its directories: state is loaded, what runs is found
+ * again, what a crash left is completed or removed; then the operations are
+ * ready. The stores and the runtime are given: `wiring.ts` makes them.
+ */
+
+import type { DatabaseSync } from 'node:sqlite';
+import { containerOperations } from './containers/operations.ts';
+import { ContainerRegistry } from './containers/registry.ts';
+import type { Engine } from './engine.ts';
+import { EventBus } from './events/bus.ts';
+import { execOperations } from './execs/operations.ts';
+import { ExecRegistry } from './execs/registry.ts';
+import { imageOperations } from './images/operations.ts';
+import type { EngineParts } from './parts.ts';
+import { adoptContainer } from './recovery/adopt.ts';
+import { applyPolicies } from './recovery/boot.ts';
+import { forEach, loadContainers } from './recovery/load.ts';
+import { makeDirectories, sweepLeftovers } from './recovery/sweep.ts';
+import { ContainerTable } from './state/container-table.ts';
+import { systemOperations } from './system/operations.ts';
+import { Trash } from './trash.ts';
+import { hostPath } from '../base/host-path.ts';
+
+/** Containers that are looked for at a time. */
+const ADOPT_LIMIT = 32;
+
+/** What an engine is made of. */
+export type OpenOptions = Omit<
+  EngineParts,
+  'table' | 'containers' | 'execs' | 'events' | 'trash' | 'isClosing'
+> & {
+  /** Open, locked, of the newest schema; closed by the engine. */
+  readonly database: DatabaseSync;
+};
+
+/** Open the engine. When it resolves every container's state is true. */
+export async function openEngine(options: OpenOptions): Promise<Engine> {
+  const { database, ...given } = options;
+  let isClosing = false;
+  const parts: EngineParts = {
+    ...given,
+    table: new ContainerTable(database),
+    containers: new ContainerRegistry(),
+    execs: new ExecRegistry(given.clock),
+    events: new EventBus(given.clock),
+    trash: new Trash(hostPath(`${given.paths.root}/trash`), given.log),
+    isClosing: () => isClosing,
+  };
+  makeDirectories(parts);
+  loadContainers(parts);
+  await forEach(parts, [...parts.containers.all()], {
+    limit: ADOPT_LIMIT,
+    step: async (container) => adoptContainer(parts, container),
+  });
+  await sweepLeftovers(parts);
+  await applyPolicies(parts);
+  return {
+    containers: containerOperations(parts),
+    execs: execOperations(parts),
+    images: imageOperations(parts),
+    system: systemOperations(parts),
+    async close() {
+      if (isClosing) return;
+      isClosing = true;
+      await closeParts(parts);
+      database.close();
+    },
+  };
+}
+
+/** Containers run on; timers, streams and helpers end. */
+async function closeParts(parts: EngineParts): Promise<void> {
+  for (const container of parts.containers.all()) {
+    container.restart?.cancel();
+    container.health?.stop();
+    container.attachments.endWaiting();
+  }
+  parts.events.close();
+  // Transitions under way finish before the database is gone.
+  await Promise.all([...parts.containers.all()].map(async ({ lock }) => lock.run(() => undefined)));
+  await parts.runtime.close();
+  await Promise.all([parts.snapshots.close(), parts.volumes.close(), parts.trash.close()]);
+}

@@ -1,0 +1,80 @@
+/**
+ * Finding out what became of a container's process while no engine ran.
+ *
+ * **Invariant:** afterwards the record agrees with the machine: it runs and is
+ * watched, or its true exit is recorded, or nothing is known and it is exited
+ * with code 255.
+ *
+ * Source: engine-api facts 10.4.
+ */
+
+import { statSync } from 'node:fs';
+import type { ExitRecord, RunningContainer } from '../../runtime/runtime.ts';
+import type { Container } from '../containers/container.ts';
+import { applyExit } from '../containers/exit.ts';
+import { relaunchOf, watchLive } from '../containers/launch.ts';
+import { started } from '../containers/life.ts';
+import { runDirOf } from '../containers/paths.ts';
+import { adoptRequest } from '../containers/prepare-launch.ts';
+import { hasProbe } from '../containers/probe.ts';
+import type { EngineParts } from '../parts.ts';
+
+/** Exit code of a process nobody knows the end of. Source: dockerd's. */
+const UNKNOWN_EXIT = 255;
+
+/** Bring one container's record up to the truth. */
+export async function adoptContainer(parts: EngineParts, container: Container): Promise<void> {
+  if (container.state.phase === 'dead' || !mayHaveRun(parts, container)) return;
+  const request = adoptRequest(parts, container.record);
+  const found = await parts.runtime.adopt(request);
+  if (found === undefined) {
+    if (container.isAlive) recordExit(parts, container, unknownExit(parts, container));
+  } else if ('exited' in found) {
+    await takeOver(parts, container, { runtime: found, spec: request.spec });
+  } else if (container.isAlive || found.startedAtNs > container.state.startedAtNs) {
+    // Also the end of a start that was never acknowledged.
+    recordExit(parts, container, found);
+  }
+}
+
+/** It ran when the record was last written, or a start was begun since. */
+function mayHaveRun(parts: EngineParts, container: Container): boolean {
+  if (container.isAlive) return true;
+  return statSync(runDirOf(parts.paths, container.id), { throwIfNoEntry: false }) !== undefined;
+}
+
+async function takeOver(
+  parts: EngineParts,
+  container: Container,
+  live: { readonly runtime: RunningContainer; readonly spec: NonNullable<Container['live']>['spec'] },
+): Promise<void> {
+  const { state, record } = container;
+  container.live = live;
+  // Numbers that no exec of an earlier engine has.
+  container.nextExecNumber = 1 + Number.parseInt(parts.randomHex().slice(0, 7), 16);
+  const isKnown = container.isAlive && state.process?.startTicks === live.runtime.process.startTicks;
+  if (!isKnown) {
+    const { user } = state;
+    container.save(
+      started(state, live.runtime, { reason: 'policy', hasProbe: hasProbe(record.config.Healthcheck), user }),
+    );
+  }
+  // The engine may have died between the freezer and the record.
+  if (container.state.phase === 'paused') await live.runtime.pause();
+  else await live.runtime.resume();
+  watchLive(parts, container, live);
+}
+
+function recordExit(parts: EngineParts, container: Container, exit: ExitRecord): void {
+  applyExit(parts, container, { record: exit, relaunch: relaunchOf(parts) });
+}
+
+function unknownExit(parts: EngineParts, container: Container): ExitRecord {
+  return {
+    code: UNKNOWN_EXIT,
+    signal: 0,
+    isOomKilled: false,
+    startedAtNs: container.state.startedAtNs,
+    exitedAtNs: parts.clock.nowNs(),
+  };
+}

@@ -1,0 +1,90 @@
+/** Operations on the engine itself. Source: Engine API `/info`, `/system/df`, `/events`; engine-api facts 7. */
+
+import { readdir } from 'node:fs/promises';
+import { EngineError } from '../../base/error.ts';
+import type { DiskUsage, EngineEvent, SystemInfo, Volume } from '../../spec/docker/system.ts';
+import { formatTimeNs } from '../../spec/time.ts';
+import type { VolumeRecord } from '../../volumes/store.ts';
+import { summarise } from '../containers/list.ts';
+import { sizesOf } from '../containers/inspect.ts';
+import type { Filters, SystemOperations } from '../engine.ts';
+import { compileEventFilter } from '../events/filter.ts';
+import { summariseImage } from '../images/describe.ts';
+import { usersOf } from '../images/operations.ts';
+import type { EngineParts } from '../parts.ts';
+import { describeSystem } from './info.ts';
+
+/** The operations over `parts`. */
+export function systemOperations(parts: EngineParts): SystemOperations {
+  return {
+    info: async () => readInfo(parts),
+    diskUsage: async () => readDiskUsage(parts),
+    events: (options) => followEvents(parts, options),
+  };
+}
+
+async function readInfo(parts: EngineParts): Promise<SystemInfo> {
+  const fds = await readdir('/proc/self/fd').catch(() => []);
+  return describeSystem(parts, { openFiles: fds.length });
+}
+
+function followEvents(
+  parts: EngineParts,
+  options: {
+    readonly sinceNs?: bigint;
+    readonly untilNs?: bigint;
+    readonly filters: Filters;
+    readonly signal?: AbortSignal;
+  },
+): AsyncIterable<EngineEvent> {
+  const { sinceNs, untilNs, filters, ...rest } = options;
+  if (sinceNs !== undefined && untilNs !== undefined && sinceNs > untilNs) {
+    throw new EngineError('invalid', '`since` time cannot be after `until` time');
+  }
+  return parts.events.follow({
+    ...rest,
+    accept: compileEventFilter(filters),
+    ...(sinceNs === undefined ? {} : { sinceNs }),
+    ...(untilNs === undefined ? {} : { untilNs }),
+  });
+}
+
+async function readDiskUsage(parts: EngineParts): Promise<DiskUsage> {
+  const usage = await parts.images.usage();
+  const users = usersOf(parts);
+  const nowNs = parts.clock.nowNs();
+  const containers = await Promise.all(
+    [...parts.containers.all()].map(async (container) => ({
+      ...summarise(parts, container, nowNs),
+      ...(await sizesOf(parts, container).catch(() => ({ SizeRw: 0, SizeRootFs: 0 }))),
+    })),
+  );
+  return {
+    LayersSize: usage.layersBytes,
+    Images: parts.images.list().map((image) =>
+      summariseImage(image, {
+        containers: users(image.id).length,
+        sharedBytes: image.sizeBytes - (usage.uniqueBytes.get(image.id) ?? 0),
+      }),
+    ),
+    Containers: containers,
+    Volumes: parts.volumes.list().map((volume) => describeVolume(parts, volume)),
+    BuildCache: [],
+  };
+}
+
+function describeVolume(parts: EngineParts, volume: VolumeRecord): Volume {
+  const refCount = [...parts.containers.all()].filter((container) =>
+    container.record.mounts.some((mount) => mount.volume?.name === volume.name),
+  ).length;
+  return {
+    Name: volume.name,
+    Driver: volume.driver,
+    Mountpoint: volume.mountpoint,
+    CreatedAt: formatTimeNs(volume.createdAtNs),
+    Labels: volume.labels,
+    Scope: 'local',
+    Options: volume.driverOptions,
+    UsageData: { Size: -1, RefCount: refCount },
+  };
+}
