@@ -74,11 +74,18 @@ int op_mount_attr(struct run *run, const struct op *op) {
   return tree_set(run, run_slot(run, op, F_MOUNT_ATTR_SLOT), &attr, op_u32(op, F_MOUNT_ATTR_RECURSIVE) != 0);
 }
 
-enum { CREATE_NOTHING, CREATE_DIRECTORY, CREATE_FILE };
+enum { CREATE_NOTHING, CREATE_DIRECTORY, CREATE_FILE, CREATE_ALIKE };
+
+/* Is the mount that is attached one of a single file? */
+static bool is_file_mount(int tree) {
+  struct stat st;
+  return fstat(tree, &st) == 0 && !S_ISDIR(st.st_mode);
+}
 
 int op_attach(struct run *run, const struct op *op) {
   uint32_t create = op_u32(op, F_ATTACH_CREATE);
-  struct creation how = { .is_file = create == CREATE_FILE, .mode = 0755 };
+  bool is_file = create == CREATE_FILE || (create == CREATE_ALIKE && is_file_mount(run_slot(run, op, F_ATTACH_SLOT)));
+  struct creation how = { .is_file = is_file, .mode = 0755 };
   int slot = run_slot(run, op, F_ATTACH_ROOT);
   AUTO_FD int host = slot >= 0 ? -1 : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   int root = slot >= 0 ? slot : host;

@@ -393,7 +393,7 @@ static const struct field_shape field_shapes[] = {
   { FIELD_SLOT, 0, 31u, 0u },
   { FIELD_SLOT, FIELD_OPTIONAL, 31u, 0u },
   { FIELD_TEXT, 0, 4095u, 0u },
-  { FIELD_U32, 0, 2u, 0u },
+  { FIELD_U32, 0, 3u, 0u },
   { FIELD_SLOT, 0, 31u, 0u },
   { FIELD_TEXT, 0, 4095u, 0u },
   { FIELD_SLOT, 0, 31u, 0u },

@@ -30,7 +30,7 @@ const mountFlags: NumberFormat = (value) => formatFlags(value, MS);
 const cloneFlags: NumberFormat = (value) => formatFlags(value, CLONE);
 const limit: NumberFormat = (value) =>
   value === 0xffff_ffff_ffff_ffffn ? 'unlimited' : String(value);
-const creation: NumberFormat = (value) => ['no', 'directory', 'file'][Number(value)] ?? `${value}`;
+const creation: NumberFormat = (value) => ['no', 'directory', 'file', 'alike'][Number(value)] ?? `${value}`;
 const logKind: NumberFormat = (value) => ['spool', 'segments', 'json'][Number(value)] ?? `${value}`;
 
 /** `op.field` → how its number reads; all others are decimal. */

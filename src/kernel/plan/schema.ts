@@ -244,12 +244,13 @@ export const OPS = {
   /**
    * move_mount of the detached mount in `slot` to a host path, or in root
    * `root` when given. `create`: 0 the target must exist, 1 make a directory,
-   * 2 make an empty file (missing parents are made 0755 0:0 in root).
+   * 2 make an empty file, 3 make whichever the mount's root is (missing parents
+   * are made 0755 0:0 in root).
    * The slot then names the mounted root.
    */
   attach: {
     code: 35,
-    fields: { slot, root: optionalSlot, path: text, create: { type: 'u32', max: 2 } },
+    fields: { slot, root: optionalSlot, path: text, create: { type: 'u32', max: 3 } },
   },
   /** Hide a path in root: a directory under an empty read-only tmpfs, anything else under the verified `null` device. Missing: success. */
   mask: { code: 36, fields: { root: slot, path: text, null: slot } },
