@@ -3,7 +3,8 @@
  * the engine, as real ones do.
  */
 
-import { PassThrough, Duplex } from 'node:stream';
+import type { Duplex } from 'node:stream';
+import { duplexPair } from 'node:stream';
 import { EngineError } from '../../src/base/error.ts';
 import type { Plan } from '../../src/kernel/plan/op.ts';
 import type { LinuxResources } from '../../src/spec/oci/resources.ts';
@@ -76,7 +77,7 @@ export class FakeProcess implements RunningContainer {
   }
 
   async attach(request: AttachRequest): Promise<Duplex> {
-    const [client, inside] = duplexPair();
+    const [client, inside] = connectedPair();
     if (request.execNumber === undefined) this.attached.push({ request, client, inside });
     else
       this.execs
@@ -254,8 +255,9 @@ export class FakeRuntime implements Runtime {
 }
 
 /** Two ends of one connection. */
-export function duplexPair(): readonly [Duplex, Duplex] {
-  const ab = new PassThrough();
-  const ba = new PassThrough();
-  return [Duplex.from({ readable: ba, writable: ab }), Duplex.from({ readable: ab, writable: ba })];
+export function connectedPair(): readonly [Duplex, Duplex] {
+  const [a, b] = duplexPair();
+  // As a socket whose peer has gone: an error nobody need listen to.
+  for (const end of [a, b]) end.on('error', () => undefined);
+  return [a, b];
 }

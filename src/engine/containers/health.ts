@@ -149,6 +149,7 @@ class ProbeLoop implements HealthMonitor {
       logs: false,
       lossless: false,
     });
+    stream.on('error', () => undefined);
     const output = collect(stream);
     const record = await within(this.#parts.clock, timeoutMs, running.exited);
     if (record === undefined) {
