@@ -60,7 +60,10 @@ export function featuresFrom(
   const last = Number(read('/proc/sys/kernel/cap_last_cap') ?? '');
   return {
     kernel,
-    cgroups: cgroupLayout(parseMountInfo(read('/proc/self/mountinfo') ?? '')),
+    cgroups: cgroupLayout(
+      parseMountInfo(read('/proc/self/mountinfo') ?? ''),
+      (mountPoint) => read(`${mountPoint}/cgroup.controllers`) ?? '',
+    ),
     knownCapabilities: (1n << BigInt(last + 1)) - 1n,
     ownCapabilities,
     openFilesMax: openFilesMax(read, ownCapabilities),

@@ -24,7 +24,7 @@ const V1_ONLY = HYBRID.replace(/^41.*\n/m, '');
 const V2 = `31 23 0:28 / /sys/fs/cgroup rw,nosuid,nodev,noexec,relatime shared:9 - cgroup2 cgroup2 rw,nsdelegate\n`;
 
 function layoutOf(text: string): CgroupLayout {
-  const layout = cgroupLayout(parseMountInfo(text));
+  const layout = cgroupLayout(parseMountInfo(text), () => 'cpuset cpu io memory misc pids\n');
   assert.ok(layout !== undefined);
   return layout;
 }
@@ -35,6 +35,7 @@ const REQUEST: PlaceRequest = {
   name: 'c1',
   resources: {},
   devices: 'shared',
+  isParentReady: true,
 };
 
 test('mountinfo is read with its escapes and optional fields', () => {
@@ -53,8 +54,15 @@ test('the three kinds of machine are told apart', () => {
   assert.ok(!hybrid.hierarchies.some(({ mountPoint }) => mountPoint.endsWith('systemd')));
   const v1 = layoutOf(V1_ONLY);
   assert.ok(v1.version === 1 && v1.unified === undefined);
-  assert.deepEqual(layoutOf(V2), { version: 2, mountPoint: '/sys/fs/cgroup' });
-  assert.equal(cgroupLayout(parseMountInfo('')), undefined);
+  assert.deepEqual(layoutOf(V2), {
+    version: 2,
+    mountPoint: '/sys/fs/cgroup',
+    controllers: ['cpuset', 'cpu', 'io', 'memory', 'pids'],
+  });
+  assert.equal(
+    cgroupLayout(parseMountInfo(''), () => ''),
+    undefined,
+  );
 });
 
 test('membership and start time are read from /proc', () => {
@@ -89,7 +97,13 @@ test('limits and own devices bring their trees', () => {
   });
   assert.ok(place.version === 1);
   assert.deepEqual(Object.keys(place.directories), [
-    'memory', 'pids', 'cpu', 'cpuacct', 'freezer', 'devices', 'cpuset',
+    'memory',
+    'pids',
+    'cpu',
+    'cpuacct',
+    'freezer',
+    'devices',
+    'cpuset',
   ]);
   assert.equal(place.directories['devices'], '/sys/fs/cgroup/devices/carve/e1.devices/c1');
   assert.equal(place.sharedDevices, undefined);
@@ -107,7 +121,7 @@ test('a limit without its controller is refused, a tree that only helps is left 
 
 test('a parent is made of normal components', () => {
   assert.deepEqual(
-    placeCgroup(layoutOf(V2), { ...REQUEST, parent: '/a/b.slice' }).ancestors,
+    placeCgroup(layoutOf(V2), { ...REQUEST, parent: '/a/b.slice', isParentReady: false }).ancestors,
     ['/sys/fs/cgroup/a', '/sys/fs/cgroup/a/b.slice', '/sys/fs/cgroup/a/b.slice/e1'],
   );
   for (const parent of ['/../x', 'a/./b', '/a b', '/x\ny']) {
@@ -117,12 +131,16 @@ test('a parent is made of normal components', () => {
 
 test("an engine's groups are made from the top, devices last", () => {
   const group = { parent: '/carve', engine: 'e1' };
-  const facts = { controllers: ['cpu', 'memory', 'pids'], cpuset: { cpus: '0-1', mems: '0' }, devicesList: undefined };
+  const facts = {
+    controllers: ['cpu', 'memory', 'pids'],
+    cpuset: { cpus: '0-1', mems: '0' },
+    devicesList: undefined,
+  };
   const v2 = planEngineCgroups(layoutOf(V2), group, { facts, starterPid: 42 });
   checkPlan(v2);
   assert.match(
     describePlan(v2),
-    /^0 {2}write path=\/sys\/fs\/cgroup\/cgroup\.subtree_control data="\+cpu \+memory \+pids"\n1 {2}mkdir path=\/sys\/fs\/cgroup\/carve mode=0755\n/,
+    /^0 {2}write path=\/sys\/fs\/cgroup\/cgroup\.subtree_control data="\+cpuset \+cpu \+io \+memory \+pids"\n1 {2}mkdir path=\/sys\/fs\/cgroup\/carve mode=0755\n/,
   );
   assert.match(describePlan(v2), /cgroup-device cgroup=#0 program=<\d+ bytes [0-9a-f]+>\n$/);
   const v1 = planEngineCgroups(layoutOf(HYBRID), group, { facts, starterPid: 42 });
@@ -135,12 +153,18 @@ test("an engine's groups are made from the top, devices last", () => {
 
 test('a device list that is there is completed, never emptied', () => {
   const facts = {
-    controllers: [],
     cpuset: undefined,
-    devicesList: 'c *:* m\nb *:* m\nc 1:3 rwm\nc 1:5 rwm\nc 1:7 rwm\nc 1:8 rwm\nc 1:9 rwm\nc 5:0 rwm\nc 5:1 rwm\nc 136:* rwm',
+    devicesList:
+      'c *:* m\nb *:* m\nc 1:3 rwm\nc 1:5 rwm\nc 1:7 rwm\nc 1:8 rwm\nc 1:9 rwm\nc 5:0 rwm\nc 5:1 rwm\nc 136:* rwm',
   };
-  const plan = planEngineCgroups(layoutOf(HYBRID), { parent: '/carve', engine: 'e1' }, { facts, starterPid: 1 });
-  const writes = describePlan(plan).split('\n').filter((line) => line.includes('devices.'));
+  const plan = planEngineCgroups(
+    layoutOf(HYBRID),
+    { parent: '/carve', engine: 'e1' },
+    { facts, starterPid: 1 },
+  );
+  const writes = describePlan(plan)
+    .split('\n')
+    .filter((line) => line.includes('devices.'));
   assert.equal(writes.filter((line) => line.includes('devices.deny')).length, 0);
   assert.equal(writes.filter((line) => line.includes('devices.allow')).length, 1);
 });

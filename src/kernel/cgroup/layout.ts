@@ -30,6 +30,8 @@ export interface V1Layout {
 export interface V2Layout {
   readonly version: 2;
   readonly mountPoint: HostPath;
+  /** Controllers that containers' groups can have. */
+  readonly controllers: readonly string[];
 }
 
 /** What a machine has. */
@@ -53,8 +55,22 @@ const V1_CONTROLLERS: ReadonlySet<string> = new Set([
   'rdma',
 ]);
 
-/** `undefined`: no control groups are mounted. */
-export function cgroupLayout(mounts: readonly MountEntry[]): CgroupLayout | undefined {
+/** Controllers of version 2 that are handed down to containers. */
+const V2_CONTROLLERS: ReadonlySet<string> = new Set([
+  'cpu',
+  'cpuset',
+  'io',
+  'memory',
+  'pids',
+  'hugetlb',
+  'rdma',
+]);
+
+/** `undefined`: no control groups are mounted. `readControllers`: text of a version 2 directory's cgroup.controllers. */
+export function cgroupLayout(
+  mounts: readonly MountEntry[],
+  readControllers: (mountPoint: HostPath) => string,
+): CgroupLayout | undefined {
   // A later mount on the same point hides an earlier one.
   const visible = new Map(mounts.map((mount) => [mount.mountPoint, mount]));
   const hierarchies: V1Hierarchy[] = [];
@@ -70,7 +86,13 @@ export function cgroupLayout(mounts: readonly MountEntry[]): CgroupLayout | unde
     hierarchies.push({ mountPoint: hostPath(mount.mountPoint), controllers });
   }
   if (hierarchies.length > 0) return { version: 1, hierarchies, unified };
-  return unified === undefined ? undefined : { version: 2, mountPoint: unified };
+  if (unified === undefined) return undefined;
+  const controllers = readControllers(unified).trim().split(' ');
+  return {
+    version: 2,
+    mountPoint: unified,
+    controllers: controllers.filter((name) => V2_CONTROLLERS.has(name)),
+  };
 }
 
 /** The tree of a version 1 controller. */

@@ -47,3 +47,8 @@ const THROTTLE_KEYS: readonly ThrottleKey[] = [
 export function isSet(value: number | undefined): value is number {
   return value !== undefined && value !== 0;
 }
+
+/** What hands controllers down: `+cpu +memory`. */
+export function enableText(controllers: readonly string[]): string {
+  return controllers.map((name) => `+${name}`).join(' ');
+}

@@ -15,8 +15,21 @@ function texts(version: 1 | 2, resources: LinuxResources): readonly string[] {
 
 test('shares become weights so that nominal stays nominal', () => {
   const rows: readonly (readonly [number, number])[] = [
-    [0, 0], [1, 1], [2, 1], [10, 4], [100, 17], [128, 21], [256, 35], [512, 59], [1024, 100],
-    [2048, 174], [4096, 303], [8192, 532], [65536, 3023], [262144, 10000], [300000, 10000],
+    [0, 0],
+    [1, 1],
+    [2, 1],
+    [10, 4],
+    [100, 17],
+    [128, 21],
+    [256, 35],
+    [512, 59],
+    [1024, 100],
+    [2048, 174],
+    [4096, 303],
+    [8192, 532],
+    [65536, 3023],
+    [262144, 10000],
+    [300000, 10000],
   ];
   for (const [shares, weight] of rows) assert.equal(sharesToWeight(shares), weight, `${shares}`);
 });
@@ -55,7 +68,11 @@ const ROWS: readonly {
   {
     name: 'memory and as much swap',
     resources: { memory: { limit: 64, swap: 128, reservation: 32 } },
-    v1: ['memory.limit_in_bytes=64', 'memory.memsw.limit_in_bytes?=128', 'memory.soft_limit_in_bytes=32'],
+    v1: [
+      'memory.limit_in_bytes=64',
+      'memory.memsw.limit_in_bytes?=128',
+      'memory.soft_limit_in_bytes=32',
+    ],
     v2: ['memory.swap.max?=64', 'memory.max=64', 'memory.low=32'],
   },
   {
@@ -68,7 +85,9 @@ const ROWS: readonly {
     name: 'memory, swap unlimited',
     resources: { memory: { limit: 64, swap: -1, swappiness: 10, disableOOMKiller: true } },
     v1: [
-      'memory.limit_in_bytes=64', 'memory.memsw.limit_in_bytes?=-1', 'memory.swappiness?=10',
+      'memory.limit_in_bytes=64',
+      'memory.memsw.limit_in_bytes?=-1',
+      'memory.swappiness?=10',
       'memory.oom_control?=1',
     ],
     v2: ['memory.swap.max?=max', 'memory.max=64'],
@@ -79,9 +98,24 @@ const ROWS: readonly {
     v1: ['memory.limit_in_bytes=-1'],
     v2: ['memory.swap.max?=max', 'memory.max=max'],
   },
-  { name: 'tasks', resources: { pids: { limit: 4096 } }, v1: ['pids.max=4096'], v2: ['pids.max=4096'] },
-  { name: 'no task limit', resources: { pids: { limit: -1 } }, v1: ['pids.max=max'], v2: ['pids.max=max'] },
-  { name: 'no tasks at all', resources: { pids: { limit: 0 } }, v1: ['pids.max=0'], v2: ['pids.max=0'] },
+  {
+    name: 'tasks',
+    resources: { pids: { limit: 4096 } },
+    v1: ['pids.max=4096'],
+    v2: ['pids.max=4096'],
+  },
+  {
+    name: 'no task limit',
+    resources: { pids: { limit: -1 } },
+    v1: ['pids.max=max'],
+    v2: ['pids.max=max'],
+  },
+  {
+    name: 'no tasks at all',
+    resources: { pids: { limit: 0 } },
+    v1: ['pids.max=0'],
+    v2: ['pids.max=0'],
+  },
   {
     name: 'block devices',
     resources: {
@@ -93,20 +127,37 @@ const ROWS: readonly {
       },
     },
     v1: [
-      'blkio.weight?=500', 'blkio.bfq.weight?=500', 'blkio.weight_device?=8:0 100',
-      'blkio.bfq.weight_device?=8:0 100', 'blkio.throttle.read_bps_device=8:0 1048576',
+      'blkio.weight?=500',
+      'blkio.bfq.weight?=500',
+      'blkio.weight_device?=8:0 100',
+      'blkio.bfq.weight_device?=8:0 100',
+      'blkio.throttle.read_bps_device=8:0 1048576',
       'blkio.throttle.write_iops_device=8:16 0',
     ],
     v2: [
-      'io.bfq.weight?=500', 'io.weight?=4950', 'io.bfq.weight?=8:0 100', 'io.max=8:0 rbps=1048576',
+      'io.bfq.weight?=500',
+      'io.weight?=4950',
+      'io.bfq.weight?=8:0 100',
+      'io.max=8:0 rbps=1048576',
       'io.max=8:16 wiops=max',
     ],
   },
   {
     name: 'huge pages and RDMA',
-    resources: { hugepageLimits: [{ pageSize: '2MB', limit: 4194304 }], rdma: { mlx5_1: { hcaHandles: 3 } } },
-    v1: ['hugetlb.2MB.limit_in_bytes=4194304', 'hugetlb.2MB.rsvd.limit_in_bytes?=4194304', 'rdma.max=mlx5_1 hca_handle=3'],
-    v2: ['hugetlb.2MB.max=4194304', 'hugetlb.2MB.rsvd.max?=4194304', 'rdma.max=mlx5_1 hca_handle=3'],
+    resources: {
+      hugepageLimits: [{ pageSize: '2MB', limit: 4194304 }],
+      rdma: { mlx5_1: { hcaHandles: 3 } },
+    },
+    v1: [
+      'hugetlb.2MB.limit_in_bytes=4194304',
+      'hugetlb.2MB.rsvd.limit_in_bytes?=4194304',
+      'rdma.max=mlx5_1 hca_handle=3',
+    ],
+    v2: [
+      'hugetlb.2MB.max=4194304',
+      'hugetlb.2MB.rsvd.max?=4194304',
+      'rdma.max=mlx5_1 hca_handle=3',
+    ],
   },
 ];
 
@@ -127,7 +178,10 @@ test('v2 files are written as given, and only files of the group itself', () => 
 
 test('contradictory memory limits are refused', () => {
   assert.throws(() => limitWrites(2, { memory: { swap: 10 } }), /no memory limit/);
-  assert.throws(() => limitWrites(2, { memory: { limit: 20, swap: 10 } }), /less than the memory limit/);
+  assert.throws(
+    () => limitWrites(2, { memory: { limit: 20, swap: 10 } }),
+    /less than the memory limit/,
+  );
 });
 
 test('device rules of version 1 are lines of devices.allow and devices.deny', () => {
@@ -139,8 +193,12 @@ test('device rules of version 1 are lines of devices.allow and devices.deny', ()
     { allow: false, type: 'b', major: 8, minor: -1, access: 'w' },
   ]).map(({ file, value }) => `${file} ${value}`);
   assert.deepEqual(lines, [
-    'devices.deny a', 'devices.allow c 1:3 rw', 'devices.allow c 136:* rwm', 'devices.allow c *:* m',
-    'devices.allow b *:* m', 'devices.deny b 8:* w',
+    'devices.deny a',
+    'devices.allow c 1:3 rw',
+    'devices.allow c 136:* rwm',
+    'devices.allow c *:* m',
+    'devices.allow b *:* m',
+    'devices.deny b 8:* w',
   ]);
 });
 

@@ -37,6 +37,8 @@ export interface PlaceRequest {
   readonly resources: LinuxResources;
   /** `shared`: the engine's list; `own`: `resources.devices`. */
   readonly devices: 'shared' | 'own';
+  /** The groups above are there since the engine's start (see `setup.ts`). */
+  readonly isParentReady: boolean;
 }
 
 /** A container's directories. */
@@ -51,7 +53,7 @@ export interface V1Place {
   readonly unified: HostPath | undefined;
   /** Directory in the devices tree that others share; `undefined` with own rules. */
   readonly sharedDevices: HostPath | undefined;
-  /** Directories above, top first, that must exist. */
+  /** Directories above, top first, that must be made. */
   readonly ancestors: readonly HostPath[];
 }
 
@@ -59,8 +61,10 @@ export interface V1Place {
 export interface V2Place {
   readonly version: 2;
   readonly directory: HostPath;
-  /** Directories above, top first, that must exist and hand controllers down. */
+  readonly devices: 'shared' | 'own';
+  /** Directories above, top first, that must be made and hand `controllers` down. */
   readonly ancestors: readonly HostPath[];
+  readonly controllers: readonly string[];
 }
 
 /** Controllers of version 1 that every container gets. */
@@ -75,7 +79,9 @@ export function placeCgroup(layout: CgroupLayout, request: PlaceRequest): Cgroup
     return {
       version: 2,
       directory: join(layout.mountPoint, path),
-      ancestors: prefixes(layout.mountPoint, below),
+      devices: request.devices,
+      ancestors: request.isParentReady ? [] : prefixes(layout.mountPoint, below),
+      controllers: layout.controllers,
     };
   }
   const directories: Record<string, HostPath> = {};
@@ -89,6 +95,7 @@ export function placeCgroup(layout: CgroupLayout, request: PlaceRequest): Cgroup
     directories[controller] = join(tree.mountPoint, path);
     mountPoints.add(tree.mountPoint);
   }
+  const roots = [...mountPoints, ...(layout.unified === undefined ? [] : [layout.unified])];
   const devices = findHierarchy(layout, 'devices');
   const isShared = request.devices === 'shared' && devices !== undefined;
   return {
@@ -96,9 +103,7 @@ export function placeCgroup(layout: CgroupLayout, request: PlaceRequest): Cgroup
     directories,
     unified: layout.unified === undefined ? undefined : join(layout.unified, path),
     sharedDevices: isShared ? join(devices.mountPoint, below) : undefined,
-    ancestors: [...mountPoints, ...(layout.unified === undefined ? [] : [layout.unified])].flatMap(
-      (mountPoint) => prefixes(mountPoint, below),
-    ),
+    ancestors: request.isParentReady ? [] : roots.flatMap((root) => prefixes(root, below)),
   };
 }
 

@@ -8,7 +8,6 @@
  * Source: Linux cgroup-v2.rst "Top-down Constraint", cgroup-v1/{cpusets,devices}.rst.
  */
 
-import { readFile } from 'node:fs/promises';
 import type { HostPath } from '../../base/brand.ts';
 import { hostPath } from '../../base/host-path.ts';
 import { deviceProgram, encodeEbpf } from '../bpf/device-program.ts';
@@ -17,6 +16,7 @@ import type { PlanOp } from '../plan/op.ts';
 import { DEFAULT_DEVICE_RULES, deviceWritesV1 } from './devices.ts';
 import type { CgroupLayout, V1Layout, V2Layout } from './layout.ts';
 import { findHierarchy } from './layout.ts';
+import { enableText } from './limit-values.ts';
 
 /** Names of an engine's groups. */
 export interface EngineGroup {
@@ -26,17 +26,15 @@ export interface EngineGroup {
   readonly engine: string;
 }
 
-/** What was read of the trees; see {@link readCgroupFacts}. */
+/** What was read of the trees; see `read-facts.ts`. */
 export interface CgroupFacts {
-  /** Version 2: controllers of the tree's root. */
-  readonly controllers: readonly string[];
   /** Version 1: CPUs and memory nodes of the cpuset tree's root. */
   readonly cpuset: { readonly cpus: string; readonly mems: string } | undefined;
   /** Version 1: devices.list of the engine's group; `undefined` when there is none yet. */
   readonly devicesList: string | undefined;
 }
 
-/** Controllers that containers may need, in both versions' words. */
+/** Controllers of version 1 that containers may need. */
 const V1_TREES: readonly string[] = [
   'memory',
   'pids',
@@ -49,55 +47,9 @@ const V1_TREES: readonly string[] = [
   'hugetlb',
   'rdma',
 ];
-const V2_CONTROLLERS: readonly string[] = [
-  'cpu',
-  'cpuset',
-  'io',
-  'memory',
-  'pids',
-  'hugetlb',
-  'rdma',
-];
 const DIRECTORY_MODE = 0o755;
 const SLOT = 0;
 const encoder = new TextEncoder();
-
-/** What {@link planEngineCgroups} needs to know. */
-export async function readCgroupFacts(
-  layout: CgroupLayout,
-  group: EngineGroup,
-): Promise<CgroupFacts> {
-  if (layout.version === 2) {
-    const controllers = await readOrEmpty(`${layout.mountPoint}/cgroup.controllers`);
-    return {
-      controllers: controllers.split(' ').filter((name) => name !== ''),
-      cpuset: undefined,
-      devicesList: undefined,
-    };
-  }
-  const cpuset = findHierarchy(layout, 'cpuset')?.mountPoint;
-  const devices = findHierarchy(layout, 'devices')?.mountPoint;
-  const list =
-    devices === undefined ? '' : await readOrEmpty(`${enginePath(devices, group)}/devices.list`);
-  return {
-    controllers: [],
-    cpuset:
-      cpuset === undefined
-        ? undefined
-        : {
-            cpus: await readOrEmpty(`${cpuset}/cpuset.cpus`),
-            mems: await readOrEmpty(`${cpuset}/cpuset.mems`),
-          },
-    devicesList: list === '' ? undefined : list,
-  };
-}
-
-async function readOrEmpty(path: string): Promise<string> {
-  return await readFile(path, 'utf8').then(
-    (text) => text.trim(),
-    () => '',
-  );
-}
 
 /** Ops that make an engine's groups; idempotent. `starterPid`: the process that containers are forked from. */
 export function planEngineCgroups(
@@ -105,9 +57,7 @@ export function planEngineCgroups(
   group: EngineGroup,
   options: { readonly facts: CgroupFacts; readonly starterPid: number },
 ): readonly PlanOp[] {
-  return layout.version === 2
-    ? planV2(layout, group, options.facts)
-    : planV1(layout, group, options);
+  return layout.version === 2 ? planV2(layout, group) : planV1(layout, group, options);
 }
 
 /** Ops that remove an engine's empty groups, when its root is removed. */
@@ -124,12 +74,12 @@ export function planRemoveEngineCgroups(
   );
 }
 
-function planV2(layout: V2Layout, group: EngineGroup, facts: CgroupFacts): readonly PlanOp[] {
-  const handedDown = V2_CONTROLLERS.filter((name) => facts.controllers.includes(name));
-  const enable = (path: string): PlanOp[] =>
-    handedDown.length === 0
+function planV2(layout: V2Layout, group: EngineGroup): readonly PlanOp[] {
+  const { controllers } = layout;
+  const enable = (path: string): readonly PlanOp[] =>
+    controllers.length === 0
       ? []
-      : [write(`${path}/cgroup.subtree_control`, handedDown.map((name) => `+${name}`).join(' '))];
+      : [write(`${path}/cgroup.subtree_control`, enableText(controllers))];
   const engine = enginePath(layout.mountPoint, group);
   const own = devicesPath(layout.mountPoint, group);
   const program = encodeEbpf(deviceProgram(DEFAULT_DEVICE_RULES));
@@ -213,7 +163,8 @@ function parentPaths(root: HostPath, { parent }: EngineGroup): readonly HostPath
   );
 }
 
-function enginePath(root: HostPath, group: EngineGroup): HostPath {
+/** The group of an engine's containers. */
+export function enginePath(root: HostPath, group: EngineGroup): HostPath {
   return hostPath(`${parentPaths(root, group).at(-1) ?? root}/${group.engine}`);
 }
 

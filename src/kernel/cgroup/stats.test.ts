@@ -4,13 +4,15 @@ import { parseStatsV1, parseStatsV2 } from './stats.ts';
 
 test('counters of version 2 are read', () => {
   const stats = parseStatsV2({
-    'cpu.stat': 'usage_usec 15\nuser_usec 10\nsystem_usec 5\nnr_periods 2\nnr_throttled 1\nthrottled_usec 7\n',
+    'cpu.stat':
+      'usage_usec 15\nuser_usec 10\nsystem_usec 5\nnr_periods 2\nnr_throttled 1\nthrottled_usec 7\n',
     'memory.current': '4096\n',
     'memory.max': 'max\n',
     'memory.stat': 'anon 1024\ninactive_file 512\n',
     'pids.current': '3\n',
     'pids.max': '4096\n',
-    'io.stat': '8:0 rbytes=1024 wbytes=2048 rios=1 wios=2 dbytes=0 dios=0\n259:1 rbytes=1 wbytes=0 rios=1 wios=0\n',
+    'io.stat':
+      '8:0 rbytes=1024 wbytes=2048 rios=1 wios=2 dbytes=0 dios=0\n259:1 rbytes=1 wbytes=0 rios=1 wios=0\n',
   });
   assert.equal(stats.cpu.usageNs, 15000n);
   assert.equal(stats.cpu.throttledNs, 7000n);
@@ -35,7 +37,8 @@ test('counters of version 1 are read, CPU time from cpuacct', () => {
       'memory.limit_in_bytes': '9223372036854771712\n',
       'memory.failcnt': '0\n',
       'memory.stat': 'cache 1\ntotal_inactive_file 2\n',
-      'blkio.throttle.io_service_bytes_recursive': '8:0 Read 10\n8:0 Write 20\n8:0 Total 30\nTotal 30\n',
+      'blkio.throttle.io_service_bytes_recursive':
+        '8:0 Read 10\n8:0 Write 20\n8:0 Total 30\nTotal 30\n',
     },
     undefined,
   );
