@@ -27,37 +27,52 @@ import { main } from '../src/bin.ts';
 void main(process.argv.slice(2), { kind: 'file', path: join(__dirname, 'chisel') });
 `;
 
-/** Files that a worker thread starts with, relative to the checkout. */
-const WORKERS: readonly string[] = [];
+/** A worker thread starts with a file of its own; it lies in the bundle where it lies below `src/`. */
+const WORKER = 'layers/unpack-worker';
 
 /** Nothing in the directory where somebody runs carve may change how it runs. */
 const NO_AUTOLOAD = ['dotenv', 'bunfig', 'tsconfig', 'package-json'].map(
   (name) => `--no-compile-autoload-${name}`,
 );
 
-async function bundle(entry: string, text: string, flags: readonly string[]): Promise<void> {
-  writeFileSync(join(ROOT, 'build', entry), text);
-  const argv = [TOOLS.bun, 'build', ...flags, `./build/${entry}`, ...WORKERS];
+async function bundle(flags: readonly string[]): Promise<void> {
+  const argv = [TOOLS.bun, 'build', '--root=./src', ...flags];
   const { code, output } = await runChild(argv, { env: { BUN_OPTIONS: '' } });
   if (code !== 0) throw new Error(`bun build ended with ${code}:\n${output.trim()}`);
 }
 
-/** Builds both files; throws a text that says what went wrong. */
+function writeEntry(name: string, text: string): string {
+  writeFileSync(join(ROOT, 'build', name), text);
+  return `./build/${name}`;
+}
+
+/** Builds everything; throws a text that says what went wrong. */
 async function build(): Promise<void> {
   const dist = join(ROOT, 'dist');
   mkdirSync(dist, { recursive: true });
+  await buildSingle(dist);
+  const node = ['--target=node', '--format=cjs'];
+  await bundle([
+    ...node,
+    writeEntry('node.ts', NODE_ENTRY),
+    `--outfile=${join(dist, 'carve.cjs')}`,
+  ]);
+  const worker = join(dist, `${WORKER}.cjs`);
+  await bundle([...node, `./src/${WORKER}.ts`, `--outfile=${worker}`]);
+  copyFileSync(join(ROOT, 'build', 'chisel'), join(dist, 'chisel'));
+}
+
+async function buildSingle(dist: string): Promise<void> {
   // Its own folder, because the name of the file is part of its contents.
   const part = join(dist, 'part');
   try {
-    const single = ['--compile', '--bytecode', '--format=esm', '--minify', ...NO_AUTOLOAD];
-    await bundle('single.ts', SINGLE_ENTRY, [...single, `--outfile=${join(part, 'carve')}`]);
+    const how = ['--compile', '--bytecode', '--format=esm', '--minify', ...NO_AUTOLOAD];
+    const entries = [writeEntry('single.ts', SINGLE_ENTRY), `./src/${WORKER}.ts`];
+    await bundle([...how, ...entries, `--outfile=${join(part, 'carve')}`]);
     renameSync(join(part, 'carve'), join(dist, 'carve'));
   } finally {
     rmSync(part, { recursive: true, force: true });
   }
-  const node = ['--target=node', '--format=cjs', `--outfile=${join(dist, 'carve.cjs')}`];
-  await bundle('node.ts', NODE_ENTRY, node);
-  copyFileSync(join(ROOT, 'build', 'chisel'), join(dist, 'chisel'));
 }
 
 function describe(name: string): string {

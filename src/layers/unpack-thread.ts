@@ -8,8 +8,21 @@
 import { createReadStream } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { EngineError } from '../base/error.ts';
-import { runUnpackJob, throwIfAborted, type UnpackHooks, type UnpackJob, type UnpackResult, type UnpackRun } from './unpack-job.ts';
-import { CHUNK_CREDIT, decodeError, type FromWorker, type ToWorker, type WorkerTask } from './unpack-message.ts';
+import {
+  runUnpackJob,
+  throwIfAborted,
+  type UnpackHooks,
+  type UnpackJob,
+  type UnpackResult,
+  type UnpackRun,
+} from './unpack-job.ts';
+import {
+  CHUNK_CREDIT,
+  decodeError,
+  type FromWorker,
+  type ToWorker,
+  type WorkerTask,
+} from './unpack-message.ts';
 
 /** Where a layer's bytes come from. */
 export type LayerBytes =
@@ -23,20 +36,31 @@ const READ_BYTES = 1024 * 1024;
 /**
  * The worker's module, for the one place that names it. A compiled program has
  * the worker as its second entry point (`bun build --compile src/bin.ts
- * src/layers/unpack-worker.ts`), at the same place relative to the main module.
+ * src/layers/unpack-worker.ts`), at the same place relative to the main module;
+ * so has the bundle for Node.js.
  * `mainPath` is `process.argv[1]`.
  */
 export function unpackWorkerUrl(mainPath: string): URL {
-  if (mainPath.startsWith('/$bunfs/')) return new URL('./layers/unpack-worker.js', `file://${mainPath}`);
+  if (mainPath.startsWith('/$bunfs/'))
+    return new URL('./layers/unpack-worker.js', `file://${mainPath}`);
+  if (mainPath.endsWith('.cjs')) return new URL('./layers/unpack-worker.cjs', `file://${mainPath}`);
   return new URL('./unpack-worker.ts', import.meta.url);
 }
 
 /** Run a job. Errors: those of the job and of the source. */
-export async function runUnpack(job: UnpackJob, bytes: LayerBytes, hooks: UnpackHooks, worker: URL | undefined): Promise<UnpackRun> {
+export async function runUnpack(
+  job: UnpackJob,
+  bytes: LayerBytes,
+  hooks: UnpackHooks,
+  worker: URL | undefined,
+): Promise<UnpackRun> {
   throwIfAborted(hooks.signal);
   const isSmall = bytes.kind === 'file' && bytes.sizeBytes < WORKER_MIN_BYTES;
   if (worker === undefined || isSmall) {
-    const source = bytes.kind === 'file' ? createReadStream(bytes.path, { highWaterMark: READ_BYTES }) : bytes.chunks;
+    const source =
+      bytes.kind === 'file'
+        ? createReadStream(bytes.path, { highWaterMark: READ_BYTES })
+        : bytes.chunks;
     return await runUnpackJob(job, source, hooks);
   }
   return await new WorkerRun(worker, job, bytes, hooks).started;
@@ -62,7 +86,11 @@ class WorkerRun {
       this.#onMessage(message);
     });
     this.#worker.on('error', (cause) => {
-      this.#fail(new EngineError('internal', `Cannot unpack layer: its worker failed (${String(cause)})`, { cause }));
+      this.#fail(
+        new EngineError('internal', `Cannot unpack layer: its worker failed (${String(cause)})`, {
+          cause,
+        }),
+      );
     });
     this.#worker.on('exit', () => {
       this.#fail(new EngineError('internal', 'Cannot unpack layer: its worker ended early'));
@@ -90,6 +118,9 @@ class WorkerRun {
         this.#credit++;
         this.#wake();
         return;
+      case 'ask-below':
+        void this.#answerBelow();
+        return;
       case 'progress':
         this.#hooks.onProgress?.(message.readBytes);
         return;
@@ -103,6 +134,16 @@ class WorkerRun {
         return;
       case 'failed':
         this.#fail(this.#sourceError ?? decodeError(message.error));
+    }
+  }
+
+  async #answerBelow(): Promise<void> {
+    try {
+      const facts = await this.#hooks.below?.();
+      if (facts !== undefined) this.#say({ kind: 'below', facts });
+    } catch (error) {
+      this.#sourceError = error;
+      this.#say({ kind: 'cancel' });
     }
   }
 
