@@ -12,6 +12,7 @@ import type {
   Resources,
   RestartPolicy,
 } from '../spec/docker/container.ts';
+import type { PathStat } from '../spec/docker/archive.ts';
 import type { ContainerInspect, ContainerSummary } from '../spec/docker/inspect.ts';
 import type { ContainerStats } from '../spec/docker/system.ts';
 import type { RequestBody } from './http/connection.ts';
@@ -19,7 +20,12 @@ import { encodeSegment } from './http/message.ts';
 import type { ByteQueue } from './http/queue.ts';
 import { decodeAs, parseJson } from './decode.ts';
 import { readJsonStream } from './json.ts';
-import type { HijackedStream, Transport, TransportRequest } from './transport.ts';
+import {
+  compareVersions,
+  type HijackedStream,
+  type Transport,
+  type TransportRequest,
+} from './transport.ts';
 import type { CallOptions, ConsoleSize, ExplainedPlan, Filters } from './types.ts';
 import { encodeFilters } from './types.ts';
 
@@ -58,23 +64,18 @@ export interface LogsOptions extends CallOptions {
   readonly tail?: string | undefined;
 }
 
+/** A log as it comes. */
+export interface LogStream {
+  /** Each piece of output is in a frame that says its stream. */
+  readonly isFramed: boolean;
+  readonly output: ByteQueue;
+}
+
 /** How to stop. */
 export interface StopOptions extends CallOptions {
   readonly signalName?: string | undefined;
   /** Before SIGKILL; negative: for ever. */
   readonly timeoutSeconds?: number | undefined;
-}
-
-/** What a path in a container is. Source: Engine API `X-Docker-Container-Path-Stat`. */
-export interface ContainerPathStat {
-  readonly name: string;
-  /** Bytes. */
-  readonly size: number;
-  /** Go's `os.FileMode`: type bits in the upper half, permission bits in the lower nine. */
-  readonly mode: number;
-  /** RFC 3339. */
-  readonly mtime: string;
-  readonly linkTarget: string;
 }
 
 /** A changed path: 0 modified, 1 added, 2 deleted. Source: Engine API `FilesystemChange`. */
@@ -134,8 +135,8 @@ export interface ContainerClient {
     options?: CallOptions,
   ): Promise<{ readonly result: Promise<WaitResponse> }>;
   attach(ref: string, options: AttachOptions): Promise<HijackedStream>;
-  /** The log, in frames unless the container has a console. */
-  logs(ref: string, options: LogsOptions): Promise<ByteQueue>;
+  /** The log; `isFramed` unless the container has a console. */
+  logs(ref: string, options: LogsOptions): Promise<LogStream>;
   resize(ref: string, size: ConsoleSize): Promise<void>;
   rename(ref: string, name: string): Promise<void>;
   pause(ref: string): Promise<void>;
@@ -175,14 +176,14 @@ export interface ContainerClient {
   changes(ref: string): Promise<readonly FilesystemChange[] | null>;
   /** The root file system as a tar stream. */
   export(ref: string, options?: CallOptions): Promise<ByteQueue>;
-  /** `undefined` when the container has no such path. */
-  statPath(ref: string, path: string): Promise<ContainerPathStat>;
+  /** What a path of the container is. Throws `not-found`. */
+  statPath(ref: string, path: string): Promise<PathStat>;
   /** A tar stream of `path`, and what it is. */
   getArchive(
     ref: string,
     path: string,
     options?: CallOptions,
-  ): Promise<{ readonly stat: ContainerPathStat; readonly archive: ByteQueue }>;
+  ): Promise<{ readonly stat: PathStat; readonly archive: ByteQueue }>;
   /** Unpacks a tar stream, compressed or not, below the directory `path`. */
   putArchive(ref: string, path: string, options: PutArchiveOptions): Promise<void>;
   commit(ref: string, options: CommitOptions): Promise<{ readonly Id: string }>;
@@ -326,8 +327,22 @@ function streamsOf(
       { stdout, stderr, follow, timestamps, details, since, until, tail, signal },
     ) => {
       const query = { stdout, stderr, follow, timestamps, details, since, until, tail };
-      return (await transport.stream({ method: 'GET', path: pathOf(ref, '/logs'), query, signal }))
-        .body;
+      const { headers, body } = await transport.stream({
+        method: 'GET',
+        path: pathOf(ref, '/logs'),
+        query,
+        signal,
+      });
+      const isFramed = headers.get('content-type')?.includes('multiplexed') === true;
+      // Engines before 1.42 do not say it: the container's configuration does.
+      if (isFramed || compareVersions(transport.apiVersion, '1.42') >= 0)
+        return { isFramed, output: body };
+      const { Config } = await transport.json<ContainerInspect>({
+        method: 'GET',
+        path: pathOf(ref, '/json'),
+        signal,
+      });
+      return { isFramed: Config.Tty !== true, output: body };
     },
     resize: async (ref, { rows, columns }) => {
       await transport.send(post(ref, '/resize', { query: { h: rows, w: columns } }));
@@ -402,7 +417,7 @@ function archivesOf(
   };
 }
 
-function pathStatOf(headers: ReadonlyMap<string, string>): ContainerPathStat {
+function pathStatOf(headers: ReadonlyMap<string, string>): PathStat {
   const encoded = headers.get('x-docker-container-path-stat');
   if (encoded === undefined) {
     throw new EngineError(
@@ -410,7 +425,7 @@ function pathStatOf(headers: ReadonlyMap<string, string>): ContainerPathStat {
       'Cannot read the response of the engine: it does not say what the path is',
     );
   }
-  return decodeAs<ContainerPathStat>(parseJson(Buffer.from(encoded, 'base64').toString('utf8')));
+  return decodeAs<PathStat>(parseJson(Buffer.from(encoded, 'base64').toString('utf8')));
 }
 
 /** The one object of a stream. */

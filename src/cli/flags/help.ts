@@ -46,11 +46,12 @@ export function formatHelp(topic: HelpTopic, columns: number): string {
     blocks.push(`Aliases:\n  ${topic.aliases.join(', ')}`);
   if (topic.examples !== undefined)
     blocks.push(`Examples:\n${topic.examples.map((line) => `  ${line}`).join('\n')}`);
-  blocks.push(...flagBlocks(topic.flags, columns));
+  blocks.push(...formatFlags(topic.flags, columns));
   return `${blocks.join('\n\n')}\n`;
 }
 
-function flagBlocks(table: FlagTable, columns: number): readonly string[] {
+/** The flags of a table under their headings, one text each. */
+export function formatFlags(table: FlagTable, columns: number): readonly string[] {
   const groups = new Map<string, (readonly [string, string])[]>();
   const visible = Object.entries(table).filter(([, spec]) => spec.isHidden !== true);
   for (const [name, spec] of visible) {

@@ -16,7 +16,7 @@ export function argumentCountError(message: string): EngineError {
 }
 
 /** True for an error of {@link usageError} or {@link argumentCountError}. */
-export function isUsageError(error: unknown): error is EngineError {
+export function isUsageError(error: unknown): boolean {
   return (
     isEngineError(error) &&
     (error.details['source'] === 'usage' || error.details['source'] === 'arguments')

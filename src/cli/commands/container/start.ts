@@ -1,0 +1,85 @@
+/** `carve start`. */
+
+import { EngineError } from '../../../base/error.ts';
+import { defineCommand, type Command, type Context } from '../../command.ts';
+import { argumentCountError } from '../../flags/usage-error.ts';
+import { forEachName } from '../../for-each.ts';
+import { formatPlan } from '../../print/plan.ts';
+import { runForeground } from '../../session/foreground.ts';
+import { checkTerminal, detachKeysOf } from '../../session/options.ts';
+
+/** Starts stopped containers; connected to one, the exit code is the container's. */
+export const startCommand: Command = defineCommand(
+  {
+    synopsis: '[OPTIONS] CONTAINER [CONTAINER...]',
+    flags: {
+      attach: {
+        kind: 'bool',
+        short: 'a',
+        help: 'Connect standard output and error, and pass signals on',
+      },
+      interactive: { kind: 'bool', short: 'i', help: 'Connect standard input too' },
+      'detach-keys': {
+        kind: 'string',
+        help: 'Keys that leave the container running; ctrl-p,ctrl-q unless set',
+      },
+      plan: { kind: 'bool', help: 'Print what would be done, and do nothing' },
+      format: {
+        kind: 'string',
+        help: 'Write the plan of --plan this way',
+        default: 'text',
+        choices: ['text', 'json'],
+      },
+    },
+    args: { min: 1, completes: 'container' },
+    examples: ['carve start web', 'carve start -ai shell'],
+  },
+  async (context, { flags, args }) => {
+    const { client, io } = context;
+    if (flags.plan) {
+      for (const name of args) {
+        await io.stdout.write(
+          formatPlan(
+            await client.containers.planStart(name),
+            flags.format === 'json' ? 'json' : 'text',
+          ),
+        );
+      }
+      return 0;
+    }
+    if (!flags.attach && !flags.interactive) {
+      return await forEachName(io, args, async (name) => {
+        await client.containers.start(name);
+      });
+    }
+    const [ref = '', ...others] = args;
+    if (others.length > 0)
+      throw argumentCountError('you cannot start and attach multiple containers at once');
+    return await startAttached(context, ref, {
+      stdin: flags.interactive,
+      detachKeys: flags['detach-keys'],
+    });
+  },
+);
+
+async function startAttached(
+  context: Context,
+  ref: string,
+  { stdin, detachKeys }: { readonly stdin: boolean; readonly detachKeys: string },
+): Promise<number> {
+  const { Id, Config, HostConfig, State } = await context.client.containers.inspect(ref);
+  if (State.Running)
+    throw new EngineError('wrong-state', `Container ${ref} is running already: use carve attach`);
+  const tty = Config.Tty === true;
+  const takesInput = stdin && Config.OpenStdin === true;
+  checkTerminal(context.io, { tty, stdin: takesInput });
+  return await runForeground(context, {
+    id: Id,
+    name: ref,
+    tty,
+    streams: { stdin: takesInput, stdout: true, stderr: true },
+    isRemoved: HostConfig.AutoRemove === true,
+    proxiesSignals: true,
+    detachKeys: detachKeysOf(context, detachKeys),
+  });
+}

@@ -1,0 +1,311 @@
+/**
+ * All commands, by name. Nothing of them is loaded but the one that is called:
+ * start-up is part of every command's time.
+ */
+
+import type { CommandEntry, GroupEntry, LeafEntry } from './tree.ts';
+
+type Names = Pick<LeafEntry, 'aliases' | 'heading' | 'isHidden'>;
+
+function leaf(name: string, summary: string, load: LeafEntry['load']): LeafEntry {
+  return { kind: 'command', name, summary, load };
+}
+
+/** The same command under another name or heading. */
+function as(entry: LeafEntry, name: string, names: Names = {}): LeafEntry {
+  return { ...entry, ...names, name };
+}
+
+const run = leaf(
+  'run',
+  'Create a container from an image and start it',
+  async () => (await import('./container/run.ts')).runCommand,
+);
+const create = leaf(
+  'create',
+  'Create a container without starting it',
+  async () => (await import('./container/create.ts')).createCommand,
+);
+const start = leaf(
+  'start',
+  'Start stopped containers',
+  async () => (await import('./container/start.ts')).startCommand,
+);
+const stop = leaf(
+  'stop',
+  'Stop running containers',
+  async () => (await import('./container/stop.ts')).stopCommand,
+);
+const restart = leaf(
+  'restart',
+  'Stop and start containers again',
+  async () => (await import('./container/stop.ts')).restartCommand,
+);
+const kill = leaf(
+  'kill',
+  'Send a signal to running containers',
+  async () => (await import('./container/kill.ts')).killCommand,
+);
+const rm = leaf(
+  'rm',
+  'Remove containers',
+  async () => (await import('./container/rm.ts')).rmCommand,
+);
+const wait = leaf(
+  'wait',
+  'Wait until containers stop, then print their exit codes',
+  async () => (await import('./container/wait.ts')).waitCommand,
+);
+const ps = leaf('ps', 'List containers', async () => (await import('./container/ps.ts')).psCommand);
+const logs = leaf(
+  'logs',
+  'Print the output of a container',
+  async () => (await import('./container/logs.ts')).logsCommand,
+);
+const attach = leaf(
+  'attach',
+  'Connect this terminal to a running container',
+  async () => (await import('./container/attach.ts')).attachCommand,
+);
+const exec = leaf(
+  'exec',
+  'Run a command in a running container',
+  async () => (await import('./container/exec.ts')).execCommand,
+);
+const rename = leaf(
+  'rename',
+  'Give a container another name',
+  async () => (await import('./container/rename.ts')).renameCommand,
+);
+const pause = leaf(
+  'pause',
+  'Freeze all processes of containers',
+  async () => (await import('./container/pause.ts')).pauseCommand,
+);
+const unpause = leaf(
+  'unpause',
+  'Let frozen containers go on',
+  async () => (await import('./container/pause.ts')).unpauseCommand,
+);
+const top = leaf(
+  'top',
+  'List the processes of a container',
+  async () => (await import('./container/top.ts')).topCommand,
+);
+const port = leaf(
+  'port',
+  'List the published ports of a container',
+  async () => (await import('./container/port.ts')).portCommand,
+);
+const stats = leaf(
+  'stats',
+  'Show what containers use, as it changes',
+  async () => (await import('./container/stats.ts')).statsCommand,
+);
+const diff = leaf(
+  'diff',
+  'List the files a container changed',
+  async () => (await import('./container/diff.ts')).diffCommand,
+);
+const cp = leaf(
+  'cp',
+  'Copy files between a container and this machine',
+  async () => (await import('./container/cp.ts')).cpCommand,
+);
+const commit = leaf(
+  'commit',
+  'Make an image of a container',
+  async () => (await import('./container/commit.ts')).commitCommand,
+);
+const exportFiles = leaf(
+  'export',
+  'Write the files of a container as a tar archive',
+  async () => (await import('./container/export.ts')).exportCommand,
+);
+const update = leaf(
+  'update',
+  'Change the limits of containers',
+  async () => (await import('./container/update.ts')).updateCommand,
+);
+const containerInspect = leaf(
+  'inspect',
+  'Print all there is to know about containers',
+  async () => (await import('./container/inspect.ts')).containerInspectCommand,
+);
+const containerPrune = leaf(
+  'prune',
+  'Remove all stopped containers',
+  async () => (await import('./container/prune.ts')).containerPruneCommand,
+);
+
+const images = leaf(
+  'images',
+  'List images',
+  async () => (await import('./image/ls.ts')).imagesCommand,
+);
+const history = leaf(
+  'history',
+  'Show how an image was made',
+  async () => (await import('./image/history.ts')).historyCommand,
+);
+const tag = leaf(
+  'tag',
+  'Give an image another name',
+  async () => (await import('./image/tag.ts')).tagCommand,
+);
+const rmi = leaf('rmi', 'Remove images', async () => (await import('./image/rm.ts')).rmiCommand);
+const load = leaf(
+  'load',
+  'Load images from a tar archive',
+  async () => (await import('./image/load.ts')).loadCommand,
+);
+const save = leaf(
+  'save',
+  'Write images as a tar archive',
+  async () => (await import('./image/save.ts')).saveCommand,
+);
+const importFiles = leaf(
+  'import',
+  'Make an image from a tar archive of files',
+  async () => (await import('./image/import.ts')).importCommand,
+);
+const pull = leaf(
+  'pull',
+  'Download an image from a registry',
+  async () => (await import('./image/pull.ts')).pullCommand,
+);
+const push = leaf(
+  'push',
+  'Upload an image to a registry',
+  async () => (await import('./image/push.ts')).pushCommand,
+);
+const imageInspect = leaf(
+  'inspect',
+  'Print all there is to know about images',
+  async () => (await import('./image/inspect.ts')).imageInspectCommand,
+);
+const imagePrune = leaf(
+  'prune',
+  'Remove images that nothing uses',
+  async () => (await import('./image/prune.ts')).imagePruneCommand,
+);
+const bootstrap = leaf(
+  'bootstrap',
+  'Make a base image from a distribution’s own archive',
+  async () => (await import('./image/bootstrap.ts')).bootstrapCommand,
+);
+
+const info = leaf(
+  'info',
+  'Show what the engine is and has',
+  async () => (await import('./system/info.ts')).infoCommand,
+);
+const version = leaf(
+  'version',
+  'Show the versions of carve and of the engine',
+  async () => (await import('./system/version.ts')).versionCommand,
+);
+const events = leaf(
+  'events',
+  'Print what happens in the engine, as it happens',
+  async () => (await import('./system/events.ts')).eventsCommand,
+);
+const df = leaf(
+  'df',
+  'Show how much disk space is used',
+  async () => (await import('./system/df.ts')).dfCommand,
+);
+const systemPrune = leaf(
+  'prune',
+  'Remove all that nothing uses',
+  async () => (await import('./system/prune.ts')).systemPruneCommand,
+);
+const inspect = leaf(
+  'inspect',
+  'Print all there is to know about containers, images and more',
+  async () => (await import('./system/inspect.ts')).inspectCommand,
+);
+const login = leaf(
+  'login',
+  'Log in to a registry',
+  async () => (await import('./system/login.ts')).loginCommand,
+);
+const logout = leaf(
+  'logout',
+  'Log out from a registry',
+  async () => (await import('./system/logout.ts')).logoutCommand,
+);
+const search = leaf(
+  'search',
+  'Search Docker Hub for images',
+  async () => (await import('./system/search.ts')).searchCommand,
+);
+
+const container: GroupEntry = {
+  kind: 'group',
+  name: 'container',
+  summary: 'Work with containers',
+  heading: 'Groups',
+  entries: [
+    ...[attach, commit, cp, create, diff, exec, exportFiles, containerInspect, kill, logs],
+    as(ps, 'ls', { aliases: ['list', 'ps'] }),
+    ...[pause, port, containerPrune, rename, restart],
+    as(rm, 'rm', { aliases: ['remove'] }),
+    ...[run, start, stats, stop, top, unpause, update, wait],
+  ],
+};
+
+const image: GroupEntry = {
+  kind: 'group',
+  name: 'image',
+  summary: 'Work with images',
+  heading: 'Groups',
+  entries: [
+    ...[bootstrap, history, importFiles, imageInspect, load],
+    as(images, 'ls', { aliases: ['list'] }),
+    ...[imagePrune, pull, push],
+    as(rmi, 'rm', { aliases: ['remove'] }),
+    ...[save, tag],
+  ],
+};
+
+const system: GroupEntry = {
+  kind: 'group',
+  name: 'system',
+  summary: 'Work with the engine itself',
+  heading: 'Groups',
+  entries: [df, events, info, systemPrune],
+};
+
+const common = [run, exec, ps, logs, pull, push, images, login, logout, search, version, info];
+const others = [
+  ...[
+    attach,
+    commit,
+    cp,
+    create,
+    diff,
+    events,
+    exportFiles,
+    history,
+    importFiles,
+    inspect,
+    kill,
+    load,
+    pause,
+    port,
+  ],
+  ...[rename, restart, rm, rmi, save, start, stats, stop, tag, top, unpause, update, wait],
+];
+
+/** `carve` itself. */
+export const rootEntry: GroupEntry = {
+  kind: 'group',
+  name: 'carve',
+  summary: 'Carve a machine into containers that feel like a whole system each',
+  entries: [
+    ...common.map((entry): CommandEntry => ({ ...entry, heading: 'Common commands' })),
+    ...[container, image, system],
+    ...others,
+  ],
+};

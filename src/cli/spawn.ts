@@ -1,0 +1,106 @@
+/**
+ * Programs the CLI starts: carve's own daemon, and the tools that make base
+ * images. Never through a shell; arguments are passed as they are.
+ */
+
+import { spawn, type ChildProcess } from 'node:child_process';
+import { EngineError } from '../base/error.ts';
+
+/** A program on its own: in its own session, its output in a file. */
+export interface DetachedProgram {
+  /** The exit code, or 128+n for signal n; `undefined` while it runs. */
+  exitCode(): number | undefined;
+}
+
+/** Starts a program that outlives this one. `logFd` gets its output and may be closed afterwards. Throws `unavailable`. */
+export async function spawnDetached(
+  words: readonly [string, ...string[]],
+  options: { readonly logFd: number; readonly env: Readonly<Record<string, string | undefined>> },
+): Promise<DetachedProgram> {
+  const [program, ...args] = words;
+  const child = spawn(program, args, {
+    cwd: '/',
+    env: { ...options.env },
+    detached: true,
+    stdio: ['ignore', options.logFd, options.logFd],
+  });
+  let exitCode: number | undefined;
+  child.once('exit', (code) => {
+    exitCode = code ?? 128;
+  });
+  await started(child, program);
+  child.unref();
+  return { exitCode: () => exitCode };
+}
+
+/** A program whose output is read. */
+export interface PipedProgram {
+  /** Its standard output. */
+  readonly output: AsyncIterable<Uint8Array>;
+  /** Settles when it has ended: the exit code, or 128 when a signal ended it. */
+  readonly exited: Promise<number>;
+  /** Ends it and everything it started. */
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** How to run a program whose output is read. */
+export interface PipeOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Gets what it writes to standard error, line by line, without the line's end. */
+  readonly onErrorLine: (line: string) => void;
+}
+
+/** Starts a program in a process group of its own and hands over its output. Throws `not-found`, `unavailable`. */
+export async function spawnPiped(
+  words: readonly [string, ...string[]],
+  options: PipeOptions,
+): Promise<PipedProgram> {
+  const [program, ...args] = words;
+  const child = spawn(program, args, {
+    env: { ...options.env },
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const exited = new Promise<number>((resolve) => {
+    child.once('close', (code) => {
+      resolve(code ?? 128);
+    });
+  });
+  await started(child, program);
+  let partial = '';
+  child.stderr.setEncoding('utf8');
+  child.stderr.on('data', (text: string) => {
+    const lines = (partial + text).split(/\r\n|[\r\n]/);
+    partial = lines.pop() ?? '';
+    for (const line of lines) options.onErrorLine(line);
+  });
+  child.stderr.on('end', () => {
+    if (partial !== '') options.onErrorLine(partial);
+  });
+  return {
+    output: child.stdout,
+    exited,
+    kill: (signal) => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, signal);
+      } catch {
+        // It has ended already.
+      }
+    },
+  };
+}
+
+async function started(child: ChildProcess, program: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      reject(
+        error.code === 'ENOENT'
+          ? new EngineError('not-found', `Cannot find the program ${program}`, { cause: error })
+          : new EngineError('unavailable', `Cannot start ${program}: ${error.message}`, {
+              cause: error,
+            }),
+      );
+    });
+  });
+}
