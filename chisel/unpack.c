@@ -315,6 +315,15 @@ static int copy_from_stack(struct unpack *unpack, struct fields *fields) {
   return error;
 }
 
+/* Only the topmost layers of the stack count: one of them replaces what is below. */
+static int limit_stack(struct unpack *unpack, struct fields *fields) {
+  uint32_t count = field_u32(fields);
+  if (fields->bad || fields->left != 0 || count > unpack->stack.count)
+    return EPROTO;
+  unpack->stack.count = count;
+  return 0;
+}
+
 static int run_op(struct unpack *unpack, uint8_t kind, struct fields *fields) {
   switch (kind) {
   case UNPACK_CD: {
@@ -347,6 +356,8 @@ static int run_op(struct unpack *unpack, uint8_t kind, struct fields *fields) {
     return inherit_attributes(unpack, fields);
   case UNPACK_COPY:
     return copy_from_stack(unpack, fields);
+  case UNPACK_BELOW:
+    return limit_stack(unpack, fields);
   default:
     return EPROTO;
   }

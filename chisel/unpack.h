@@ -32,6 +32,7 @@ enum unpack_kind {
   UNPACK_INHERIT = 13,
   UNPACK_COPY = 14,
   UNPACK_END = 15,
+  UNPACK_BELOW = 16,
 };
 
 int unpack_main(int argc, char **argv);

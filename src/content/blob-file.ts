@@ -16,10 +16,16 @@ export async function writeAll(file: FileHandle, data: Uint8Array): Promise<void
 
 /** Content whose digest is not the one it was announced with. */
 export function wrongDigest(wanted: Digest, found: Digest): EngineError {
-  return new EngineError('corrupt', `Cannot accept ${wanted}: the content has digest ${found}`, { details: { wanted, found } });
+  return new EngineError('corrupt', `Cannot accept ${wanted}: the content has digest ${found}`, {
+    details: { wanted, found },
+  });
 }
 
 /** Content whose size is not the one it was announced with. */
 export function wrongSize(digest: Digest, wantedBytes: number, foundBytes: number): EngineError {
-  return new EngineError('corrupt', `Cannot accept ${digest}: it has ${foundBytes} bytes where ${wantedBytes} were announced`, { details: { wantedBytes, foundBytes } });
+  return new EngineError(
+    'corrupt',
+    `Cannot accept ${digest}: it has ${foundBytes} bytes where ${wantedBytes} were announced`,
+    { details: { wantedBytes, foundBytes } },
+  );
 }

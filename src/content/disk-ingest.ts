@@ -66,7 +66,8 @@ export class DiskIngest implements Ingest {
 
   async write(chunk: Uint8Array): Promise<void> {
     const { digest, sizeBytes } = this.#options;
-    if (this.#offsetBytes + chunk.length > sizeBytes) throw wrongSize(digest, sizeBytes, this.#offsetBytes + chunk.length);
+    if (this.#offsetBytes + chunk.length > sizeBytes)
+      throw wrongSize(digest, sizeBytes, this.#offsetBytes + chunk.length);
     try {
       this.#options.signal?.throwIfAborted();
       await writeAll(this.#file, chunk);
@@ -88,7 +89,9 @@ export class DiskIngest implements Ingest {
     const found = digestOf(this.#hash, splitDigest(digest).algorithm);
     if (this.#offsetBytes !== sizeBytes || found !== digest) {
       await this.discard();
-      throw this.#offsetBytes === sizeBytes ? wrongDigest(digest, found) : wrongSize(digest, sizeBytes, this.#offsetBytes);
+      throw this.#offsetBytes === sizeBytes
+        ? wrongDigest(digest, found)
+        : wrongSize(digest, sizeBytes, this.#offsetBytes);
     }
     try {
       await this.#file.datasync();

@@ -21,7 +21,16 @@ import { createDigester, digestBytes, digestOf, isDigest, splitDigest } from '..
 import { writeAll, wrongDigest, wrongSize } from './blob-file.ts';
 import { DiskIngest } from './disk-ingest.ts';
 import { LeaseTable } from './lease.ts';
-import type { BlobInfo, CollectResult, ContentStore, Ingest, IngestRequest, Lease, PutOptions, ReadOptions } from './store.ts';
+import type {
+  BlobInfo,
+  CollectResult,
+  ContentStore,
+  Ingest,
+  IngestRequest,
+  Lease,
+  PutOptions,
+  ReadOptions,
+} from './store.ts';
 
 /** Bytes of one read. */
 const READ_BYTES = 1024 * 1024;
@@ -51,9 +60,11 @@ export class DiskContentStore implements ContentStore {
   static open(root: HostPath, nowMs: number): DiskContentStore {
     const store = new DiskContentStore(root);
     try {
-      for (const algorithm of ['sha256', 'sha512']) mkdirSync(join(store.#blobs, algorithm), { recursive: true, mode: 0o700 });
+      for (const algorithm of ['sha256', 'sha512'])
+        mkdirSync(join(store.#blobs, algorithm), { recursive: true, mode: 0o700 });
       mkdirSync(store.#ingest, { recursive: true, mode: 0o700 });
-      for (const name of readdirSync(store.#ingest)) store.#sweep(join(store.#ingest, name), name, nowMs);
+      for (const name of readdirSync(store.#ingest))
+        store.#sweep(join(store.#ingest, name), name, nowMs);
     } catch (error) {
       throw diskError(`Cannot open the content store ${root}`, error);
     }
@@ -62,7 +73,8 @@ export class DiskContentStore implements ContentStore {
 
   #sweep(path: string, name: string, nowMs: number): void {
     const isPartial = /^sha(?:256|512)-[a-f0-9]+$/.test(name);
-    if (!isPartial || nowMs - statSync(path).mtimeMs > PARTIAL_MAX_AGE_MS) rmSync(path, { force: true });
+    if (!isPartial || nowMs - statSync(path).mtimeMs > PARTIAL_MAX_AGE_MS)
+      rmSync(path, { force: true });
   }
 
   async put(source: AsyncIterable<Uint8Array>, options: PutOptions = {}): Promise<BlobInfo> {
@@ -84,15 +96,25 @@ export class DiskContentStore implements ContentStore {
   }
 
   #already(found: BlobInfo, options: PutOptions): BlobInfo {
-    if (options.sizeBytes !== undefined && options.sizeBytes !== found.sizeBytes) throw wrongSize(found.digest, options.sizeBytes, found.sizeBytes);
+    if (options.sizeBytes !== undefined && options.sizeBytes !== found.sizeBytes)
+      throw wrongSize(found.digest, options.sizeBytes, found.sizeBytes);
     this.#touched?.add(found.digest);
     return found;
   }
 
-  async #write(file: FileHandle, path: string, source: AsyncIterable<Uint8Array>, options: PutOptions): Promise<BlobInfo> {
-    const algorithm = options.digest === undefined ? 'sha256' : splitDigest(options.digest).algorithm;
+  async #write(
+    file: FileHandle,
+    path: string,
+    source: AsyncIterable<Uint8Array>,
+    options: PutOptions,
+  ): Promise<BlobInfo> {
+    const algorithm =
+      options.digest === undefined ? 'sha256' : splitDigest(options.digest).algorithm;
     const hash = createDigester(algorithm);
-    const maxBytes = Math.min(options.maxBytes ?? Number.MAX_SAFE_INTEGER, options.sizeBytes ?? Number.MAX_SAFE_INTEGER);
+    const maxBytes = Math.min(
+      options.maxBytes ?? Number.MAX_SAFE_INTEGER,
+      options.sizeBytes ?? Number.MAX_SAFE_INTEGER,
+    );
     let sizeBytes = 0;
     let isHandedOver = false;
     try {
@@ -104,8 +126,10 @@ export class DiskContentStore implements ContentStore {
         await writeAll(file, chunk);
       }
       const digest = digestOf(hash, algorithm);
-      if (options.digest !== undefined && options.digest !== digest) throw wrongDigest(options.digest, digest);
-      if (options.sizeBytes !== undefined && options.sizeBytes !== sizeBytes) throw wrongSize(digest, options.sizeBytes, sizeBytes);
+      if (options.digest !== undefined && options.digest !== digest)
+        throw wrongDigest(options.digest, digest);
+      if (options.sizeBytes !== undefined && options.sizeBytes !== sizeBytes)
+        throw wrongSize(digest, options.sizeBytes, sizeBytes);
       if (options.deferSync === true) {
         await this.#publish(path, digest, options.lease);
         isHandedOver = true;
@@ -185,7 +209,12 @@ export class DiskContentStore implements ContentStore {
     try {
       for (;;) {
         options.signal?.throwIfAborted();
-        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(READ_BYTES), 0, READ_BYTES, null);
+        const { bytesRead, buffer } = await file.read(
+          Buffer.allocUnsafeSlow(READ_BYTES),
+          0,
+          READ_BYTES,
+          null,
+        );
         if (bytesRead === 0) break;
         const chunk = buffer.subarray(0, bytesRead);
         readBytes += bytesRead;
@@ -204,7 +233,10 @@ export class DiskContentStore implements ContentStore {
   async read(digest: Digest, maxBytes: number, options: ReadOptions = {}): Promise<Uint8Array> {
     const info = await this.#require(digest);
     if (info.sizeBytes > maxBytes) {
-      throw new EngineError('exhausted', `Cannot read ${digest}: it has ${info.sizeBytes} bytes, the limit is ${maxBytes}`);
+      throw new EngineError(
+        'exhausted',
+        `Cannot read ${digest}: it has ${info.sizeBytes} bytes, the limit is ${maxBytes}`,
+      );
     }
     const chunks: Uint8Array[] = [];
     for await (const chunk of this.get(digest, options)) chunks.push(chunk);
@@ -226,12 +258,17 @@ export class DiskContentStore implements ContentStore {
     return info;
   }
 
-  async #open(digest: Digest, options: ReadOptions): Promise<{ readonly file: FileHandle; readonly sizeBytes: number }> {
+  async #open(
+    digest: Digest,
+    options: ReadOptions,
+  ): Promise<{ readonly file: FileHandle; readonly sizeBytes: number }> {
     let file: FileHandle;
     try {
       file = await open(this.#pathOf(digest), 'r');
     } catch (error) {
-      throw errnoOf(error) === 'ENOENT' ? missing(digest) : diskError(`Cannot read ${digest}`, error);
+      throw errnoOf(error) === 'ENOENT'
+        ? missing(digest)
+        : diskError(`Cannot read ${digest}`, error);
     }
     const { size } = await file.stat();
     if (options.sizeBytes !== undefined && options.sizeBytes !== size) {
@@ -265,7 +302,12 @@ export class DiskContentStore implements ContentStore {
         await this.#publish(path, digest, lease);
         await this.#syncDirectory(digest);
       };
-      return await DiskIngest.open({ ...request, path: join(this.#ingest, `${algorithm}-${hex}`), publish, release });
+      return await DiskIngest.open({
+        ...request,
+        path: join(this.#ingest, `${algorithm}-${hex}`),
+        publish,
+        release,
+      });
     } catch (error) {
       release();
       throw diskError(`Cannot store ${digest}`, error);
@@ -311,13 +353,19 @@ export class DiskContentStore implements ContentStore {
     return this.#unlink(digest);
   }
 
-  collect(roots: () => ReadonlySet<Digest> | Promise<ReadonlySet<Digest>>, options: { readonly signal?: AbortSignal } = {}): Promise<CollectResult> {
+  collect(
+    roots: () => ReadonlySet<Digest> | Promise<ReadonlySet<Digest>>,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<CollectResult> {
     const run = this.#collecting.then(async () => await this.#collect(roots, options.signal));
     this.#collecting = run.catch(() => undefined);
     return run;
   }
 
-  async #collect(roots: () => ReadonlySet<Digest> | Promise<ReadonlySet<Digest>>, signal: AbortSignal | undefined): Promise<CollectResult> {
+  async #collect(
+    roots: () => ReadonlySet<Digest> | Promise<ReadonlySet<Digest>>,
+    signal: AbortSignal | undefined,
+  ): Promise<CollectResult> {
     const touched = new Set<Digest>();
     this.#touched = touched;
     const deleted: BlobInfo[] = [];
@@ -326,7 +374,8 @@ export class DiskContentStore implements ContentStore {
       for await (const blob of this.list()) {
         signal?.throwIfAborted();
         // No await between the look at the leases and the unlink.
-        if (kept.has(blob.digest) || touched.has(blob.digest) || this.#leases.isHeld(blob.digest)) continue;
+        if (kept.has(blob.digest) || touched.has(blob.digest) || this.#leases.isHeld(blob.digest))
+          continue;
         if (this.#unlink(blob.digest)) deleted.push(blob);
       }
     } catch (error) {
@@ -376,12 +425,22 @@ async function abortable(work: Promise<unknown>, signal: AbortSignal | undefined
 }
 
 function missing(digest: Digest): EngineError {
-  return new EngineError('not-found', `Cannot read ${digest}: it is not in the content store`, { details: { digest } });
+  return new EngineError('not-found', `Cannot read ${digest}: it is not in the content store`, {
+    details: { digest },
+  });
 }
 
 function tooLarge(options: PutOptions, maxBytes: number): EngineError {
   if (options.sizeBytes === maxBytes) {
-    return new EngineError('corrupt', `Cannot accept ${options.digest ?? 'blob'}: it has more than the announced ${maxBytes} bytes`, { details: { wantedBytes: maxBytes } });
+    return new EngineError(
+      'corrupt',
+      `Cannot accept ${options.digest ?? 'blob'}: it has more than the announced ${maxBytes} bytes`,
+      { details: { wantedBytes: maxBytes } },
+    );
   }
-  return new EngineError('exhausted', `Cannot accept ${options.digest ?? 'blob'}: it has more than the allowed ${maxBytes} bytes`, { details: { maxBytes } });
+  return new EngineError(
+    'exhausted',
+    `Cannot accept ${options.digest ?? 'blob'}: it has more than the allowed ${maxBytes} bytes`,
+    { details: { maxBytes } },
+  );
 }

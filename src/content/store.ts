@@ -104,7 +104,9 @@ export interface ContentStore {
    * Where a blob lies, for a worker that reads and verifies it itself;
    * `undefined` for stores that are not on a disk. Errors: `not-found`.
    */
-  locate(digest: Digest): Promise<{ readonly path: string; readonly sizeBytes: number } | undefined>;
+  locate(
+    digest: Digest,
+  ): Promise<{ readonly path: string; readonly sizeBytes: number } | undefined>;
   /** Content in pieces, resumable. `undefined` when the blob is here already. */
   ingest(request: IngestRequest): Promise<Ingest | undefined>;
   list(): AsyncIterable<BlobInfo>;
@@ -117,5 +119,8 @@ export interface ContentStore {
   /** Remove one blob unless a lease holds it; `false` when it was not here or is held. For corrupt blobs and repairs. */
   remove(digest: Digest): Promise<boolean>;
   /** Remove all that neither `roots` nor a lease names. Safe while others put and get. `roots` is asked once, after the collection began. */
-  collect(roots: () => ReadonlySet<Digest> | Promise<ReadonlySet<Digest>>, options?: { readonly signal?: AbortSignal }): Promise<CollectResult>;
+  collect(
+    roots: () => ReadonlySet<Digest> | Promise<ReadonlySet<Digest>>,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<CollectResult>;
 }

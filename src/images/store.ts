@@ -204,9 +204,15 @@ export interface ImageStore {
   usage(): Promise<ImageUsage>;
 
   /** An archive of `docker save` or an OCI layout; plain, gzip or zstd. Errors: `invalid`, `corrupt`; a failed load leaves no image. */
-  load(archive: AsyncIterable<Uint8Array>, options?: ImageOptions & { readonly platform?: Platform }): Promise<readonly LoadedImage[]>;
+  load(
+    archive: AsyncIterable<Uint8Array>,
+    options?: ImageOptions & { readonly platform?: Platform },
+  ): Promise<readonly LoadedImage[]>;
   /** An OCI layout directory on this machine, chosen by the operator. */
-  loadLayout(directory: string, options?: ImageOptions & { readonly platform?: Platform }): Promise<readonly LoadedImage[]>;
+  loadLayout(
+    directory: string,
+    options?: ImageOptions & { readonly platform?: Platform },
+  ): Promise<readonly LoadedImage[]>;
   /** A tar of root file system; plain, gzip or zstd. */
   import(archive: AsyncIterable<Uint8Array>, options: ImportOptions): Promise<ImageRecord>;
   /** An archive that both `docker load` and OCI tools read. The lookups happen before the first byte. Errors: `not-found`. */

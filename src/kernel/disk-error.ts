@@ -28,9 +28,11 @@ export function errnoOf(error: unknown): string | undefined {
  */
 export function diskError(action: string, error: unknown): EngineError {
   if (isEngineError(error)) return error;
-  if (error instanceof Error && error.name === 'AbortError') return new EngineError('cancelled', `${action}: it was cancelled`, { cause: error });
+  if (error instanceof Error && error.name === 'AbortError')
+    return new EngineError('cancelled', `${action}: it was cancelled`, { cause: error });
   const code = errnoOf(error);
   const known = code === undefined ? undefined : CASES[code];
-  if (known === undefined) return new EngineError('internal', `${action}: ${messageOf(error)}`, { cause: error });
+  if (known === undefined)
+    return new EngineError('internal', `${action}: ${messageOf(error)}`, { cause: error });
   return new EngineError(known.kind, `${action}: ${known.phrase}`, { cause: error });
 }

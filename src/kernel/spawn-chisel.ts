@@ -35,7 +35,13 @@ export function spawnChisel(chiselPath: HostPath, args: readonly string[]): Chis
   child.stdin.on('error', () => undefined);
   const exited = new Promise<ChiselExit>((resolve, reject) => {
     child.once('error', (cause) => {
-      reject(new EngineError('internal', `Cannot start ${chiselPath} ${args[0] ?? ''}: ${cause.message}`, { cause }));
+      reject(
+        new EngineError(
+          'internal',
+          `Cannot start ${chiselPath} ${args[0] ?? ''}: ${cause.message}`,
+          { cause },
+        ),
+      );
     });
     child.once('close', (code, signal) => {
       resolve({ code: code ?? undefined, signal: signal ?? undefined });
@@ -43,5 +49,10 @@ export function spawnChisel(chiselPath: HostPath, args: readonly string[]): Chis
   });
   // The caller may look at it late; an early failure is not an unhandled one.
   exited.catch(() => undefined);
-  return { stdin: child.stdin, stdout: child.stdout, exited, kill: () => void child.kill('SIGKILL') };
+  return {
+    stdin: child.stdin,
+    stdout: child.stdout,
+    exited,
+    kill: () => void child.kill('SIGKILL'),
+  };
 }

@@ -3,11 +3,18 @@
  * `etc/group`) while their layer goes by, so that no start opens a file in a
  * container's tree. Source: docs/security.md rows R13 and F8.
  */
-import { CAPTURE_MAX_BYTES, CAPTURED_PATHS, type CapturedFile, type CapturedPath } from '../spec/layer.ts';
+import {
+  CAPTURE_MAX_BYTES,
+  CAPTURED_PATHS,
+  type CapturedFile,
+  type CapturedPath,
+} from '../spec/layer.ts';
 import type { TarEntry } from './tar-entry.ts';
 import type { TreeDirectory, TreeNode } from './tree.ts';
 
-const NAMES: ReadonlySet<string> = new Set(CAPTURED_PATHS.map((path) => path.slice(path.lastIndexOf('/') + 1)));
+const NAMES: ReadonlySet<string> = new Set(
+  CAPTURED_PATHS.map((path) => path.slice(path.lastIndexOf('/') + 1)),
+);
 
 /** Contents by path in the layer. */
 export class CaptureTable {
@@ -26,7 +33,8 @@ export class CaptureTable {
   }
 
   end(): void {
-    if (this.#open !== undefined) this.#texts.set(this.#open.path, this.#open.content.toString('utf8'));
+    if (this.#open !== undefined)
+      this.#texts.set(this.#open.path, this.#open.content.toString('utf8'));
     this.#open = undefined;
   }
 
@@ -41,7 +49,10 @@ export class CaptureTable {
   }
 
   /** What the finished tree says about each captured path. `isBelowHidden`: the root hides the layers below. */
-  results(root: TreeDirectory, isBelowHidden: boolean): Readonly<Record<CapturedPath, CapturedFile>> {
+  results(
+    root: TreeDirectory,
+    isBelowHidden: boolean,
+  ): Readonly<Record<CapturedPath, CapturedFile>> {
     const of = (path: CapturedPath): CapturedFile => this.#result(root, isBelowHidden, path);
     return { 'etc/passwd': of('etc/passwd'), 'etc/group': of('etc/group') };
   }
@@ -56,7 +67,7 @@ export class CaptureTable {
       isHidden = isHidden || directory.isOpaque || directory.whiteouts.has(name);
       if (node === undefined) return isHidden ? { kind: 'absent' } : { kind: 'unchanged' };
       if (typeof node === 'number') return isLast ? this.#file(path) : { kind: 'absent' };
-      if (node === 'special' || node.kind === 'symlink' || isLast) return { kind: 'elsewhere' };
+      if (node === 'special' || node.kind !== 'directory' || isLast) return { kind: 'elsewhere' };
       directory = node;
     }
     return { kind: 'unchanged' };

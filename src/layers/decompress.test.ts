@@ -20,29 +20,65 @@ const skippable = (size: number): Buffer => {
   return frame;
 };
 
-const GOOD: readonly (readonly [what: string, bytes: Buffer, text: string, compression: string])[] = [
-  ['nothing', Buffer.alloc(0), '', 'none'],
-  ['two plain bytes', Buffer.from('ab'), 'ab', 'none'],
-  ['plain bytes', Buffer.from('plain text'), 'plain text', 'none'],
-  ['a gzip member', gz('hello'), 'hello', 'gzip'],
-  ['several gzip members', Buffer.concat([gz('hello '), gz(''), gz('world')]), 'hello world', 'gzip'],
-  ['a gzip member and zeros', Buffer.concat([gz('hello'), Buffer.alloc(600)]), 'hello', 'gzip'],
-  ['a zstd frame', zs('hello'), 'hello', 'zstd'],
-  ['an empty zstd frame', zs(''), '', 'zstd'],
-  ['several zstd frames', Buffer.concat([zs('hello '), zs(''), zs('world')]), 'hello world', 'zstd'],
-  ['skippable frames anywhere', Buffer.concat([skippable(4), zs('hello '), skippable(0), skippable(9), zs('world'), skippable(3)]), 'hello world', 'zstd'],
-  ['a zstd frame with a checksum', zstdCompressSync('hello', { params: { [constants.ZSTD_c_checksumFlag]: 1 } }), 'hello', 'zstd'],
-  ['a zstd frame of one repeated byte', zs('a'.repeat(100_000)), 'a'.repeat(100_000), 'zstd'],
-];
+const GOOD: readonly (readonly [what: string, bytes: Buffer, text: string, compression: string])[] =
+  [
+    ['nothing', Buffer.alloc(0), '', 'none'],
+    ['two plain bytes', Buffer.from('ab'), 'ab', 'none'],
+    ['plain bytes', Buffer.from('plain text'), 'plain text', 'none'],
+    ['a gzip member', gz('hello'), 'hello', 'gzip'],
+    [
+      'several gzip members',
+      Buffer.concat([gz('hello '), gz(''), gz('world')]),
+      'hello world',
+      'gzip',
+    ],
+    ['a gzip member and zeros', Buffer.concat([gz('hello'), Buffer.alloc(600)]), 'hello', 'gzip'],
+    ['a zstd frame', zs('hello'), 'hello', 'zstd'],
+    ['an empty zstd frame', zs(''), '', 'zstd'],
+    [
+      'several zstd frames',
+      Buffer.concat([zs('hello '), zs(''), zs('world')]),
+      'hello world',
+      'zstd',
+    ],
+    [
+      'skippable frames anywhere',
+      Buffer.concat([
+        skippable(4),
+        zs('hello '),
+        skippable(0),
+        skippable(9),
+        zs('world'),
+        skippable(3),
+      ]),
+      'hello world',
+      'zstd',
+    ],
+    [
+      'a zstd frame with a checksum',
+      zstdCompressSync('hello', { params: { [constants.ZSTD_c_checksumFlag]: 1 } }),
+      'hello',
+      'zstd',
+    ],
+    ['a zstd frame of one repeated byte', zs('a'.repeat(100_000)), 'a'.repeat(100_000), 'zstd'],
+  ];
 for (const [what, bytes, text, compression] of GOOD) {
   for (const chunkBytes of [1, 3, 1 << 20]) {
     test(`decodeLayer() reads ${what} in chunks of ${chunkBytes}`, async () => {
-      const chunks = Array.from({ length: Math.ceil(bytes.length / chunkBytes) }, (_, i) => bytes.subarray(i * chunkBytes, (i + 1) * chunkBytes));
+      const chunks = Array.from({ length: Math.ceil(bytes.length / chunkBytes) }, (_, i) =>
+        bytes.subarray(i * chunkBytes, (i + 1) * chunkBytes),
+      );
       const decoded = decodeLayer(from(...chunks));
       let found = '';
       for await (const chunk of decoded.tar) found += chunk.toString('latin1');
       assert.equal(found, text);
-      assert.deepEqual(decoded.results(), { compression, digest: digestBytes(bytes), sizeBytes: bytes.length, diffId: digestBytes(text), tarBytes: text.length });
+      assert.deepEqual(decoded.results(), {
+        compression,
+        digest: digestBytes(bytes),
+        sizeBytes: bytes.length,
+        diffId: digestBytes(text),
+        tarBytes: text.length,
+      });
     });
   }
 }
@@ -57,23 +93,56 @@ const BAD: readonly (readonly [what: string, bytes: Buffer, kind: ErrorKind, mes
   ['a gzip stream cut short', gz('hello').subarray(0, 15), 'corrupt', /gzip stream is damaged/],
   ['a gzip header cut short', gz('hello').subarray(0, 5), 'corrupt', /gzip stream is damaged/],
   ['a gzip checksum', flipped(gz('hello'), -6), 'corrupt', /gzip stream is damaged/],
-  ['garbage after a gzip member', Buffer.concat([gz('hello'), Buffer.from('garbage')]), 'corrupt', /gzip stream is damaged/],
-  ['a zstd frame cut short', zs('hello').subarray(0, 10), 'corrupt', /zstd stream is damaged \(it is truncated\)/],
-  ['a zstd magic cut short after a frame', Buffer.concat([zs('hello'), zs('x').subarray(0, 3)]), 'corrupt', /truncated/],
-  ['garbage after a zstd frame', Buffer.concat([zs('hello'), Buffer.from('garbage')]), 'corrupt', /something else follows/],
-  ['a skippable frame cut short', Buffer.concat([zs('hello'), skippable(9).subarray(0, 12)]), 'corrupt', /truncated/],
-  ['a zstd block of an unknown type', (() => {
-    const bytes = Buffer.from(zs('hello'));
-    bytes[6] = (bytes[6] ?? 0) | 6;
-    return bytes;
-  })(), 'corrupt', /unknown type/],
+  [
+    'garbage after a gzip member',
+    Buffer.concat([gz('hello'), Buffer.from('garbage')]),
+    'corrupt',
+    /gzip stream is damaged/,
+  ],
+  [
+    'a zstd frame cut short',
+    zs('hello').subarray(0, 10),
+    'corrupt',
+    /zstd stream is damaged \(it is truncated\)/,
+  ],
+  [
+    'a zstd magic cut short after a frame',
+    Buffer.concat([zs('hello'), zs('x').subarray(0, 3)]),
+    'corrupt',
+    /truncated/,
+  ],
+  [
+    'garbage after a zstd frame',
+    Buffer.concat([zs('hello'), Buffer.from('garbage')]),
+    'corrupt',
+    /something else follows/,
+  ],
+  [
+    'a skippable frame cut short',
+    Buffer.concat([zs('hello'), skippable(9).subarray(0, 12)]),
+    'corrupt',
+    /truncated/,
+  ],
+  [
+    'a zstd block of an unknown type',
+    (() => {
+      const bytes = Buffer.from(zs('hello'));
+      bytes[6] = (bytes[6] ?? 0) | 6;
+      return bytes;
+    })(),
+    'corrupt',
+    /unknown type/,
+  ],
 ];
 for (const [what, bytes, kind, message] of BAD) {
   test(`decodeLayer() refuses ${what}`, async () => {
     const read = async (): Promise<void> => {
       for await (const _ of decodeLayer(from(bytes)).tar);
     };
-    await assert.rejects(read(), (error) => isEngineError(error) && error.kind === kind && message.test(error.message));
+    await assert.rejects(
+      read(),
+      (error) => isEngineError(error) && error.kind === kind && message.test(error.message),
+    );
   });
 }
 
@@ -86,11 +155,25 @@ async function drain(source: AsyncIterable<Buffer>): Promise<number> {
 test('a bomb is stopped by its ratio', async () => {
   const bomb = zstdCompressSync(Buffer.alloc(200 << 20));
   assert.ok(bomb.length < 100_000);
-  await assert.rejects(drain(decodeLayer(from(bomb)).tar), (error) => isEngineError(error) && error.kind === 'exhausted' && /inflates more than 1100 times/.test(error.message));
+  await assert.rejects(
+    drain(decodeLayer(from(bomb)).tar),
+    (error) =>
+      isEngineError(error) &&
+      error.kind === 'exhausted' &&
+      /inflates more than 1100 times/.test(error.message),
+  );
 });
 
 test('a layer above the configured size is stopped', async () => {
-  await assert.rejects(drain(decodeLayer(from(gzipSync(Buffer.alloc(100_000))), { layerBytes: 99_999, ratio: 5000 }).tar), (error) => isEngineError(error) && error.kind === 'exhausted' && /limit of 99999 bytes/.test(error.message));
+  await assert.rejects(
+    drain(
+      decodeLayer(from(gzipSync(Buffer.alloc(100_000))), { layerBytes: 99_999, ratio: 5000 }).tar,
+    ),
+    (error) =>
+      isEngineError(error) &&
+      error.kind === 'exhausted' &&
+      /limit of 99999 bytes/.test(error.message),
+  );
 });
 
 test('an error of the source passes through as it is', async () => {
@@ -117,29 +200,44 @@ test('a reader that stops early leaves nothing running', async () => {
 });
 
 test('decompress() speaks of archives', async () => {
-  await assert.rejects(drain(decompress(from(gz('hello').subarray(0, 15)))), /Cannot decompress archive/);
+  await assert.rejects(
+    drain(decompress(from(gz('hello').subarray(0, 15)))),
+    /Cannot decompress archive/,
+  );
 });
 
 test('ZstdFrames cuts every stream at its frames, however it arrives', () => {
   const frame = fc.oneof(
     fc.string({ maxLength: 300 }).map(zs),
     fc.integer({ min: 0, max: 300 }).map(skippable),
-    fc.uint8Array({ maxLength: 300 }).map((data) => zstdCompressSync(data, { params: { [constants.ZSTD_c_checksumFlag]: 1 } })),
+    fc
+      .uint8Array({ maxLength: 300 })
+      .map((data) => zstdCompressSync(data, { params: { [constants.ZSTD_c_checksumFlag]: 1 } })),
   );
   fc.assert(
-    fc.property(fc.array(frame, { maxLength: 5 }), fc.integer({ min: 1, max: 40 }), (frames, chunkBytes) => {
-      const splitter = new ZstdFrames();
-      const stream = Buffer.concat(frames);
-      const pieces: Buffer[] = [];
-      for (let at = 0; at < stream.length; at += chunkBytes) pieces.push(...splitter.push(stream.subarray(at, at + chunkBytes)));
-      splitter.finish();
-      const kept = frames.filter((bytes) => bytes.readUInt32LE(0) === 0xfd2fb528);
-      assert.deepEqual(Buffer.concat(pieces), Buffer.concat(kept));
-      // Every end of a frame is the end of a piece.
-      const ends = new Set(pieces.reduce<number[]>((sums, piece) => [...sums, (sums.at(-1) ?? 0) + piece.length], []));
-      let end = 0;
-      for (const bytes of kept) assert.ok(ends.has((end += bytes.length)));
-    }),
+    fc.property(
+      fc.array(frame, { maxLength: 5 }),
+      fc.integer({ min: 1, max: 40 }),
+      (frames, chunkBytes) => {
+        const splitter = new ZstdFrames();
+        const stream = Buffer.concat(frames);
+        const pieces: Buffer[] = [];
+        for (let at = 0; at < stream.length; at += chunkBytes)
+          pieces.push(...splitter.push(stream.subarray(at, at + chunkBytes)));
+        splitter.finish();
+        const kept = frames.filter((bytes) => bytes.readUInt32LE(0) === 0xfd2fb528);
+        assert.deepEqual(Buffer.concat(pieces), Buffer.concat(kept));
+        // Every end of a frame is the end of a piece.
+        const ends = new Set(
+          pieces.reduce<number[]>(
+            (sums, piece) => [...sums, (sums.at(-1) ?? 0) + piece.length],
+            [],
+          ),
+        );
+        let end = 0;
+        for (const bytes of kept) assert.ok(ends.has((end += bytes.length)));
+      },
+    ),
     { numRuns: 100 },
   );
 });

@@ -54,7 +54,10 @@ export interface DecodeResults {
 }
 
 /** Decode `source`. Errors while iterating: `corrupt`, `exhausted`, and those of the source. */
-export function decodeLayer(source: AsyncIterable<Uint8Array>, limits: DecompressLimits = DECOMPRESS_LIMITS): DecodedLayer {
+export function decodeLayer(
+  source: AsyncIterable<Uint8Array>,
+  limits: DecompressLimits = DECOMPRESS_LIMITS,
+): DecodedLayer {
   const stored = createDigester();
   const plain = createDigester();
   const counts = { read: 0, written: 0 };
@@ -77,22 +80,37 @@ export function decodeLayer(source: AsyncIterable<Uint8Array>, limits: Decompres
     tar: tar(),
     readBytes: () => counts.read,
     results: () => {
-      if (digests === undefined) throw new EngineError('internal', 'Cannot tell the digests of a layer before its end');
-      return { compression, digest: digests.stored, sizeBytes: counts.read, diffId: digests.plain, tarBytes: counts.written };
+      if (digests === undefined)
+        throw new EngineError('internal', 'Cannot tell the digests of a layer before its end');
+      return {
+        compression,
+        digest: digests.stored,
+        sizeBytes: counts.read,
+        diffId: digests.plain,
+        tarBytes: counts.written,
+      };
     },
   };
 }
 
-async function* countAndHash(source: AsyncIterable<Uint8Array>, hash: Hash, counts: { read: number }): AsyncGenerator<Buffer> {
+async function* countAndHash(
+  source: AsyncIterable<Uint8Array>,
+  hash: Hash,
+  counts: { read: number },
+): AsyncGenerator<Buffer> {
   for await (const chunk of source) {
     counts.read += chunk.length;
     hash.update(chunk);
-    yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    yield Buffer.isBuffer(chunk)
+      ? chunk
+      : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   }
 }
 
 /** The first four bytes (fewer when there are no more), and the whole stream. */
-async function peek(chunks: AsyncGenerator<Buffer>): Promise<{ readonly first: Buffer; readonly chunks: AsyncGenerator<Buffer> }> {
+async function peek(
+  chunks: AsyncGenerator<Buffer>,
+): Promise<{ readonly first: Buffer; readonly chunks: AsyncGenerator<Buffer> }> {
   const taken: Buffer[] = [];
   let length = 0;
   while (length < 4) {
@@ -108,15 +126,23 @@ async function peek(chunks: AsyncGenerator<Buffer>): Promise<{ readonly first: B
   return { first: Buffer.concat(taken).subarray(0, 4), chunks: all() };
 }
 
-async function* inflate(chunks: AsyncGenerator<Buffer>, compression: LayerCompression): AsyncGenerator<Buffer> {
+async function* inflate(
+  chunks: AsyncGenerator<Buffer>,
+  compression: LayerCompression,
+): AsyncGenerator<Buffer> {
   if (compression === 'none') {
     yield* chunks;
     return;
   }
   const isGzip = compression === 'gzip';
-  const decoder = isGzip ? createGunzip({ chunkSize: CHUNK_BYTES }) : createZstdDecompress({ chunkSize: CHUNK_BYTES });
+  const decoder = isGzip
+    ? createGunzip({ chunkSize: CHUNK_BYTES })
+    : createZstdDecompress({ chunkSize: CHUNK_BYTES });
   // Object mode: pieces of zstd frames must stay apart.
-  const input = Readable.from(isGzip ? chunks : splitFrames(chunks), { objectMode: true, highWaterMark: 2 });
+  const input = Readable.from(isGzip ? chunks : splitFrames(chunks), {
+    objectMode: true,
+    highWaterMark: 2,
+  });
   let sourceError: unknown;
   input.on('error', (error) => {
     sourceError = error;
@@ -127,7 +153,11 @@ async function* inflate(chunks: AsyncGenerator<Buffer>, compression: LayerCompre
     for await (const chunk of decoder) yield chunk as Buffer;
   } catch (error) {
     if (sourceError !== undefined) throw sourceError;
-    throw new EngineError('corrupt', `Cannot decompress layer: its ${compression} stream is damaged (${messageOf(error)})`, { cause: error });
+    throw new EngineError(
+      'corrupt',
+      `Cannot decompress layer: its ${compression} stream is damaged (${messageOf(error)})`,
+      { cause: error },
+    );
   } finally {
     input.destroy();
     decoder.destroy();
@@ -140,22 +170,39 @@ async function* splitFrames(chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buff
   frames.finish();
 }
 
-function checkLimits(counts: { readonly read: number; readonly written: number }, limits: DecompressLimits): void {
+function checkLimits(
+  counts: { readonly read: number; readonly written: number },
+  limits: DecompressLimits,
+): void {
   if (counts.written > limits.layerBytes) {
-    throw new EngineError('exhausted', `Cannot decompress layer: it is larger than the limit of ${limits.layerBytes} bytes`, { details: { limitBytes: limits.layerBytes } });
+    throw new EngineError(
+      'exhausted',
+      `Cannot decompress layer: it is larger than the limit of ${limits.layerBytes} bytes`,
+      { details: { limitBytes: limits.layerBytes } },
+    );
   }
   if (counts.written > RATIO_FREE_BYTES && counts.written > counts.read * limits.ratio) {
-    throw new EngineError('exhausted', `Cannot decompress layer: it inflates more than ${limits.ratio} times`, { details: { ratio: limits.ratio } });
+    throw new EngineError(
+      'exhausted',
+      `Cannot decompress layer: it inflates more than ${limits.ratio} times`,
+      { details: { ratio: limits.ratio } },
+    );
   }
 }
 
 /** Decode a whole archive that is no layer (the outer wrapping of a saved image): no hashes, same limits. */
-export async function* decompress(source: AsyncIterable<Uint8Array>, limits: DecompressLimits = DECOMPRESS_LIMITS): AsyncGenerator<Buffer> {
+export async function* decompress(
+  source: AsyncIterable<Uint8Array>,
+  limits: DecompressLimits = DECOMPRESS_LIMITS,
+): AsyncGenerator<Buffer> {
   const decoded = decodeLayer(source, limits);
   try {
     yield* decoded.tar;
   } catch (error) {
-    if (isEngineError(error)) throw new EngineError(error.kind, error.message.replace('layer', 'archive'), { cause: error });
+    if (isEngineError(error))
+      throw new EngineError(error.kind, error.message.replace('layer', 'archive'), {
+        cause: error,
+      });
     throw error;
   }
 }

@@ -23,7 +23,8 @@ export function splitLayerPath(path: string): readonly string[] {
   for (const component of path.split('/')) {
     if (component === '' || component === '.') continue;
     if (component === '..') throw refuse(path, 'leads out of its directory with ".."');
-    if (component.length > NAME_BYTES_MAX) throw refuse(path, `has a component longer than ${NAME_BYTES_MAX} bytes`);
+    if (component.length > NAME_BYTES_MAX)
+      throw refuse(path, `has a component longer than ${NAME_BYTES_MAX} bytes`);
     if (component.includes('\0')) throw refuse(path, 'holds a NUL byte');
     components.push(component);
   }
@@ -48,13 +49,15 @@ const OPAQUE = '.wh..wh..opq';
 export function classifyEntry(components: readonly string[], path: string): EntryName {
   const directories = components.slice(0, -1);
   if (directories.some((component) => component.startsWith(META))) return { kind: 'ignored' };
-  if (directories.some((component) => component.startsWith(WHITEOUT))) throw refuse(path, 'lies below a whiteout');
+  if (directories.some((component) => component.startsWith(WHITEOUT)))
+    throw refuse(path, 'lies below a whiteout');
   const name = components.at(-1) ?? '';
   if (name === OPAQUE) return { kind: 'opaque' };
   if (name.startsWith(META)) return { kind: 'ignored' };
   if (!name.startsWith(WHITEOUT)) return { kind: 'plain', name };
   const hidden = name.slice(WHITEOUT.length);
-  if (hidden === '' || hidden === '.' || hidden === '..') throw refuse(path, 'is a whiteout of no name');
+  if (hidden === '' || hidden === '.' || hidden === '..')
+    throw refuse(path, 'is a whiteout of no name');
   return { kind: 'whiteout', name: hidden };
 }
 

@@ -38,7 +38,13 @@ export interface LayerWriter {
   makeSymlink(name: string, target: string, attributes: WriterAttributes): void;
   /** Hard link to `targetName` in the directory `targetDirectory`. */
   makeLink(name: string, targetDirectory: string, targetName: string): void;
-  makeNode(name: string, type: NodeType, major: number, minor: number, attributes: WriterAttributes): void;
+  makeNode(
+    name: string,
+    type: NodeType,
+    major: number,
+    minor: number,
+    attributes: WriterAttributes,
+  ): void;
   unlink(name: string): void;
   removeDirectory(name: string): void;
   /** Attributes of the current directory. */
@@ -47,4 +53,6 @@ export interface LayerWriter {
   inheritAttributes(path: string, fallback: WriterAttributes): void;
   /** Copy the file `path` of the layers below to `name`. */
   copyFromBelow(name: string, path: string): void;
+  /** Only the topmost `count` layers below are looked at from now on. */
+  limitBelow(count: number): void;
 }

@@ -75,8 +75,14 @@ export const TAR_LIMITS: TarLimits = {
 
 /** A byte string for people: UTF-8 where it is, control characters escaped, quoted, bounded. */
 export function quoteName(name: string): string {
-  const text = Buffer.from(name.length > 200 ? `${name.slice(0, 200)}...` : name, 'latin1').toString('utf8');
-  return JSON.stringify(text).replaceAll(/[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, escapeCharacter);
+  const text = Buffer.from(
+    name.length > 200 ? `${name.slice(0, 200)}...` : name,
+    'latin1',
+  ).toString('utf8');
+  return JSON.stringify(text).replaceAll(
+    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
+    escapeCharacter,
+  );
 }
 
 function escapeCharacter(character: string): string {

@@ -39,8 +39,10 @@ export function isZeroBlock(block: Buffer): boolean {
 /** Decode and verify a header. Precondition: `block` has 512 bytes. Errors: `corrupt`. */
 export function parseTarHeader(block: Buffer): TarHeader {
   const name = textField(block, 0, 100);
-  if (!hasValidChecksum(block)) throw corruptArchive(`the header checksum of ${quoteName(name)} is wrong`);
-  const number = (at: number, length: number, what: string): number => numberField(block, at, length, what, name);
+  if (!hasValidChecksum(block))
+    throw corruptArchive(`the header checksum of ${quoteName(name)} is wrong`);
+  const number = (at: number, length: number, what: string): number =>
+    numberField(block, at, length, what, name);
   const format = formatOf(block);
   const isPosix = format === 'ustar' || format === 'star';
   const prefix = isPosix ? textField(block, 345, format === 'star' ? 131 : 155) : '';
@@ -89,9 +91,17 @@ function hasValidChecksum(block: Buffer): boolean {
 }
 
 /** Octal text, or base 256 when the top bit of the first byte is set. Errors: `corrupt`. */
-export function numberField(block: Buffer, at: number, length: number, what: string, name: string): number {
-  const value = ((block[at] ?? 0) & 0x80) === 0 ? octal(block, at, length) : base256(block, at, length);
-  if (value === undefined) throw corruptArchive(`the ${what} of ${quoteName(name)} is not a number`);
+export function numberField(
+  block: Buffer,
+  at: number,
+  length: number,
+  what: string,
+  name: string,
+): number {
+  const value =
+    ((block[at] ?? 0) & 0x80) === 0 ? octal(block, at, length) : base256(block, at, length);
+  if (value === undefined)
+    throw corruptArchive(`the ${what} of ${quoteName(name)} is not a number`);
   return value;
 }
 

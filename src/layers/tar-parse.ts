@@ -12,10 +12,26 @@
  * engines use, so that no other program sees another tree in the same bytes.
  * Source: POSIX.1-2017 pax; GNU tar manual; docs/security.md rows F1–F5.
  */
-import { archiveTooLarge, corruptArchive, quoteName, TAR_LIMITS, type TarEntry, type TarHandler, type TarLimits, type TarType } from './tar-entry.ts';
+import {
+  archiveTooLarge,
+  corruptArchive,
+  quoteName,
+  TAR_LIMITS,
+  type TarEntry,
+  type TarHandler,
+  type TarLimits,
+  type TarType,
+} from './tar-entry.ts';
 import { isZeroBlock, parseTarHeader, TAR_BLOCK, type TarHeader } from './tar-header.ts';
 import { checkGlobalPax, parsePax, type PaxOverrides } from './tar-pax.ts';
-import { checkSegments, gnuRealSize, gnuSegments, hasMoreSegments, SparseMapReader, type TarSegment } from './tar-sparse.ts';
+import {
+  checkSegments,
+  gnuRealSize,
+  gnuSegments,
+  hasMoreSegments,
+  SparseMapReader,
+  type TarSegment,
+} from './tar-sparse.ts';
 
 type State = 'header' | 'extension' | 'gnu-sparse' | 'pax-sparse' | 'data' | 'padding' | 'end';
 
@@ -158,7 +174,10 @@ export class TarParser {
     const isName = header.flag === 'L' || header.flag === 'K';
     // A long name counts its NUL and may be padded with a few more.
     const max = isName ? this.#limits.pathBytes + TAR_BLOCK : this.#limits.paxBytes;
-    if (header.sizeBytes > max) throw archiveTooLarge(`an extended header of ${header.sizeBytes} bytes is above the limit of ${max}`);
+    if (header.sizeBytes > max)
+      throw archiveTooLarge(
+        `an extended header of ${header.sizeBytes} bytes is above the limit of ${max}`,
+      );
     this.#extension = { flag: header.flag, parts: [] };
     this.#left = header.sizeBytes;
     this.#paddingAfter = padding(header.sizeBytes);
@@ -205,9 +224,13 @@ export class TarParser {
     if (sparse === undefined || this.#type !== 'file') {
       this.#beginData(dataBytes, dataBytes, undefined);
     } else if (sparse.isMapInData) {
-      this.#sparseMap = new SparseMapReader(sparse.name ?? header.path, this.#limits.sparseSegments);
+      this.#sparseMap = new SparseMapReader(
+        sparse.name ?? header.path,
+        this.#limits.sparseSegments,
+      );
       this.#state = 'pax-sparse';
-      if (dataBytes === 0) throw corruptArchive(`the sparse map of ${quoteName(header.path)} is missing`);
+      if (dataBytes === 0)
+        throw corruptArchive(`the sparse map of ${quoteName(header.path)} is missing`);
     } else {
       this.#limitSegments(sparse.segments, header.path);
       this.#beginData(dataBytes, sparse.realBytes ?? 0, [...sparse.segments]);
@@ -226,7 +249,8 @@ export class TarParser {
     const header = this.#current();
     this.#segments.push(...gnuSegments(block, header.path, true));
     this.#limitSegments(this.#segments, header.path);
-    if (!hasMoreSegments(block, true)) this.#beginData(this.#dataBytes(header), this.#realBytes, this.#segments);
+    if (!hasMoreSegments(block, true))
+      this.#beginData(this.#dataBytes(header), this.#realBytes, this.#segments);
   }
 
   #onSparseMap(block: Buffer): void {
@@ -234,14 +258,16 @@ export class TarParser {
     const map = this.#sparseMap;
     const segments = map?.push(block);
     const dataBytes = this.#dataBytes(header) - (map?.sizeBytes ?? 0);
-    if (dataBytes < 0 || (map?.sizeBytes ?? 0) > this.#limits.paxBytes) throw corruptArchive(`the sparse map of ${quoteName(header.path)} does not end`);
+    if (dataBytes < 0 || (map?.sizeBytes ?? 0) > this.#limits.paxBytes)
+      throw corruptArchive(`the sparse map of ${quoteName(header.path)} does not end`);
     if (segments === undefined) return;
     this.#sparseMap = undefined;
     this.#beginData(dataBytes, this.#pax?.sparse?.realBytes ?? 0, [...segments]);
   }
 
   #limitSegments(segments: readonly TarSegment[], name: string): void {
-    if (segments.length > this.#limits.sparseSegments) throw archiveTooLarge(`the sparse map of ${quoteName(name)} has too many segments`);
+    if (segments.length > this.#limits.sparseSegments)
+      throw archiveTooLarge(`the sparse map of ${quoteName(name)} has too many segments`);
   }
 
   #current(): TarHeader {
@@ -309,11 +335,15 @@ export class TarParser {
     const type = this.#type;
     const linkPath = this.#longLink ?? pax?.linkPath ?? header.linkPath;
     this.#entries++;
-    if (this.#entries > this.#limits.entries) throw archiveTooLarge(`it has more than ${this.#limits.entries} entries`);
+    if (this.#entries > this.#limits.entries)
+      throw archiveTooLarge(`it has more than ${this.#limits.entries} entries`);
     if (path.length > this.#limits.pathBytes || linkPath.length > this.#limits.pathBytes) {
-      throw archiveTooLarge(`the name or link target of ${quoteName(path)} is longer than ${this.#limits.pathBytes} bytes`);
+      throw archiveTooLarge(
+        `the name or link target of ${quoteName(path)} is longer than ${this.#limits.pathBytes} bytes`,
+      );
     }
-    if (sizeBytes > this.#limits.fileBytes) throw archiveTooLarge(`${quoteName(path)} is larger than ${this.#limits.fileBytes} bytes`);
+    if (sizeBytes > this.#limits.fileBytes)
+      throw archiveTooLarge(`${quoteName(path)} is larger than ${this.#limits.fileBytes} bytes`);
     return {
       type,
       path,
@@ -335,12 +365,16 @@ export class TarParser {
 /** Errors: `corrupt` for a flag that names no entry. A v7 file whose name ends in a slash is a directory. */
 function typeOf(header: TarHeader, path: string): TarType {
   const type = TYPES[header.flag];
-  if (type === undefined) throw corruptArchive(`${quoteName(header.path)} has the unknown type ${JSON.stringify(header.flag)}`);
+  if (type === undefined)
+    throw corruptArchive(
+      `${quoteName(header.path)} has the unknown type ${JSON.stringify(header.flag)}`,
+    );
   return header.flag === '\0' && path.endsWith('/') ? 'directory' : type;
 }
 
 function checkId(id: number, path: string): number {
-  if (id < 0 || id > ID_MAX) throw corruptArchive(`the owner of ${quoteName(path)} is not a user or group id`);
+  if (id < 0 || id > ID_MAX)
+    throw corruptArchive(`the owner of ${quoteName(path)} is not a user or group id`);
   return id;
 }
 

@@ -69,7 +69,12 @@ export function parsePax(content: Buffer): PaxOverrides {
  */
 export function checkGlobalPax(content: Buffer): void {
   for (const { key } of splitRecords(content)) {
-    if (key === 'path' || key === 'linkpath' || key === 'size' || /^(?:GNU\.sparse|SCHILY\.xattr|LIBARCHIVE\.xattr)\./.test(key)) {
+    if (
+      key === 'path' ||
+      key === 'linkpath' ||
+      key === 'size' ||
+      /^(?:GNU\.sparse|SCHILY\.xattr|LIBARCHIVE\.xattr)\./.test(key)
+    ) {
       throw corruptArchive(`a global extended header sets ${key}`);
     }
   }
@@ -84,8 +89,12 @@ function splitRecords(content: Buffer): readonly PaxRecord[] {
     const end = at + length;
     const equals = space < 0 ? -1 : content.indexOf(61, space);
     const isWhole = length > 0 && end <= content.length && content[end - 1] === 10;
-    if (!isWhole || equals <= space + 1 || equals >= end - 1) throw corruptArchive('an extended header has a malformed record');
-    records.push({ key: content.toString('latin1', space + 1, equals), value: content.subarray(equals + 1, end - 1) });
+    if (!isWhole || equals <= space + 1 || equals >= end - 1)
+      throw corruptArchive('an extended header has a malformed record');
+    records.push({
+      key: content.toString('latin1', space + 1, equals),
+      value: content.subarray(equals + 1, end - 1),
+    });
     at = end;
   }
   return records;
@@ -102,18 +111,23 @@ function integerOf(value: Buffer | undefined, key: string): number | undefined {
   if (value === undefined || value.length === 0) return undefined;
   const text = value.toString('latin1');
   const number = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(number)) throw corruptArchive(`the extended header field ${key} is not a size`);
+  if (!Number.isSafeInteger(number))
+    throw corruptArchive(`the extended header field ${key} is not a size`);
   return number;
 }
 
-function timeOf(value: Buffer | undefined): { readonly seconds: number; readonly nanoseconds: number } | undefined {
+function timeOf(
+  value: Buffer | undefined,
+): { readonly seconds: number; readonly nanoseconds: number } | undefined {
   if (value === undefined || value.length === 0) return undefined;
   const match = /^(-?)([0-9]{1,15})(?:\.([0-9]*))?$/.exec(value.toString('latin1'));
   if (match === null) throw corruptArchive('the extended header field mtime is not a time');
   const fraction = Number((match[3] ?? '').slice(0, 9).padEnd(9, '0'));
   const whole = Number(match[2]);
   if (match[1] !== '-') return { seconds: whole, nanoseconds: fraction };
-  return fraction === 0 ? { seconds: 0 - whole, nanoseconds: 0 } : { seconds: -whole - 1, nanoseconds: 1_000_000_000 - fraction };
+  return fraction === 0
+    ? { seconds: 0 - whole, nanoseconds: 0 }
+    : { seconds: -whole - 1, nanoseconds: 1_000_000_000 - fraction };
 }
 
 const SCHILY = 'SCHILY.xattr.';
@@ -125,14 +139,17 @@ function xattrsOf(records: ReadonlyMap<string, Buffer>): readonly TarXattr[] {
   for (const [key, value] of records) {
     if (key.startsWith(LIBARCHIVE)) {
       const name = percentDecode(key.slice(LIBARCHIVE.length));
-      if (!records.has(SCHILY + name)) found.set(name, Buffer.from(value.toString('latin1'), 'base64'));
+      if (!records.has(SCHILY + name))
+        found.set(name, Buffer.from(value.toString('latin1'), 'base64'));
     } else if (key.startsWith(SCHILY)) found.set(key.slice(SCHILY.length), Buffer.from(value));
   }
   return [...found].map(([name, value]) => ({ name, value }));
 }
 
 function percentDecode(text: string): string {
-  return text.replaceAll(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return text.replaceAll(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
 }
 
 function sparseOf(
@@ -154,10 +171,15 @@ function sparseOf(
 }
 
 /** 0.1: one comma list; 0.0: pairs of records, in order. */
-function listedSegments(records: readonly PaxRecord[], map: string | undefined): readonly TarSegment[] {
+function listedSegments(
+  records: readonly PaxRecord[],
+  map: string | undefined,
+): readonly TarSegment[] {
   const numbers =
     map === undefined
-      ? records.filter(({ key }) => key === 'GNU.sparse.offset' || key === 'GNU.sparse.numbytes').map(({ value }) => value.toString('latin1'))
+      ? records
+          .filter(({ key }) => key === 'GNU.sparse.offset' || key === 'GNU.sparse.numbytes')
+          .map(({ value }) => value.toString('latin1'))
       : map.split(',');
   if (numbers.length % 2 !== 0 || numbers.some((part) => !/^[0-9]{1,15}$/.test(part))) {
     throw corruptArchive('a sparse file has a malformed map');

@@ -15,7 +15,11 @@ export interface TarSegment {
 }
 
 /** Segments of one block: 4 in a GNU header (at 386), 21 in an extension block (at 0). */
-export function gnuSegments(block: Buffer, name: string, isExtension: boolean): readonly TarSegment[] {
+export function gnuSegments(
+  block: Buffer,
+  name: string,
+  isExtension: boolean,
+): readonly TarSegment[] {
   const start = isExtension ? 0 : 386;
   const segments: TarSegment[] = [];
   for (let i = 0; i < (isExtension ? 21 : 4); i++) {
@@ -41,7 +45,12 @@ export function gnuRealSize(block: Buffer, name: string): number {
 }
 
 /** Check a map against the file's size and the data in the archive. Errors: `corrupt`. */
-export function checkSegments(segments: readonly TarSegment[], realBytes: number, dataBytes: number, name: string): void {
+export function checkSegments(
+  segments: readonly TarSegment[],
+  realBytes: number,
+  dataBytes: number,
+  name: string,
+): void {
   let end = 0;
   let total = 0;
   for (const { offsetBytes, sizeBytes } of segments) {
@@ -51,8 +60,10 @@ export function checkSegments(segments: readonly TarSegment[], realBytes: number
     end = offsetBytes + sizeBytes;
     total += sizeBytes;
   }
-  if (end > realBytes) throw corruptArchive(`the sparse map of ${quoteName(name)} goes beyond its size`);
-  if (total !== dataBytes) throw corruptArchive(`the sparse map of ${quoteName(name)} does not fit its data`);
+  if (end > realBytes)
+    throw corruptArchive(`the sparse map of ${quoteName(name)} goes beyond its size`);
+  if (total !== dataBytes)
+    throw corruptArchive(`the sparse map of ${quoteName(name)} does not fit its data`);
 }
 
 /** Reads the map at the start of pax 1.0 data: decimal lines, padded to a block. */
@@ -86,15 +97,18 @@ export class SparseMapReader {
   }
 
   #addDigit(byte: number): void {
-    if (byte < 48 || byte > 57 || this.#digits.length > 14) throw corruptArchive(`the sparse map of ${quoteName(this.#name)} is malformed`);
+    if (byte < 48 || byte > 57 || this.#digits.length > 14)
+      throw corruptArchive(`the sparse map of ${quoteName(this.#name)} is malformed`);
     this.#digits += String.fromCharCode(byte);
   }
 
   #finishNumber(): void {
-    if (this.#digits === '') throw corruptArchive(`the sparse map of ${quoteName(this.#name)} is malformed`);
+    if (this.#digits === '')
+      throw corruptArchive(`the sparse map of ${quoteName(this.#name)} is malformed`);
     this.#numbers.push(Number(this.#digits));
     this.#digits = '';
-    if ((this.#numbers[0] ?? 0) > this.#maxSegments) throw archiveTooLarge(`the sparse map of ${quoteName(this.#name)} has too many segments`);
+    if ((this.#numbers[0] ?? 0) > this.#maxSegments)
+      throw archiveTooLarge(`the sparse map of ${quoteName(this.#name)} has too many segments`);
   }
 
   #isComplete(): boolean {

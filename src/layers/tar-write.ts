@@ -32,7 +32,8 @@ export type NewTarEntry = Pick<TarEntry, 'type' | 'path'> & Partial<TarEntry>;
 
 /** Header blocks of an entry; a file's data and its padding follow. Directories get their trailing slash. */
 export function encodeTarHeader(entry: NewTarEntry): Buffer {
-  const path = entry.type === 'directory' && !entry.path.endsWith('/') ? `${entry.path}/` : entry.path;
+  const path =
+    entry.type === 'directory' && !entry.path.endsWith('/') ? `${entry.path}/` : entry.path;
   const full = complete(entry, path);
   const split = splitName(path);
   const records = paxRecords(full, split === undefined);
@@ -78,19 +79,27 @@ const ID_MAX = 8 ** 7 - 1;
 
 function paxRecords(entry: TarEntry, needsPath: boolean): readonly Buffer[] {
   const records: (readonly [string, Uint8Array])[] = [];
-  const text = (key: string, value: string): void => void records.push([key, Buffer.from(value, 'latin1')]);
+  const text = (key: string, value: string): void =>
+    void records.push([key, Buffer.from(value, 'latin1')]);
   if (needsPath) text('path', entry.path);
   if (entry.linkPath.length > 100) text('linkpath', entry.linkPath);
   if (records.some(([, value]) => !isUtf8(value))) text('hdrcharset', 'BINARY');
   if (entry.sizeBytes > SIZE_MAX) text('size', String(entry.sizeBytes));
   if (entry.uid > ID_MAX) text('uid', String(entry.uid));
   if (entry.gid > ID_MAX) text('gid', String(entry.gid));
-  if (entry.mtimeNs !== 0 || entry.mtimeS < 0 || entry.mtimeS > SIZE_MAX) text('mtime', formatTime(entry));
+  if (entry.mtimeNs !== 0 || entry.mtimeS < 0 || entry.mtimeS > SIZE_MAX)
+    text('mtime', formatTime(entry));
   for (const { name, value } of entry.xattrs) {
-    if (name.includes('=')) throw new EngineError('unsupported', `Cannot write archive: an extended attribute of ${quoteName(entry.path)} has "=" in its name`);
+    if (name.includes('='))
+      throw new EngineError(
+        'unsupported',
+        `Cannot write archive: an extended attribute of ${quoteName(entry.path)} has "=" in its name`,
+      );
     records.push([`SCHILY.xattr.${name}`, value]);
   }
-  return records.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => paxRecord(key, value));
+  return records
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => paxRecord(key, value));
 }
 
 function isUtf8(bytes: Uint8Array): boolean {
@@ -127,7 +136,8 @@ function paxHeader(path: string, records: readonly Buffer[]): Buffer {
 
 function ustarHeader(entry: TarEntry, { prefix, name }: SplitName): Buffer {
   const header = Buffer.alloc(TAR_BLOCK);
-  const octal = (value: number, at: number, digits: number): void => void header.write(value.toString(8).padStart(digits, '0'), at, 'latin1');
+  const octal = (value: number, at: number, digits: number): void =>
+    void header.write(value.toString(8).padStart(digits, '0'), at, 'latin1');
   header.write(name, 0, 'latin1');
   octal(entry.mode, 100, 7);
   octal(entry.uid > ID_MAX ? 0 : entry.uid, 108, 7);
@@ -154,12 +164,18 @@ function sealHeader(header: Buffer): Buffer {
 }
 
 /** A whole small archive in memory: entries with their content. */
-export function encodeTar(entries: readonly (NewTarEntry & { readonly content?: Uint8Array | string })[]): Buffer {
+export function encodeTar(
+  entries: readonly (NewTarEntry & { readonly content?: Uint8Array | string })[],
+): Buffer {
   const parts: Buffer[] = [];
   for (const { content, ...entry } of entries) {
     const data = Buffer.from(content ?? '');
     const sizeBytes = entry.type === 'file' ? data.length : 0;
-    parts.push(encodeTarHeader({ ...entry, sizeBytes }), data.subarray(0, sizeBytes), tarPadding(sizeBytes));
+    parts.push(
+      encodeTarHeader({ ...entry, sizeBytes }),
+      data.subarray(0, sizeBytes),
+      tarPadding(sizeBytes),
+    );
   }
   return Buffer.concat([...parts, TAR_END]);
 }

@@ -14,11 +14,9 @@ export interface TargetLayer extends LayerFacts {
 
 /** A layer being unpacked; see `LayerDraft` of the snapshot store. */
 export interface TargetDraft {
-  /** Fresh and empty. */
+  /** Fresh and empty; it keeps this name. */
   readonly directory: HostPath;
-  /** Directories of the layers below, top first. */
-  readonly lower: readonly HostPath[];
-  commit(chainId: ChainId, facts: LayerFacts): Promise<TargetLayer>;
+  commit(chainId: ChainId, parent: ChainId | undefined, facts: LayerFacts): Promise<TargetLayer>;
   discard(): Promise<void>;
   markSynced(): Promise<void>;
 }
@@ -34,9 +32,11 @@ export interface TargetView {
 export interface LayerTarget {
   findLayer(chainId: ChainId): TargetLayer | undefined;
   listLayers(): readonly TargetLayer[];
-  /** Errors: `not-found` when `parent` is not a layer. */
-  draftLayer(parent: ChainId | undefined): Promise<TargetDraft>;
+  draftLayer(chainId: ChainId | undefined): Promise<TargetDraft>;
   /** Errors: `in-use`, `not-found`. */
   removeLayer(chainId: ChainId): Promise<void>;
+  /** Directories to mount for a layer, top first; those that a layer hides are left out. Errors: `not-found`. */
+  directoriesOf(chainId: ChainId): readonly HostPath[];
+  /** The same, held against removal; never empty. */
   view(parent: ChainId | undefined): TargetView;
 }

@@ -30,15 +30,21 @@ const NONE: readonly WriterXattr[] = [];
 
 /** True for an attribute that layers carry. */
 export function isLayerXattr(name: string): boolean {
-  return name === 'security.capability' || (name.startsWith('user.') && !name.startsWith('user.overlay.'));
+  return (
+    name === 'security.capability' ||
+    (name.startsWith('user.') && !name.startsWith('user.overlay.'))
+  );
 }
 
 function allowedXattrs(entry: TarEntry): readonly WriterXattr[] {
   const allowed = entry.xattrs.filter(({ name }) => isLayerXattr(name));
-  if (allowed.length > COUNT_MAX) throw refuse(entry.path, `has more than ${COUNT_MAX} extended attributes`);
+  if (allowed.length > COUNT_MAX)
+    throw refuse(entry.path, `has more than ${COUNT_MAX} extended attributes`);
   return allowed.map(({ name, value }) => {
-    if (name.length > NAME_MAX || name.includes('\0')) throw refuse(entry.path, 'has an extended attribute with an unusable name');
-    if (value.length > VALUE_MAX) throw refuse(entry.path, `has an extended attribute larger than ${VALUE_MAX} bytes`);
+    if (name.length > NAME_MAX || name.includes('\0'))
+      throw refuse(entry.path, 'has an extended attribute with an unusable name');
+    if (value.length > VALUE_MAX)
+      throw refuse(entry.path, `has an extended attribute larger than ${VALUE_MAX} bytes`);
     return { name, value, isOptional: name.startsWith('user.') };
   });
 }

@@ -42,15 +42,27 @@ export interface TreeSymlink {
   readonly target: string;
 }
 
+/** A hard link to a file of a layer below: a copy of it, made at the end. */
+export interface TreeCopy {
+  readonly kind: 'copy';
+  /** Below the root. */
+  readonly from: string;
+}
+
 /** Anything in a directory; a number is a file of that many bytes, `special` a device or fifo. */
-export type TreeNode = TreeDirectory | TreeSymlink | number | 'special';
+export type TreeNode = TreeDirectory | TreeSymlink | TreeCopy | number | 'special';
+
+/** What the layers below look like; known once they are unpacked themselves. */
+export interface BelowFacts {
+  readonly root: RootAttributes;
+  /** How many of them, from the top, are not hidden by one above. */
+  readonly visibleCount: number;
+}
 
 /** How a layer is to be written. */
 export interface TreeOptions {
   /** There are layers below: whiteouts and links to their files mean something. */
   readonly hasParent: boolean;
-  /** Root attributes of the layers below. */
-  readonly parentRoot?: RootAttributes;
   /** Name space of overlayfs' own attributes: `user` in a user namespace. */
   readonly overlayXattrs: 'trusted' | 'user';
   /** Leave device nodes out (a user namespace cannot make them). */
@@ -94,7 +106,8 @@ export class LayerTree {
   addEntry(entry: TarEntry): boolean {
     const components = splitLayerPath(entry.path);
     if (components.length === 0) {
-      if (entry.type !== 'directory') throw refuse(entry.path, 'names the root, which is a directory');
+      if (entry.type !== 'directory')
+        throw refuse(entry.path, 'names the root, which is a directory');
       this.#root.attributes = attributesOf(entry);
       return false;
     }
@@ -115,11 +128,16 @@ export class LayerTree {
     }
   }
 
-  /** Write what had to wait for the whole archive. */
-  finish(): TreeFacts {
-    const root = this.#root.attributes ?? this.#options.parentRoot ?? DEFAULT_ROOT;
+  /** Write what had to wait for the whole archive and for the layers below (`undefined`: there are none). */
+  finish(below: BelowFacts | undefined): TreeFacts {
+    if (below !== undefined) this.#writer.limitBelow(below.visibleCount);
     const hidesBelow = this.#options.hasParent && this.#root.isOpaque;
-    this.#root.attributes ??= { ...DEFAULT_ROOT, ...this.#options.parentRoot, mtimeS: 0, mtimeNs: 0, xattrs: [] };
+    const root = (this.#root.attributes ??= {
+      ...(below?.root ?? DEFAULT_ROOT),
+      mtimeS: 0,
+      mtimeNs: 0,
+      xattrs: [],
+    });
     // An overlay always merges its layers' roots: an opaque root is the snapshot store's matter (`hidesBelow`).
     this.#root.isOpaque = false;
     this.#finishDirectory(this.#root, hidesBelow);
@@ -147,7 +165,11 @@ export class LayerTree {
   }
 
   /** Walk down from the root through the layer's own links. Missing directories are made when `isCreating`. */
-  #resolve(components: readonly string[], entry: TarEntry, isCreating: boolean): TreeDirectory | undefined {
+  #resolve(
+    components: readonly string[],
+    entry: TarEntry,
+    isCreating: boolean,
+  ): TreeDirectory | undefined {
     const pending = components.toReversed();
     let directory = this.#root;
     let links = 0;
@@ -163,12 +185,16 @@ export class LayerTree {
         directory = this.#makeDirectory(directory, name, entry);
       } else if (typeof child === 'object' && child.kind === 'directory') {
         directory = child;
-      } else if (typeof child === 'object') {
-        if (++links > SYMLINKS_MAX) throw refuse(entry.path, 'goes through too many symbolic links');
+      } else if (typeof child === 'object' && child.kind === 'symlink') {
+        if (++links > SYMLINKS_MAX)
+          throw refuse(entry.path, 'goes through too many symbolic links');
         if (child.target.startsWith('/')) directory = this.#root;
         pending.push(...child.target.split('/').toReversed());
       } else {
-        throw refuse(entry.path, `lies below ${quoteName(joinPath(directory, name))}, which is not a directory`);
+        throw refuse(
+          entry.path,
+          `lies below ${quoteName(joinPath(directory, name))}, which is not a directory`,
+        );
       }
     }
     return directory;
@@ -188,13 +214,19 @@ export class LayerTree {
       this.#placeHardlink(directory, name, entry);
       return false;
     }
-    if ((entry.type === 'char' || entry.type === 'block') && this.#options.skipDevices) return false;
+    if ((entry.type === 'char' || entry.type === 'block') && this.#options.skipDevices)
+      return false;
     checkLength(directory, name, entry);
     this.#clear(directory, name);
     this.#enter(directory);
     const attributes = attributesOf(entry);
     if (entry.type === 'file') {
-      this.#writer.beginFile(name, entry.sizeBytes, attributes, entry.dataBytes === entry.sizeBytes);
+      this.#writer.beginFile(
+        name,
+        entry.sizeBytes,
+        attributes,
+        entry.dataBytes === entry.sizeBytes,
+      );
       this.#add(directory, name, entry.sizeBytes);
       if (CaptureTable.mayWant(name)) this.captures.begin(joinPath(directory, name), entry);
       return true;
@@ -219,7 +251,12 @@ export class LayerTree {
     const targetDirectory = this.#resolve(components.slice(0, -1), entry, false);
     const target = targetDirectory?.children.get(targetName);
     if (targetDirectory === undefined || target === undefined) {
-      this.#copyFromBelow(directory, name, entry, components);
+      this.#copyFromBelow(directory, name, entry, components.join('/'));
+      return;
+    }
+    if (typeof target === 'object' && target.kind === 'copy') {
+      if (targetDirectory !== directory || targetName !== name)
+        this.#copyFromBelow(directory, name, entry, target.from);
       return;
     }
     if (typeof target === 'object' && target.kind === 'directory') {
@@ -232,14 +269,17 @@ export class LayerTree {
     this.#add(directory, name, typeof target === 'number' ? 0 : target);
   }
 
-  /** The file lies in a layer below: a link across layers cannot be, its content is copied up. */
-  #copyFromBelow(directory: TreeDirectory, name: string, entry: TarEntry, components: readonly string[]): void {
-    if (!this.#options.hasParent) throw refuse(entry.path, `is a hard link to ${quoteName(entry.linkPath)}, which does not exist`);
-    if (components.join('/').length > PATH_BYTES_MAX) throw refuse(entry.path, 'has a link target that is too long');
+  /** The file lies in a layer below: a link across layers cannot be, its content is copied up in the end. */
+  #copyFromBelow(directory: TreeDirectory, name: string, entry: TarEntry, from: string): void {
+    if (!this.#options.hasParent)
+      throw refuse(
+        entry.path,
+        `is a hard link to ${quoteName(entry.linkPath)}, which does not exist`,
+      );
+    if (from.length > PATH_BYTES_MAX)
+      throw refuse(entry.path, 'has a link target that is too long');
     this.#clear(directory, name);
-    this.#enter(directory);
-    this.#writer.copyFromBelow(name, components.join('/'));
-    this.#add(directory, name, 0);
+    this.#add(directory, name, { kind: 'copy', from });
   }
 
   #makeDirectory(parent: TreeDirectory, name: string, entry: TarEntry): TreeDirectory {
@@ -271,8 +311,11 @@ export class LayerTree {
       this.#writer.removeDirectory(name);
       this.#lastPath = undefined;
     } else {
-      this.#enter(directory);
-      this.#writer.unlink(name);
+      const isWritten = typeof node !== 'object' || node.kind !== 'copy';
+      if (isWritten) {
+        this.#enter(directory);
+        this.#writer.unlink(name);
+      }
       // A replaced link may have led elsewhere.
       this.#lastPath = undefined;
     }
@@ -294,16 +337,23 @@ export class LayerTree {
   #finishDirectory(directory: TreeDirectory, isHidden: boolean): void {
     const isDeleted = directory.parent?.whiteouts.has(nameOf(directory)) ?? false;
     const isMarked = this.#options.hasParent && !isHidden && (directory.isOpaque || isDeleted);
-    for (const child of directory.children.values()) {
-      if (typeof child === 'object' && child.kind === 'directory') this.#finishDirectory(child, isHidden || isMarked);
+    for (const [name, child] of directory.children) {
+      if (typeof child !== 'object') continue;
+      if (child.kind === 'directory') this.#finishDirectory(child, isHidden || isMarked);
+      else if (child.kind === 'copy') {
+        this.#enter(directory);
+        this.#writer.copyFromBelow(name, child.from);
+      }
     }
     if (this.#options.hasParent && !isHidden && !isMarked) this.#writeWhiteouts(directory);
     this.#enter(directory);
     const opaque = isMarked ? [this.#opaqueXattr()] : [];
     const { attributes } = directory;
     const fallback = { ...DEFAULT_ROOT, mtimeS: directory.impliedAtS, mtimeNs: 0, xattrs: opaque };
-    if (attributes !== undefined) this.#writer.setAttributes({ ...attributes, xattrs: [...attributes.xattrs, ...opaque] });
-    else if (this.#options.hasParent && !isHidden && !isDeleted) this.#writer.inheritAttributes(directory.path, fallback);
+    if (attributes !== undefined)
+      this.#writer.setAttributes({ ...attributes, xattrs: [...attributes.xattrs, ...opaque] });
+    else if (this.#options.hasParent && !isHidden && !isDeleted)
+      this.#writer.inheritAttributes(directory.path, fallback);
     else this.#writer.setAttributes(fallback);
   }
 
@@ -317,14 +367,38 @@ export class LayerTree {
   }
 
   #opaqueXattr(): WriterXattr {
-    return { name: `${this.#options.overlayXattrs}.overlay.opaque`, value: Buffer.from('y'), isOptional: false };
+    return {
+      name: `${this.#options.overlayXattrs}.overlay.opaque`,
+      value: Buffer.from('y'),
+      isOptional: false,
+    };
   }
 }
 
-const WHITEOUT_ATTRIBUTES: WriterAttributes = { mode: 0, uid: 0, gid: 0, mtimeS: 0, mtimeNs: 0, xattrs: [] };
+const WHITEOUT_ATTRIBUTES: WriterAttributes = {
+  mode: 0,
+  uid: 0,
+  gid: 0,
+  mtimeS: 0,
+  mtimeNs: 0,
+  xattrs: [],
+};
 
-function newDirectory(path: string, parent: TreeDirectory | undefined, impliedAtS: number): TreeDirectory {
-  return { kind: 'directory', path, parent, children: new Map(), whiteouts: new Set(), isOpaque: false, attributes: undefined, impliedAtS };
+function newDirectory(
+  path: string,
+  parent: TreeDirectory | undefined,
+  impliedAtS: number,
+): TreeDirectory {
+  return {
+    kind: 'directory',
+    path,
+    parent,
+    children: new Map(),
+    whiteouts: new Set(),
+    isOpaque: false,
+    attributes: undefined,
+    impliedAtS,
+  };
 }
 
 function nameOf(directory: TreeDirectory): string {
@@ -337,15 +411,21 @@ export function joinPath(directory: TreeDirectory, name: string): string {
 }
 
 function checkLength(directory: TreeDirectory, name: string, entry: TarEntry): void {
-  if (directory.path.length + 1 + name.length > PATH_BYTES_MAX) throw refuse(entry.path, 'has a path that is too long');
+  if (directory.path.length + 1 + name.length > PATH_BYTES_MAX)
+    throw refuse(entry.path, 'has a path that is too long');
 }
 
 function checkWhiteout(entry: TarEntry): void {
-  if (entry.type !== 'file' && entry.type !== 'hardlink') throw refuse(entry.path, 'is a whiteout that is not a file');
+  if (entry.type !== 'file' && entry.type !== 'hardlink')
+    throw refuse(entry.path, 'is a whiteout that is not a file');
 }
 
 function checkSymlink(entry: TarEntry): void {
-  if (entry.linkPath === '' || entry.linkPath.includes('\0') || entry.linkPath.length > PATH_BYTES_MAX) {
+  if (
+    entry.linkPath === '' ||
+    entry.linkPath.includes('\0') ||
+    entry.linkPath.length > PATH_BYTES_MAX
+  ) {
     throw refuse(entry.path, 'is a symbolic link with an unusable target');
   }
 }
@@ -353,9 +433,13 @@ function checkSymlink(entry: TarEntry): void {
 function checkDevice(entry: TarEntry, type: NodeType): void {
   if (type === 'fifo') return;
   const { deviceMajor: major, deviceMinor: minor } = entry;
-  if (major < 0 || major > 0xfff || minor < 0 || minor > 0xfffff) throw refuse(entry.path, 'has an impossible device number');
+  if (major < 0 || major > 0xfff || minor < 0 || minor > 0xfffff)
+    throw refuse(entry.path, 'has an impossible device number');
   // overlayfs takes it for a whiteout: only carve itself writes those.
   if (type === 'char' && major === 0 && minor === 0) {
-    throw new EngineError('invalid', `Cannot unpack layer: ${quoteName(entry.path)} is the character device 0:0, which stands for a deleted file`);
+    throw new EngineError(
+      'invalid',
+      `Cannot unpack layer: ${quoteName(entry.path)} is the character device 0:0, which stands for a deleted file`,
+    );
   }
 }

@@ -15,9 +15,7 @@ import { quoteName } from './tar-entry.ts';
 const WINDOW_BATCHES = 4;
 
 /** What the chisel said. */
-type Answer =
-  | { readonly isOk: true }
-  | { readonly isOk: false; readonly error: EngineError };
+type Answer = { readonly isOk: true } | { readonly isOk: false; readonly error: EngineError };
 
 /** A running `chisel unpack`. */
 export class UnpackChild {
@@ -98,7 +96,10 @@ export class UnpackChild {
       }
     }
     const exit = await this.#child.exited;
-    return { isOk: false, error: failureOf(text, exit.signal ?? `exit code ${exit.code ?? 'unknown'}`) };
+    return {
+      isOk: false,
+      error: failureOf(text, exit.signal ?? `exit code ${exit.code ?? 'unknown'}`),
+    };
   }
 }
 
@@ -133,12 +134,21 @@ const PHRASES: Readonly<Record<string, string>> = {
 /** `failed INDEX ERRNO CALL PATH` → an error that names the entry. */
 function failureOf(text: string, exit: string): EngineError {
   const match = /^failed (\d+) (\d+) (\S+) ([\s\S]*)\n$/.exec(text);
-  if (match === null) return new EngineError('internal', `Cannot unpack layer: the chisel ended without an answer (${exit})`);
+  if (match === null)
+    return new EngineError(
+      'internal',
+      `Cannot unpack layer: the chisel ended without an answer (${exit})`,
+    );
   const [, index, number, call = '', path = ''] = match;
   const errno = getSystemErrorName(-Number(number));
   const kind = errno === 'EPROTO' || errno === 'EPIPE' ? 'internal' : (KINDS[errno] ?? 'internal');
   const phrase = PHRASES[errno] ?? errno;
   const subject = path === '' ? 'the root directory' : quoteName(path);
-  const what = call === 'openat' && errno === 'ENOENT' ? `the hard link ${subject} leads to a file that no layer has` : `${subject}: ${phrase}`;
-  return new EngineError(kind, `Cannot unpack layer: ${what}`, { cause: { index: Number(index), errno, call } });
+  const what =
+    call === 'openat' && errno === 'ENOENT'
+      ? `the hard link ${subject} leads to a file that no layer has`
+      : `${subject}: ${phrase}`;
+  return new EngineError(kind, `Cannot unpack layer: ${what}`, {
+    cause: { index: Number(index), errno, call },
+  });
 }

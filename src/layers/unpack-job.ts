@@ -13,7 +13,7 @@ import type { LayerCompression } from '../spec/media-type.ts';
 import { type DecodeResults, decodeLayer, type DecompressLimits } from './decompress.ts';
 import { TAR_LIMITS, type TarEntry, type TarHandler, type TarLimits } from './tar-entry.ts';
 import { TarParser } from './tar-parse.ts';
-import { LayerTree, type TreeOptions } from './tree.ts';
+import { type BelowFacts, LayerTree, type TreeOptions } from './tree.ts';
 import { UnpackChild } from './unpack-child.ts';
 import { UnpackEncoder } from './unpack-ops.ts';
 
@@ -22,7 +22,7 @@ export interface UnpackJob {
   readonly chiselPath: HostPath;
   /** Fresh and empty. */
   readonly directory: HostPath;
-  /** Layers below, top first. */
+  /** Layers below, top first; they may still be in the making. */
   readonly lower: readonly HostPath[];
   readonly tree: TreeOptions;
   /** Of the stored form; `undefined`: not known before. */
@@ -50,6 +50,8 @@ export interface UnpackResult {
 export interface UnpackHooks {
   /** Bytes of the stored form read so far. */
   readonly onProgress?: (readBytes: number) => void;
+  /** Asked once, after the whole tar was read, when there are layers below: resolves when they are unpacked. */
+  readonly below?: () => Promise<BelowFacts>;
   readonly signal?: AbortSignal;
 }
 
@@ -61,7 +63,11 @@ export interface UnpackRun {
 }
 
 /** Run a job. On failure the directory holds some of the layer and no process writes to it any more. */
-export async function runUnpackJob(job: UnpackJob, source: AsyncIterable<Uint8Array>, hooks: UnpackHooks = {}): Promise<UnpackRun> {
+export async function runUnpackJob(
+  job: UnpackJob,
+  source: AsyncIterable<Uint8Array>,
+  hooks: UnpackHooks = {},
+): Promise<UnpackRun> {
   throwIfAborted(hooks.signal);
   const child = new UnpackChild(job.chiselPath, job.directory, job.lower);
   // A chisel that hangs on its disk cannot keep a cancelled run.
@@ -81,10 +87,16 @@ export async function runUnpackJob(job: UnpackJob, source: AsyncIterable<Uint8Ar
 
 /** Errors: `cancelled`. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new EngineError('cancelled', 'Cannot unpack layer: it was cancelled');
+  if (signal?.aborted === true)
+    throw new EngineError('cancelled', 'Cannot unpack layer: it was cancelled');
 }
 
-async function pump(job: UnpackJob, source: AsyncIterable<Uint8Array>, child: UnpackChild, hooks: UnpackHooks): Promise<UnpackResult> {
+async function pump(
+  job: UnpackJob,
+  source: AsyncIterable<Uint8Array>,
+  child: UnpackChild,
+  hooks: UnpackHooks,
+): Promise<UnpackResult> {
   const encoder = new UnpackEncoder({ sync: true });
   const tree = new LayerTree(encoder, job.tree);
   const parser = new TarParser(new TreeFeeder(tree, encoder), job.tarLimits ?? TAR_LIMITS);
@@ -103,15 +115,20 @@ async function pump(job: UnpackJob, source: AsyncIterable<Uint8Array>, child: Un
     hooks.onProgress?.(decoded.readBytes());
   }
   parser.finish();
-  const facts = tree.finish();
   const results = decoded.results();
   checkResults(job, results);
+  const facts = tree.finish(job.tree.hasParent ? await hooks.below?.() : undefined);
   encoder.end();
   await flush();
   await child.finish();
   const { hidesBelow, ...rest } = facts;
   return {
-    facts: { ...rest, diffId: results.diffId, ...(hidesBelow ? { hidesBelow } : {}), captured: tree.captures.results(tree.root, hidesBelow) },
+    facts: {
+      ...rest,
+      diffId: results.diffId,
+      ...(hidesBelow ? { hidesBelow } : {}),
+      captured: tree.captures.results(tree.root, hidesBelow),
+    },
     compression: results.compression,
     digest: results.digest,
     sizeBytes: results.sizeBytes,
@@ -124,10 +141,17 @@ function checkResults(job: UnpackJob, results: DecodeResults): void {
     throw mismatch('its content does not have the digest of its name', job.digest, results.digest);
   }
   if (job.sizeBytes !== undefined && job.sizeBytes !== results.sizeBytes) {
-    throw new EngineError('corrupt', `Cannot unpack layer: it has ${results.sizeBytes} bytes where ${job.sizeBytes} were announced`);
+    throw new EngineError(
+      'corrupt',
+      `Cannot unpack layer: it has ${results.sizeBytes} bytes where ${job.sizeBytes} were announced`,
+    );
   }
   if (job.diffId !== undefined && job.diffId !== results.diffId) {
-    throw mismatch('its tar does not have the diff id of the image configuration', job.diffId, results.diffId);
+    throw mismatch(
+      'its tar does not have the diff id of the image configuration',
+      job.diffId,
+      results.diffId,
+    );
   }
 }
 

@@ -5,6 +5,7 @@
  * at first and one more for each it took, so that at most that many wait.
  */
 import { EngineError, type ErrorKind, isEngineError, messageOf } from '../base/error.ts';
+import type { BelowFacts } from './tree.ts';
 import type { UnpackJob, UnpackResult } from './unpack-job.ts';
 
 /** Chunks that may be on their way to a worker. */
@@ -21,12 +22,16 @@ export interface WorkerTask {
 export type ToWorker =
   | { readonly kind: 'chunk'; readonly bytes: Uint8Array }
   | { readonly kind: 'end' }
+  /** The layers below are unpacked. */
+  | { readonly kind: 'below'; readonly facts: BelowFacts }
   /** The source failed: drop everything. */
   | { readonly kind: 'cancel' };
 
 /** From the worker. `done` or `failed` comes once, `synced` after `done`. */
 export type FromWorker =
   | { readonly kind: 'taken' }
+  /** The tar was read: tell about the layers below. */
+  | { readonly kind: 'ask-below' }
   | { readonly kind: 'progress'; readonly readBytes: number }
   | { readonly kind: 'done'; readonly result: UnpackResult }
   | { readonly kind: 'synced'; readonly isSynced: boolean }
@@ -42,11 +47,20 @@ export interface PlainError {
 
 /** Any thrown value → plain data. */
 export function encodeError(error: unknown): PlainError {
-  if (isEngineError(error)) return { kind: error.kind, message: error.message, hint: error.hint, details: error.details };
-  return { kind: 'internal', message: `Cannot unpack layer: ${messageOf(error)}`, hint: undefined, details: {} };
+  if (isEngineError(error))
+    return { kind: error.kind, message: error.message, hint: error.hint, details: error.details };
+  return {
+    kind: 'internal',
+    message: `Cannot unpack layer: ${messageOf(error)}`,
+    hint: undefined,
+    details: {},
+  };
 }
 
 /** The error again. */
 export function decodeError(error: PlainError): EngineError {
-  return new EngineError(error.kind, error.message, { details: error.details, ...(error.hint === undefined ? {} : { hint: error.hint }) });
+  return new EngineError(error.kind, error.message, {
+    details: error.details,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+  });
 }

@@ -42,9 +42,14 @@ const KIND = {
   inherit: 13,
   copy: 14,
   end: 15,
+  below: 16,
 } as const;
 
-const NODE_MODE: Readonly<Record<NodeType, number>> = { fifo: 0o010000, char: 0o020000, block: 0o060000 };
+const NODE_MODE: Readonly<Record<NodeType, number>> = {
+  fifo: 0o010000,
+  char: 0o020000,
+  block: 0o060000,
+};
 
 /** A file whose data is still to come. */
 interface OpenFile {
@@ -103,7 +108,8 @@ export class UnpackEncoder implements LayerWriter {
   }
 
   beginFile(name: string, sizeBytes: number, attributes: WriterAttributes, isDense: boolean): void {
-    const isWhole = isDense && sizeBytes <= WHOLE_FILE_MAX && attributesBytes(attributes) <= WHOLE_FILE_MAX;
+    const isWhole =
+      isDense && sizeBytes <= WHOLE_FILE_MAX && attributesBytes(attributes) <= WHOLE_FILE_MAX;
     this.#file = { name, sizeBytes, attributes, isWhole, doneBytes: 0 };
     if (!isWhole) {
       this.#begin(KIND.open, textBytes(name));
@@ -135,7 +141,11 @@ export class UnpackEncoder implements LayerWriter {
     this.#file = undefined;
     if (file.isWhole) {
       // A short operation would swallow the next one.
-      if (file.doneBytes !== file.sizeBytes) throw new EngineError('internal', `Cannot write ${file.name}: ${file.doneBytes} of ${file.sizeBytes} bytes came`);
+      if (file.doneBytes !== file.sizeBytes)
+        throw new EngineError(
+          'internal',
+          `Cannot write ${file.name}: ${file.doneBytes} of ${file.sizeBytes} bytes came`,
+        );
       return;
     }
     this.#begin(KIND.close, 8 + attributesBytes(file.attributes));
@@ -157,7 +167,13 @@ export class UnpackEncoder implements LayerWriter {
     this.#text(targetName);
   }
 
-  makeNode(name: string, type: NodeType, major: number, minor: number, attributes: WriterAttributes): void {
+  makeNode(
+    name: string,
+    type: NodeType,
+    major: number,
+    minor: number,
+    attributes: WriterAttributes,
+  ): void {
     this.#begin(KIND.node, textBytes(name) + 8 + attributesBytes(attributes));
     this.#text(name);
     this.#u32(major);
@@ -192,15 +208,22 @@ export class UnpackEncoder implements LayerWriter {
     this.#text(path);
   }
 
+  limitBelow(count: number): void {
+    this.#begin(KIND.below, 4);
+    this.#u32(count);
+  }
+
   // ── bytes ────────────────────────────────────────────────────────────────
 
   #openFile(): OpenFile {
-    if (this.#file === undefined) throw new EngineError('internal', 'Cannot write file data: no file is open');
+    if (this.#file === undefined)
+      throw new EngineError('internal', 'Cannot write file data: no file is open');
     return this.#file;
   }
 
   #begin(kind: number, payloadBytes: number): void {
-    if (payloadBytes > OP_BYTES_MAX) throw new EngineError('internal', `Cannot encode an operation of ${payloadBytes} bytes`);
+    if (payloadBytes > OP_BYTES_MAX)
+      throw new EngineError('internal', `Cannot encode an operation of ${payloadBytes} bytes`);
     this.#room(OP_HEADER_BYTES);
     const at = this.#length;
     this.#batch.writeUInt32LE(payloadBytes, at);
@@ -277,5 +300,8 @@ function textBytes(text: string): number {
 }
 
 function attributesBytes(attributes: WriterAttributes): number {
-  return attributes.xattrs.reduce((sum, { name, value }) => sum + 2 + textBytes(name) + 4 + value.length, ATTRIBUTES_BYTES);
+  return attributes.xattrs.reduce(
+    (sum, { name, value }) => sum + 2 + textBytes(name) + 4 + value.length,
+    ATTRIBUTES_BYTES,
+  );
 }

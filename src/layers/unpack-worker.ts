@@ -5,6 +5,7 @@
  */
 import { createReadStream } from 'node:fs';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import type { BelowFacts } from './tree.ts';
 import { runUnpackJob } from './unpack-job.ts';
 import { encodeError, type FromWorker, type ToWorker, type WorkerTask } from './unpack-message.ts';
 
@@ -20,10 +21,22 @@ async function work(port: MessagePort, task: WorkerTask): Promise<void> {
     port.postMessage(message);
   };
   const abort = new AbortController();
-  const source = task.path === undefined ? receive(port, say) : createReadStream(task.path, { highWaterMark: READ_BYTES });
+  const source =
+    task.path === undefined
+      ? receive(port, say)
+      : createReadStream(task.path, { highWaterMark: READ_BYTES });
+  const belowFacts = Promise.withResolvers<BelowFacts>();
+  belowFacts.promise.catch(() => undefined);
   port.on('message', (message: ToWorker) => {
-    if (message.kind === 'cancel') abort.abort();
+    if (message.kind === 'below') belowFacts.resolve(message.facts);
+    if (message.kind !== 'cancel') return;
+    abort.abort();
+    belowFacts.reject(new Error('cancelled'));
   });
+  const below = async (): Promise<BelowFacts> => {
+    say({ kind: 'ask-below' });
+    return await belowFacts.promise;
+  };
   let saidAtMs = 0;
   const onProgress = (readBytes: number): void => {
     const nowMs = performance.now();
@@ -32,7 +45,7 @@ async function work(port: MessagePort, task: WorkerTask): Promise<void> {
     say({ kind: 'progress', readBytes });
   };
   try {
-    const run = await runUnpackJob(task.job, source, { signal: abort.signal, onProgress });
+    const run = await runUnpackJob(task.job, source, { signal: abort.signal, below, onProgress });
     say({ kind: 'done', result: run.result });
     say({ kind: 'synced', isSynced: await run.synced });
   } catch (error) {
@@ -43,13 +56,16 @@ async function work(port: MessagePort, task: WorkerTask): Promise<void> {
 }
 
 /** Chunks from messages, in order, until `end` or `cancel`. */
-async function* receive(port: MessagePort, say: (message: FromWorker) => void): AsyncGenerator<Uint8Array> {
+async function* receive(
+  port: MessagePort,
+  say: (message: FromWorker) => void,
+): AsyncGenerator<Uint8Array> {
   const queue: Uint8Array[] = [];
   let isEnded = false;
   let wake: () => void = () => undefined;
   port.on('message', (message: ToWorker) => {
     if (message.kind === 'chunk') queue.push(message.bytes);
-    else isEnded = true;
+    else if (message.kind !== 'below') isEnded = true;
     wake();
   });
   for (;;) {

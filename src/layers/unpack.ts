@@ -1,20 +1,26 @@
 /**
  * Blobs → committed layers: one unpack per layer whatever the number of
- * callers, as many at once as there are processors, each in its own thread.
+ * callers, several layers of one image at once, each in its own thread.
+ *
+ * A layer is unpacked beside the layers below it and asks for them only at its
+ * end; it is committed after them.
  *
  * **Invariants**
  * - Two callers of one chain id share one run (single flight); it is cancelled
  *   only when all of them are.
- * - A failed or cancelled run leaves no draft.
+ * - A failed or cancelled run leaves no draft; what stands on it fails too.
+ * - A run that waits for the layers below holds no place at the gate, so runs
+ *   cannot wait for each other in a circle.
  */
 import type { ChainId, Digest, HostPath } from '../base/brand.ts';
 import { EngineError } from '../base/error.ts';
 import { chainIds } from '../spec/digest.ts';
-import type { RootAttributes } from '../spec/layer.ts';
 import type { DecompressLimits } from './decompress.ts';
+import { Flight } from './flight.ts';
 import { Gate } from './gate.ts';
-import type { LayerTarget, TargetDraft, TargetLayer } from './target.ts';
 import type { TarLimits } from './tar-entry.ts';
+import type { LayerTarget, TargetDraft, TargetLayer } from './target.ts';
+import type { BelowFacts } from './tree.ts';
 import type { UnpackJob, UnpackResult } from './unpack-job.ts';
 import { type LayerBytes, runUnpack } from './unpack-thread.ts';
 
@@ -24,7 +30,7 @@ export interface UnpackerOptions {
   readonly chiselPath: HostPath;
   /** Module of the worker; `undefined`: in the caller's thread. */
   readonly worker: URL | undefined;
-  /** Layers unpacked at once. */
+  /** How many layers are unpacked at once. */
   readonly concurrency: number;
   /** Name space of overlayfs' attributes: `user` in a user namespace. */
   readonly overlayXattrs: 'trusted' | 'user';
@@ -37,16 +43,14 @@ export interface UnpackerOptions {
 /** A layer that the image's configuration names. */
 export interface UnpackRequest {
   readonly diffId: Digest;
-  /** Chain id of the layer below; `undefined`: a base layer. */
-  readonly parent: ChainId | undefined;
-  readonly chainId: ChainId;
-  readonly bytes: LayerBytes;
+  /** Where its bytes are; settles when they can be read. A stream is not read when another caller's run serves this one too. */
+  readonly bytes: () => Promise<LayerBytes>;
   /** Of the stored form. */
   readonly digest?: Digest;
-  /** Size of the stored form in bytes. A stream is not read when another caller's run serves this one too. */
+  /** Size of the stored form in bytes. */
   readonly sizeBytes?: number;
+  /** Bytes of the stored form read so far. */
   readonly onProgress?: (readBytes: number) => void;
-  readonly signal?: AbortSignal;
 }
 
 /** A base layer whose digests nobody knows yet. */
@@ -56,19 +60,21 @@ export interface UnpackNewRequest {
   readonly signal?: AbortSignal;
 }
 
-/** A run that several callers wait for. */
-interface Flight {
+/** A layer's run as the one above it sees it. */
+interface LayerRun {
+  readonly chainId: ChainId;
+  /** Directories of this layer and those below, top first; they exist. */
+  readonly directories: readonly HostPath[];
   readonly layer: Promise<TargetLayer>;
-  readonly abort: AbortController;
-  readonly listeners: Set<(readBytes: number) => void>;
-  waiters: number;
+  /** How many of `directories` are not hidden by one above. Precondition: `layer` resolved. */
+  readonly visibleCount: () => number;
 }
 
 /** Unpacks layers into a {@link LayerTarget}. */
 export class LayerUnpacker {
   readonly #options: UnpackerOptions;
   readonly #gate: Gate;
-  readonly #flights = new Map<ChainId, Flight>();
+  readonly #flights = new Map<ChainId, Flight<LayerRun, TargetLayer>>();
   readonly #syncing = new Set<Promise<void>>();
 
   constructor(options: UnpackerOptions) {
@@ -76,29 +82,61 @@ export class LayerUnpacker {
     this.#gate = new Gate(options.concurrency);
   }
 
-  /** The layer, unpacked now or before. Errors: `corrupt`, `invalid`, `exhausted`, `cancelled`, those of the source. */
-  async unpack(request: UnpackRequest): Promise<TargetLayer> {
-    const existing = this.#options.target.findLayer(request.chainId);
-    if (existing !== undefined) return existing;
-    let flight = this.#flights.get(request.chainId);
-    if (flight === undefined) {
-      flight = this.#launch(request);
-      this.#flights.set(request.chainId, flight);
+  /**
+   * All layers of an image, base first, unpacked now or before. Precondition:
+   * nobody removes them meanwhile. Errors:
+   * `corrupt`, `invalid`, `exhausted`, `cancelled`, those of the sources; then
+   * no run of this call goes on unless others wait for it too.
+   */
+  async unpackAll(
+    requests: readonly UnpackRequest[],
+    signal?: AbortSignal,
+  ): Promise<readonly TargetLayer[]> {
+    const chain = chainIds(requests.map(({ diffId }) => diffId));
+    const waits: Promise<TargetLayer>[] = [];
+    const abort = new AbortController();
+    const all = signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal]);
+    try {
+      let below: LayerRun | undefined;
+      for (const [index, request] of requests.entries()) {
+        const chainId = chain[index] ?? assertNever();
+        const existing = this.#existing(chainId);
+        if (existing !== undefined) {
+          below = existing;
+          waits.push(existing.layer);
+          continue;
+        }
+        const flight = this.#flightOf(chainId, request, below);
+        waits.push(flight.join(request.onProgress, all));
+        below = await flight.subject;
+      }
+      return await Promise.all(waits);
+    } catch (error) {
+      abort.abort();
+      await Promise.allSettled(waits);
+      throw error;
     }
-    const { chainId } = request;
-    return await join(flight, request, () => {
-      this.#forget(chainId, flight);
-    });
-  }
-
-  /** Who comes now starts anew. */
-  #forget(chainId: ChainId, flight: Flight): void {
-    if (this.#flights.get(chainId) === flight) this.#flights.delete(chainId);
   }
 
   /** A base layer of unknown content (an import). */
-  async unpackNew(request: UnpackNewRequest): Promise<{ readonly layer: TargetLayer; readonly result: UnpackResult }> {
-    return await this.#run({}, undefined, request.bytes, request.onProgress, request.signal);
+  async unpackNew(
+    request: UnpackNewRequest,
+  ): Promise<{ readonly layer: TargetLayer; readonly result: UnpackResult }> {
+    const leave = await this.#gate.enter(request.signal);
+    const draft = await this.#options.target.draftLayer(undefined);
+    try {
+      const job = this.#jobOf({}, draft, undefined);
+      const { result, synced } = await runUnpack(job, request.bytes, request, this.#options.worker);
+      const { diffId } = result.facts;
+      const layer = await draft.commit(diffId as string as ChainId, undefined, result.facts);
+      this.#markLater(draft, synced);
+      return { layer, result };
+    } catch (error) {
+      await draft.discard();
+      throw error;
+    } finally {
+      leave();
+    }
   }
 
   /** Wait until finished layers have reached the disk. */
@@ -106,61 +144,112 @@ export class LayerUnpacker {
     await Promise.allSettled([...this.#syncing]);
   }
 
-  #launch(request: UnpackRequest): Flight {
-    const abort = new AbortController();
-    const listeners = new Set<(readBytes: number) => void>();
-    const onProgress = (readBytes: number): void => {
-      for (const listener of listeners) listener(readBytes);
+  #existing(chainId: ChainId): LayerRun | undefined {
+    const { target } = this.#options;
+    const layer = target.findLayer(chainId);
+    if (layer === undefined) return undefined;
+    const directories = target.directoriesOf(chainId);
+    return {
+      chainId,
+      directories,
+      layer: Promise.resolve(layer),
+      visibleCount: () => directories.length,
     };
-    const wanted = {
-      diffId: request.diffId,
-      ...(request.digest === undefined ? {} : { digest: request.digest }),
-      ...(request.sizeBytes === undefined ? {} : { sizeBytes: request.sizeBytes }),
-    };
-    const layer = this.#run(wanted, request.parent, request.bytes, onProgress, abort.signal).then((done) => {
-      if (done.layer.chainId !== request.chainId) throw new EngineError('internal', `Cannot unpack layer: ${request.chainId} is not its chain id`);
-      return done.layer;
+  }
+
+  #flightOf(
+    chainId: ChainId,
+    request: UnpackRequest,
+    below: LayerRun | undefined,
+  ): Flight<LayerRun, TargetLayer> {
+    const running = this.#flights.get(chainId);
+    if (running !== undefined) return running;
+    const flight: Flight<LayerRun, TargetLayer> = new Flight(
+      (controls) => this.#launch(chainId, request, below, controls.signal, controls.onProgress),
+      () => {
+        if (this.#flights.get(chainId) === flight) this.#flights.delete(chainId);
+      },
+    );
+    this.#flights.set(chainId, flight);
+    return flight;
+  }
+
+  #launch(
+    chainId: ChainId,
+    request: UnpackRequest,
+    below: LayerRun | undefined,
+    signal: AbortSignal,
+    onProgress: (readBytes: number) => void,
+  ): { readonly subject: Promise<LayerRun>; readonly result: Promise<TargetLayer> } {
+    const drafting = this.#options.target.draftLayer(chainId);
+    const result = drafting.then((draft) =>
+      this.#run(chainId, request, below, draft, { signal, onProgress }),
+    );
+    const subject = drafting.then((draft): LayerRun => {
+      let hidesBelow = false;
+      void result.then(
+        (layer) => (hidesBelow = layer.hidesBelow === true),
+        () => undefined,
+      );
+      return {
+        chainId,
+        directories: [draft.directory, ...(below?.directories ?? [])],
+        layer: result,
+        visibleCount: () => (hidesBelow ? 1 : 1 + (below?.visibleCount() ?? 0)),
+      };
     });
-    // Every waiter may have left.
-    layer.catch(() => undefined);
-    return { layer, abort, listeners, waiters: 0 };
+    return { subject, result };
   }
 
   async #run(
-    wanted: Pick<UnpackJob, 'digest' | 'sizeBytes' | 'diffId'>,
-    parent: ChainId | undefined,
-    bytes: LayerBytes,
-    onProgress: ((readBytes: number) => void) | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<{ readonly layer: TargetLayer; readonly result: UnpackResult }> {
-    const leave = await this.#gate.enter(signal);
+    chainId: ChainId,
+    request: UnpackRequest,
+    below: LayerRun | undefined,
+    draft: TargetDraft,
+    hooks: { readonly signal: AbortSignal; readonly onProgress: (readBytes: number) => void },
+  ): Promise<TargetLayer> {
+    let leave: (() => void) | undefined;
     try {
-      const draft = await this.#options.target.draftLayer(parent);
-      try {
-        const job = this.#jobOf(wanted, parent, draft);
-        const hooks = { ...(onProgress === undefined ? {} : { onProgress }), ...(signal === undefined ? {} : { signal }) };
-        const { result, synced } = await runUnpack(job, bytes, hooks, this.#options.worker);
-        const layer = await draft.commit(chainIdOf(parent, result.facts.diffId), result.facts);
-        this.#markLater(draft, synced);
-        return { layer, result };
-      } catch (error) {
-        await draft.discard();
-        throw error;
-      }
+      const bytes = await request.bytes();
+      leave = await this.#gate.enter(hooks.signal);
+      const job = this.#jobOf(request, draft, below);
+      const { result, synced } = await runUnpack(
+        job,
+        bytes,
+        {
+          ...hooks,
+          below: async () => {
+            leave?.();
+            return await factsBelow(below);
+          },
+        },
+        this.#options.worker,
+      );
+      const layer = await draft.commit(chainId, below?.chainId, result.facts);
+      this.#markLater(draft, synced);
+      return layer;
+    } catch (error) {
+      await draft.discard();
+      throw error;
     } finally {
-      leave();
+      leave?.();
     }
   }
 
-  #jobOf(wanted: Pick<UnpackJob, 'digest' | 'sizeBytes' | 'diffId'>, parent: ChainId | undefined, draft: TargetDraft): UnpackJob {
-    const { target, chiselPath, overlayXattrs, skipDevices, decompressLimits, tarLimits } = this.#options;
-    const parentRoot: RootAttributes | undefined = parent === undefined ? undefined : target.findLayer(parent)?.root;
+  #jobOf(
+    wanted: { readonly digest?: Digest; readonly sizeBytes?: number; readonly diffId?: Digest },
+    draft: TargetDraft,
+    below: LayerRun | undefined,
+  ): UnpackJob {
+    const { chiselPath, overlayXattrs, skipDevices, decompressLimits, tarLimits } = this.#options;
     return {
-      ...wanted,
+      ...(wanted.digest === undefined ? {} : { digest: wanted.digest }),
+      ...(wanted.sizeBytes === undefined ? {} : { sizeBytes: wanted.sizeBytes }),
+      ...(wanted.diffId === undefined ? {} : { diffId: wanted.diffId }),
       chiselPath,
       directory: draft.directory,
-      lower: draft.lower,
-      tree: { hasParent: parent !== undefined, ...(parentRoot === undefined ? {} : { parentRoot }), overlayXattrs, skipDevices },
+      lower: below?.directories ?? [],
+      tree: { hasParent: below !== undefined, overlayXattrs, skipDevices },
       ...(decompressLimits === undefined ? {} : { decompressLimits }),
       ...(tarLimits === undefined ? {} : { tarLimits }),
     };
@@ -177,32 +266,13 @@ export class LayerUnpacker {
   }
 }
 
-function chainIdOf(parent: ChainId | undefined, diffId: Digest): ChainId {
-  const stack = parent === undefined ? [diffId] : [parent as string as Digest, diffId];
-  const chainId = chainIds(stack).at(-1);
-  if (chainId === undefined) throw new EngineError('internal', 'Cannot name a layer without a diff id');
-  return chainId;
+async function factsBelow(below: LayerRun | undefined): Promise<BelowFacts> {
+  if (below === undefined)
+    throw new EngineError('internal', 'Cannot tell about layers below a base layer');
+  const { root } = await below.layer;
+  return { root, visibleCount: below.visibleCount() };
 }
 
-/** Wait with the others; the last one to give up cancels the run. */
-async function join(flight: Flight, { onProgress, signal }: UnpackRequest, forget: () => void): Promise<TargetLayer> {
-  flight.waiters++;
-  if (onProgress !== undefined) flight.listeners.add(onProgress);
-  const { promise: cancelled, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => {
-    reject(new EngineError('cancelled', 'Cannot unpack layer: it was cancelled'));
-  };
-  signal?.addEventListener('abort', onAbort, { once: true });
-  if (signal?.aborted === true) onAbort();
-  try {
-    return await Promise.race([flight.layer, cancelled]);
-  } finally {
-    signal?.removeEventListener('abort', onAbort);
-    if (onProgress !== undefined) flight.listeners.delete(onProgress);
-    flight.waiters--;
-    if (flight.waiters === 0) {
-      forget();
-      flight.abort.abort();
-    }
-  }
+function assertNever(): never {
+  throw new EngineError('internal', 'Cannot name a layer without a diff id');
 }

@@ -33,7 +33,8 @@ export class ZstdFrames {
     let from = 0;
     let at = 0;
     const emit = (end: number): void => {
-      if (!this.#isSkipping && this.#part !== 'magic' && end > from) pieces.push(chunk.subarray(from, end));
+      if (!this.#isSkipping && this.#part !== 'magic' && end > from)
+        pieces.push(chunk.subarray(from, end));
       from = end;
     };
     while (at < chunk.length) {

@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -18,7 +28,10 @@ function openStore(root: HostPath, bootId = 'boot-1'): DiskSnapshotStore {
 
 function measure(directory: HostPath): Promise<SnapshotUsage> {
   const names = readdirSync(directory);
-  return Promise.resolve({ sizeBytes: names.reduce((sum, name) => sum + statSync(join(directory, name)).size, 0), entries: names.length });
+  return Promise.resolve({
+    sizeBytes: names.reduce((sum, name) => sum + statSync(join(directory, name)).size, 0),
+    entries: names.length,
+  });
 }
 
 snapshotStoreSuite('DiskSnapshotStore', () => {
@@ -51,12 +64,15 @@ async function withRoot(body: (root: HostPath) => Promise<void>): Promise<void> 
 test('opening sweeps drafts and what was being deleted, whatever a crash left in them', async () => {
   await withRoot(async (root) => {
     const store = openStore(root);
-    const draft = await store.draftLayer(chain(1), undefined);
+    const draft = await store.draftLayer(undefined);
     writeFileSync(join(draft.directory, 'half'), 'x');
     mkdirSync(join(root, 'trash', '77', 'deep'), { recursive: true });
     const again = openStore(root);
     await again.close();
-    assert.deepEqual([readdirSync(join(root, 'drafts')), readdirSync(join(root, 'trash'))], [[], []]);
+    assert.deepEqual(
+      [readdirSync(join(root, 'layers')), readdirSync(join(root, 'trash'))],
+      [[], []],
+    );
   });
 });
 
@@ -68,7 +84,10 @@ test('a layer whose record is damaged, or whose parent is gone, is not shown', a
     const other = await commitLayer(store, 3);
     writeFileSync(join(first.directory, '..', 'layer.json'), '{"version":1');
     const again = openStore(root);
-    assert.deepEqual(again.listLayers().map(({ chainId }) => chainId), [other.chainId]);
+    assert.deepEqual(
+      again.listLayers().map(({ chainId }) => chainId),
+      [other.chainId],
+    );
     await again.close();
   });
 });
@@ -102,7 +121,8 @@ test('other users cannot reach layers and snapshots', async () => {
     const store = openStore(root);
     await commitLayer(store, 1);
     store.prepare('c', chain(1));
-    for (const name of ['layers', 'drafts', 'snapshots', 'trash', 'empty', 'snapshots/c+1']) assert.equal(statSync(join(root, name)).mode & 0o077, 0, name);
+    for (const name of ['layers', 'layers/1', 'snapshots', 'trash', 'empty', 'snapshots/c+1'])
+      assert.equal(statSync(join(root, name)).mode & 0o077, 0, name);
     await Promise.resolve();
   });
 });
@@ -118,16 +138,33 @@ test('a layer record survives its text, and nothing damaged passes', () => {
       entries: 2,
       root: { mode: 0o700, uid: 1, gid: 2 },
       hidesBelow: true as const,
-      captured: { 'etc/passwd': { kind: 'text' as const, text: 'x\n' }, 'etc/group': { kind: 'elsewhere' as const } },
+      captured: {
+        'etc/passwd': { kind: 'text' as const, text: 'x\n' },
+        'etc/group': { kind: 'elsewhere' as const },
+      },
     },
   };
   const text = encodeLayerRecord(record);
   assert.deepEqual(decodeLayerRecord(text), record);
   assert.equal(decodeLayerRecord(undefined), undefined);
-  for (let end = 0; end < text.length - 2; end++) assert.equal(decodeLayerRecord(text.slice(0, end)), undefined);
+  for (let end = 0; end < text.length - 2; end++)
+    assert.equal(decodeLayerRecord(text.slice(0, end)), undefined);
   const value = JSON.parse(text) as Record<string, unknown>;
-  for (const change of [{ version: 2 }, { chainId: 'x' }, { parent: '../x' }, { bootId: 1 }, { facts: null }, { facts: { ...record.facts, sizeBytes: -1 } }, { facts: { ...record.facts, root: { mode: 0o10000, uid: 0, gid: 0 } } }, { facts: { ...record.facts, captured: {} } }]) {
-    assert.equal(decodeLayerRecord(JSON.stringify({ ...value, ...change })), undefined, JSON.stringify(change));
+  for (const change of [
+    { version: 2 },
+    { chainId: 'x' },
+    { parent: '../x' },
+    { bootId: 1 },
+    { facts: null },
+    { facts: { ...record.facts, sizeBytes: -1 } },
+    { facts: { ...record.facts, root: { mode: 0o10000, uid: 0, gid: 0 } } },
+    { facts: { ...record.facts, captured: {} } },
+  ]) {
+    assert.equal(
+      decodeLayerRecord(JSON.stringify({ ...value, ...change })),
+      undefined,
+      JSON.stringify(change),
+    );
   }
 });
 
@@ -136,7 +173,14 @@ test('the files of a store are those its header describes', async () => {
     const store = openStore(root);
     const layer = await commitLayer(store, 1);
     assert.equal(layer.directory, join(root, 'layers', '1', 'fs'));
-    assert.deepEqual(readdirSync(join(root, 'layers', '1')).toSorted(), ['fs', 'layer.json', 'synced']);
-    assert.equal(decodeLayerRecord(readFileSync(join(root, 'layers', '1', 'layer.json'), 'utf8'))?.chainId, chain(1));
+    assert.deepEqual(readdirSync(join(root, 'layers', '1')).toSorted(), [
+      'fs',
+      'layer.json',
+      'synced',
+    ]);
+    assert.equal(
+      decodeLayerRecord(readFileSync(join(root, 'layers', '1', 'layer.json'), 'utf8'))?.chainId,
+      chain(1),
+    );
   });
 });

@@ -2,23 +2,23 @@
  * The snapshot store on a disk.
  *
  *     layers/<n>/fs            a layer's files, in overlayfs' form
- *     layers/<n>/layer.json    its facts; written before the directory gets its name
+ *     layers/<n>/layer.json    its facts; without it the directory is a draft
  *     layers/<n>/synced        its files reached the disk
- *     drafts/<n>/fs            a layer being unpacked
  *     snapshots/<key>+<n>/     `upper` and `work` over layer n; `+0`: over nothing
  *     empty/                   the lower directory of an image without layers
  *     trash/<n>                being deleted
  *
  * **Invariants**
- * - Names are the truth: a layer, snapshot or draft appears and vanishes by one
- *   rename or mkdir, so a crash at any step leaves one state or the other.
+ * - Names are the truth: a layer appears when its record gets its name, a
+ *   snapshot by mkdir, both vanish by one rename; a crash at any step leaves one
+ *   state or the other.
  * - Layer directories have short numbers, so that many of them fit in the
  *   options of one mount.
  * - A layer that was not synced before the machine went down is not trusted
  *   afterwards: its blob is there to unpack it again.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ChainId, HostPath } from '../base/brand.ts';
 import { EngineError } from '../base/error.ts';
@@ -27,7 +27,14 @@ import { DEFAULT_ROOT, type RootAttributes } from '../spec/layer.ts';
 import { LayerTable } from './layer-table.ts';
 import { decodeLayerRecord, encodeLayerRecord, type LayerRecord } from './layer-record.ts';
 import { makeWritable } from './writable.ts';
-import type { Layer, LayerDraft, LayerView, Snapshot, SnapshotStore, SnapshotUsage } from './store.ts';
+import type {
+  Layer,
+  LayerDraft,
+  LayerView,
+  Snapshot,
+  SnapshotStore,
+  SnapshotUsage,
+} from './store.ts';
 
 /** How to open the store. */
 export interface DiskSnapshotOptions {
@@ -35,7 +42,10 @@ export interface DiskSnapshotOptions {
   /** Identity of this boot (`/proc/sys/kernel/random/boot_id`): tells whether unsynced layers survived. */
   readonly bootId: string;
   /** Counts bytes and entries below a directory; the kernel side of `usage`. */
-  readonly measure: (directory: HostPath, signal: AbortSignal | undefined) => Promise<SnapshotUsage>;
+  readonly measure: (
+    directory: HostPath,
+    signal: AbortSignal | undefined,
+  ) => Promise<SnapshotUsage>;
 }
 
 const KEY = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
@@ -51,7 +61,10 @@ export class DiskSnapshotStore implements SnapshotStore {
   /** Numbers of layers that must be unpacked again: snapshots know them by these. */
   readonly #lostNumbers = new Map<ChainId, number>();
   readonly #deletions = new Set<Promise<void>>();
+  /** Number of the next layer. */
   #nextNumber = 1;
+  /** Name of the next thing in the trash. */
+  #nextName = 1;
 
   private constructor(options: DiskSnapshotOptions) {
     this.#options = options;
@@ -61,10 +74,11 @@ export class DiskSnapshotStore implements SnapshotStore {
   static open(options: DiskSnapshotOptions): DiskSnapshotStore {
     const store = new DiskSnapshotStore(options);
     try {
-      for (const name of ['layers', 'drafts', 'snapshots', 'trash', 'empty']) mkdirSync(store.#path(name), { recursive: true, mode: 0o700 });
-      for (const name of ['trash', 'drafts', 'layers']) for (const entry of readdirSync(store.#path(name))) store.#countPast(entry);
+      for (const name of ['layers', 'snapshots', 'trash', 'empty'])
+        mkdirSync(store.#path(name), { recursive: true, mode: 0o700 });
+      store.#nextName = 1 + highest(readdirSync(store.#path('trash')));
+      store.#nextNumber = 1 + highest(readdirSync(store.#path('layers')));
       store.#readSnapshots();
-      for (const name of readdirSync(store.#path('drafts'))) store.#toTrash(store.#path('drafts', name));
       store.#readLayers();
       for (const name of readdirSync(store.#path('trash'))) store.#delete(name);
     } catch (error) {
@@ -83,74 +97,86 @@ export class DiskSnapshotStore implements SnapshotStore {
     return this.#layers.list();
   }
 
+  directoriesOf(chainId: ChainId): readonly HostPath[] {
+    return this.#layers.directoriesOf(chainId);
+  }
+
   chainOf(chainId: ChainId): readonly Layer[] {
     return this.#layers.chainOf(chainId);
   }
 
   // oxlint-disable-next-line require-await -- the contract is asynchronous; mkdir is faster without a thread
-  async draftLayer(chainId: ChainId, parent: ChainId | undefined): Promise<LayerDraft> {
-    const lower = parent === undefined ? [] : this.#layers.directoriesOf(parent);
-    const releaseParent = parent === undefined ? undefined : this.#layers.hold(parent);
-    const number = this.#takeNumber(chainId);
-    const base = this.#path('drafts', String(number));
-    try {
-      mkdirSync(join(base, 'fs'), { recursive: true, mode: 0o700 });
-    } catch (error) {
-      releaseParent?.();
-      throw diskError('Cannot begin a layer', error);
-    }
+  async draftLayer(chainId: ChainId | undefined): Promise<LayerDraft> {
+    const number = this.#makeDraft(chainId);
+    const base = this.#path('layers', String(number));
     let isOpen = true;
+    let committed: ChainId | undefined;
     return {
       directory: join(base, 'fs') as HostPath,
-      lower,
-      commit: async (facts) => {
-        if (!isOpen) throw new EngineError('wrong-state', `Cannot commit layer ${chainId}: its draft is closed`);
+      commit: async (id, parent, facts) => {
+        if (!isOpen)
+          throw new EngineError('wrong-state', `Cannot commit layer ${id}: its draft is closed`);
         isOpen = false;
-        try {
-          return await this.#commit(number, { chainId, parent, facts, bootId: this.#options.bootId });
-        } finally {
-          // Only now: the parent must not go before its child counts.
-          releaseParent?.();
-        }
+        const layer = await this.#commit(number, {
+          chainId: id,
+          parent,
+          facts,
+          bootId: this.#options.bootId,
+        });
+        if (this.#layers.numberOf(id) === number) committed = id;
+        return layer;
       },
       discard: async () => {
         if (!isOpen) return;
         isOpen = false;
-        releaseParent?.();
         await this.#removeNow(base);
       },
       markSynced: async () => {
-        await this.#markSynced(chainId, number);
+        if (committed !== undefined) await this.#markSynced(committed, number);
       },
     };
   }
 
-  /** A layer that is unpacked again gets its old number, unless another draft has it. */
-  #takeNumber(chainId: ChainId): number {
-    const lost = this.#lostNumbers.get(chainId);
-    this.#lostNumbers.delete(chainId);
-    return lost ?? this.#nextNumber++;
+  /** A layer that is unpacked again gets its old number: snapshots know it by that. */
+  #makeDraft(chainId: ChainId | undefined): number {
+    const lost = chainId === undefined ? undefined : this.#lostNumbers.get(chainId);
+    for (let number = lost ?? this.#nextNumber++; ; number = this.#nextNumber++) {
+      try {
+        mkdirSync(this.#path('layers', String(number)), { mode: 0o700 });
+        mkdirSync(this.#path('layers', String(number), 'fs'), { mode: 0o700 });
+        return number;
+      } catch (error) {
+        // Another draft of the lost layer has the number.
+        if (errnoOf(error) !== 'EEXIST') throw diskError('Cannot begin a layer', error);
+      }
+    }
   }
 
   async #commit(number: number, record: LayerRecord): Promise<Layer> {
-    const { chainId } = record;
-    const base = this.#path('drafts', String(number));
+    const { chainId, parent } = record;
+    const base = this.#path('layers', String(number));
+    // The parent must not go before its child counts.
+    let release: (() => void) | undefined;
     try {
-      await writeFile(join(base, 'layer.json'), encodeLayerRecord(record), { mode: 0o600 });
+      release = parent === undefined ? undefined : this.#layers.hold(parent);
+      await writeDurably(join(base, 'layer.json.new'), encodeLayerRecord(record));
       const existing = this.#layers.find(chainId);
       if (existing !== undefined) {
         this.#delete(this.#toTrash(base));
         return existing;
       }
       // No await between the look and the registration: the first draft wins.
-      renameSync(base, this.#path('layers', String(number)));
+      renameSync(join(base, 'layer.json.new'), join(base, 'layer.json'));
+      this.#lostNumbers.delete(chainId);
+      const layer = this.#layerOf(number, record);
+      this.#layers.add(number, layer);
+      return layer;
     } catch (error) {
       await this.#removeNow(base);
       throw diskError(`Cannot commit layer ${chainId}`, error);
+    } finally {
+      release?.();
     }
-    const layer = this.#layerOf(number, record);
-    this.#layers.add(number, layer);
-    return layer;
   }
 
   #layerOf(number: number, { chainId, parent, facts }: LayerRecord): Layer {
@@ -170,9 +196,11 @@ export class DiskSnapshotStore implements SnapshotStore {
 
   async removeLayer(chainId: ChainId): Promise<void> {
     const number = this.#layers.numberOf(chainId);
-    if (number === undefined) throw new EngineError('not-found', `Cannot remove layer ${chainId}: it is not unpacked`);
+    if (number === undefined)
+      throw new EngineError('not-found', `Cannot remove layer ${chainId}: it is not unpacked`);
     const user = this.#userOf(chainId, number);
-    if (user !== undefined) throw new EngineError('in-use', `Cannot remove layer ${chainId}: ${user} needs it`);
+    if (user !== undefined)
+      throw new EngineError('in-use', `Cannot remove layer ${chainId}: ${user} needs it`);
     try {
       const name = this.#toTrash(this.#path('layers', String(number)));
       this.#layers.remove(chainId);
@@ -193,10 +221,19 @@ export class DiskSnapshotStore implements SnapshotStore {
   // ── snapshots ────────────────────────────────────────────────────────────
 
   prepare(key: string, parent: ChainId | undefined): Snapshot {
-    if (!KEY.test(key)) throw new EngineError('invalid', `Cannot prepare snapshot ${JSON.stringify(key.slice(0, 100))}: the name is not usable`);
-    if (this.#snapshots.has(key)) throw new EngineError('conflict', `Cannot prepare snapshot ${key}: it exists`);
+    if (!KEY.test(key))
+      throw new EngineError(
+        'invalid',
+        `Cannot prepare snapshot ${JSON.stringify(key.slice(0, 100))}: the name is not usable`,
+      );
+    if (this.#snapshots.has(key))
+      throw new EngineError('conflict', `Cannot prepare snapshot ${key}: it exists`);
     const number = parent === undefined ? 0 : this.#layers.numberOf(parent);
-    if (number === undefined) throw new EngineError('not-found', `Cannot prepare snapshot ${key}: layer ${parent ?? ''} is not unpacked`);
+    if (number === undefined)
+      throw new EngineError(
+        'not-found',
+        `Cannot prepare snapshot ${key}: layer ${parent ?? ''} is not unpacked`,
+      );
     const directory = this.#path('snapshots', `${key}+${number}`);
     try {
       makeWritable(directory, this.#rootOf(parent));
@@ -225,7 +262,11 @@ export class DiskSnapshotStore implements SnapshotStore {
     const directory = this.#path('snapshots', `${key}+${number}`);
     const parent = this.#layers.chainIdOf(number);
     if (number !== 0 && parent === undefined) {
-      throw new EngineError('corrupt', `Cannot use snapshot ${key}: a layer of its image is missing`, { hint: 'Pull or load the image again to repair it' });
+      throw new EngineError(
+        'corrupt',
+        `Cannot use snapshot ${key}: a layer of its image is missing`,
+        { hint: 'Pull or load the image again to repair it' },
+      );
     }
     return {
       key,
@@ -237,7 +278,9 @@ export class DiskSnapshotStore implements SnapshotStore {
   }
 
   #lowerOf(parent: ChainId | undefined): readonly HostPath[] {
-    return parent === undefined ? [this.#path('empty') as HostPath] : this.#layers.directoriesOf(parent);
+    return parent === undefined
+      ? [this.#path('empty') as HostPath]
+      : this.#layers.directoriesOf(parent);
   }
 
   view(parent: ChainId | undefined): LayerView {
@@ -259,10 +302,17 @@ export class DiskSnapshotStore implements SnapshotStore {
     await Promise.resolve();
   }
 
-  async usage(key: string, options: { readonly signal?: AbortSignal } = {}): Promise<SnapshotUsage> {
+  async usage(
+    key: string,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<SnapshotUsage> {
     const number = this.#snapshots.get(key);
-    if (number === undefined) throw new EngineError('not-found', `Cannot measure snapshot ${key}: it does not exist`);
-    return await this.#options.measure(this.#path('snapshots', `${key}+${number}`, 'upper') as HostPath, options.signal);
+    if (number === undefined)
+      throw new EngineError('not-found', `Cannot measure snapshot ${key}: it does not exist`);
+    return await this.#options.measure(
+      this.#path('snapshots', `${key}+${number}`, 'upper') as HostPath,
+      options.signal,
+    );
   }
 
   async close(): Promise<void> {
@@ -273,11 +323,6 @@ export class DiskSnapshotStore implements SnapshotStore {
 
   #path(...parts: readonly string[]): string {
     return join(this.#options.root, ...parts);
-  }
-
-  #countPast(name: string): void {
-    const number = Number(/^[0-9]+/.exec(name)?.[0] ?? 0);
-    if (number >= this.#nextNumber) this.#nextNumber = number + 1;
   }
 
   #readLayers(): void {
@@ -309,20 +354,24 @@ export class DiskSnapshotStore implements SnapshotStore {
       const match = SNAPSHOT_DIRECTORY.exec(name);
       if (match === null) continue;
       const [, key = '', digits = ''] = match;
-      this.#countPast(digits);
+      this.#nextNumber = Math.max(this.#nextNumber, Number(digits) + 1);
       this.#snapshots.set(key, Number(digits));
     }
   }
 
   /** Move something out of sight; the name it has in the trash. */
   #toTrash(path: string): string {
-    const name = String(this.#nextNumber++);
+    const name = String(this.#nextName++);
     renameSync(path, this.#path('trash', name));
     return name;
   }
 
   #delete(name: string): void {
-    const work = rm(this.#path('trash', name), { recursive: true, force: true, maxRetries: 3 }).catch(() => {
+    const work = rm(this.#path('trash', name), {
+      recursive: true,
+      force: true,
+      maxRetries: 3,
+    }).catch(() => {
       // What cannot be deleted now is tried again when the store is opened next.
     });
     this.#deletions.add(work);
@@ -330,7 +379,7 @@ export class DiskSnapshotStore implements SnapshotStore {
   }
 
   async #removeNow(path: string): Promise<void> {
-    const name = String(this.#nextNumber++);
+    const name = String(this.#nextName++);
     try {
       await rename(path, this.#path('trash', name));
     } catch (error) {
@@ -339,6 +388,21 @@ export class DiskSnapshotStore implements SnapshotStore {
     }
     this.#delete(name);
   }
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  const file = await open(path, 'w', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** The highest of the names that begin with a number; 0 when there is none. */
+function highest(names: readonly string[]): number {
+  return names.reduce((max, name) => Math.max(max, Number(/^[0-9]{1,15}/.exec(name)?.[0] ?? 0)), 0);
 }
 
 function readText(path: string): string | undefined {

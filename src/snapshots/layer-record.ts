@@ -29,9 +29,20 @@ export function decodeLayerRecord(text: string | undefined): LayerRecord | undef
   const chainId = asDigest(value?.['chainId']);
   const parent = value?.['parent'];
   const bootId = value?.['bootId'];
-  if (value?.['version'] !== VERSION || facts === undefined || chainId === undefined || typeof bootId !== 'string') return undefined;
+  if (
+    value?.['version'] !== VERSION ||
+    facts === undefined ||
+    chainId === undefined ||
+    typeof bootId !== 'string'
+  )
+    return undefined;
   if (parent !== undefined && asDigest(parent) === undefined) return undefined;
-  return { chainId: chainId as string as ChainId, parent: parent as ChainId | undefined, facts, bootId };
+  return {
+    chainId: chainId as string as ChainId,
+    parent: parent as ChainId | undefined,
+    facts,
+    bootId,
+  };
 }
 
 function decodeFacts(value: Readonly<Record<string, unknown>> | undefined): LayerFacts | undefined {
@@ -42,7 +53,8 @@ function decodeFacts(value: Readonly<Record<string, unknown>> | undefined): Laye
   const group = decodeCaptured(asObject(captured?.['etc/group']));
   const sizeBytes = asCount(value?.['sizeBytes']);
   const entries = asCount(value?.['entries']);
-  if (diffId === undefined || root === undefined || passwd === undefined || group === undefined) return undefined;
+  if (diffId === undefined || root === undefined || passwd === undefined || group === undefined)
+    return undefined;
   if (sizeBytes === undefined || entries === undefined) return undefined;
   return {
     diffId,
@@ -54,14 +66,20 @@ function decodeFacts(value: Readonly<Record<string, unknown>> | undefined): Laye
   };
 }
 
-function decodeRoot(value: Readonly<Record<string, unknown>> | undefined): RootAttributes | undefined {
+function decodeRoot(
+  value: Readonly<Record<string, unknown>> | undefined,
+): RootAttributes | undefined {
   const mode = asCount(value?.['mode']);
   const uid = asCount(value?.['uid']);
   const gid = asCount(value?.['gid']);
-  return mode === undefined || mode > 0o7777 || uid === undefined || gid === undefined ? undefined : { mode, uid, gid };
+  return mode === undefined || mode > 0o7777 || uid === undefined || gid === undefined
+    ? undefined
+    : { mode, uid, gid };
 }
 
-function decodeCaptured(value: Readonly<Record<string, unknown>> | undefined): CapturedFile | undefined {
+function decodeCaptured(
+  value: Readonly<Record<string, unknown>> | undefined,
+): CapturedFile | undefined {
   const kind = value?.['kind'];
   const text = value?.['text'];
   if (kind === 'text') return typeof text === 'string' ? { kind, text } : undefined;
@@ -78,7 +96,9 @@ function parseJson(text: string | undefined): unknown {
 }
 
 function asObject(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Readonly<Record<string, unknown>>) : undefined;
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Readonly<Record<string, unknown>>)
+    : undefined;
 }
 
 function asDigest(value: unknown): Digest | undefined {

@@ -47,13 +47,17 @@ export class LayerTable {
   }
 
   /** Add what a disk has, parents first; what remains has no parent here, or is a double, and is returned. */
-  addAll(found: readonly { readonly number: number; readonly layer: Layer }[]): readonly { readonly number: number; readonly layer: Layer }[] {
+  addAll(
+    found: readonly { readonly number: number; readonly layer: Layer }[],
+  ): readonly { readonly number: number; readonly layer: Layer }[] {
     let waiting = [...found].sort((a, b) => a.number - b.number);
     for (let hasProgress = true; hasProgress; ) {
       const later: typeof waiting = [];
       for (const item of waiting) {
         const { layer, number } = item;
-        const isReady = !this.#entries.has(layer.chainId) && (layer.parent === undefined || this.#entries.has(layer.parent));
+        const isReady =
+          !this.#entries.has(layer.chainId) &&
+          (layer.parent === undefined || this.#entries.has(layer.parent));
         if (isReady) this.add(number, layer);
         else later.push(item);
       }
@@ -69,7 +73,8 @@ export class LayerTable {
     if (entry === undefined) return;
     this.#entries.delete(chainId);
     this.#byNumber.delete(entry.number);
-    const parent = entry.layer.parent === undefined ? undefined : this.#entries.get(entry.layer.parent);
+    const parent =
+      entry.layer.parent === undefined ? undefined : this.#entries.get(entry.layer.parent);
     if (parent !== undefined) parent.children--;
   }
 
@@ -115,7 +120,8 @@ export class LayerTable {
 
   #require(chainId: ChainId): Entry {
     const entry = this.#entries.get(chainId);
-    if (entry === undefined) throw new EngineError('not-found', `Cannot use layer ${chainId}: it is not unpacked`);
+    if (entry === undefined)
+      throw new EngineError('not-found', `Cannot use layer ${chainId}: it is not unpacked`);
     return entry;
   }
 }

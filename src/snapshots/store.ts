@@ -3,8 +3,8 @@
  * directories, handed out as data. It mounts nothing.
  *
  * Words: a *layer* is one unpacked layer, named by its chain id, immutable once
- * committed. A *draft* is a layer that is being unpacked; it becomes a layer by
- * one rename, or vanishes. A *snapshot* is the writable directory pair of one
+ * committed. A *draft* is a layer that is being unpacked; it becomes a layer when
+ * its record is written, or vanishes. A *snapshot* is the writable directory pair of one
  * container over a layer. Layers never become snapshots nor the reverse.
  *
  * **Invariants**
@@ -27,15 +27,16 @@ export interface Layer extends LayerFacts {
 
 /** A layer being unpacked. */
 export interface LayerDraft {
-  /** Fresh and empty; fill it, then commit. */
+  /** Fresh and empty; it keeps this name when it becomes a layer. */
   readonly directory: HostPath;
-  /** Directories of the layers below, top first. */
-  readonly lower: readonly HostPath[];
-  /** Publish it. Idempotent towards others: when another draft of the same chain id was first, that layer is returned and this draft is dropped. */
-  commit(facts: LayerFacts): Promise<Layer>;
-  /** Drop it with all its files. Idempotent, also after `commit`. */
+  /**
+   * Publish it. When another draft of the same layer was first, that layer is
+   * returned and this draft is dropped. Errors: `not-found` for `parent`.
+   */
+  commit(chainId: ChainId, parent: ChainId | undefined, facts: LayerFacts): Promise<Layer>;
+  /** Drop it with all its files. Idempotent; nothing after `commit`. */
   discard(): Promise<void>;
-  /** The layer's files are on the disk (see `Layer` durability in `disk.ts`); without this a layer is not trusted after the machine restarted. */
+  /** Precondition: committed, and the layer's files are on the disk. Without this a layer is not trusted after the machine went down. */
   markSynced(): Promise<void>;
 }
 
@@ -55,10 +56,12 @@ export interface SnapshotStore {
   /** `undefined` when it is not unpacked (or is no longer trusted). */
   findLayer(chainId: ChainId): Layer | undefined;
   listLayers(): readonly Layer[];
-  /** Errors: `not-found` when `parent` is not a layer. */
-  draftLayer(chainId: ChainId, parent: ChainId | undefined): Promise<LayerDraft>;
+  /** Begin a layer; `chainId` where it is known already. */
+  draftLayer(chainId: ChainId | undefined): Promise<LayerDraft>;
   /** Errors: `in-use` naming what needs it; `not-found`. */
   removeLayer(chainId: ChainId): Promise<void>;
+  /** Directories to mount for a layer, top first; those that a layer hides are left out. Errors: `not-found`. */
+  directoriesOf(chainId: ChainId): readonly HostPath[];
   /** Layers, top first, that make `chainId`. Errors: `not-found`. */
   chainOf(chainId: ChainId): readonly Layer[];
 

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isEngineError } from '../base/error.ts';
-import { chainIds, createDigester, digestBytes, digestOf, isDigest, parseDigest, shortDigest, splitDigest } from './digest.ts';
+import {
+  chainIds,
+  createDigester,
+  digestBytes,
+  digestOf,
+  isDigest,
+  parseDigest,
+  shortDigest,
+  splitDigest,
+} from './digest.ts';
 
 const EMPTY = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
@@ -12,7 +21,10 @@ test('digestBytes() gives the sha256 of bytes and of UTF-8 text', () => {
 
 test('a running hash gives the same digest as all bytes at once', () => {
   assert.equal(digestOf(createDigester().update('he').update('llo')), digestBytes('hello'));
-  assert.equal(digestOf(createDigester('sha512').update(''), 'sha512').length, 'sha512:'.length + 128);
+  assert.equal(
+    digestOf(createDigester('sha512').update(''), 'sha512').length,
+    'sha512:'.length + 128,
+  );
 });
 
 for (const text of [EMPTY, `sha512:${'a'.repeat(128)}`]) {
@@ -42,7 +54,10 @@ const BAD: readonly string[] = [
 for (const text of BAD) {
   test(`parseDigest() refuses ${JSON.stringify(text.slice(0, 40))}`, () => {
     assert.equal(isDigest(text), false);
-    assert.throws(() => parseDigest(text), (error) => isEngineError(error) && error.kind === 'invalid');
+    assert.throws(
+      () => parseDigest(text),
+      (error) => isEngineError(error) && error.kind === 'invalid',
+    );
   });
 }
 

@@ -27,7 +27,10 @@ export function isDigest(text: string): text is Digest {
 /** Text → digest. Errors: `invalid` when it is malformed or its algorithm is not supported. */
 export function parseDigest(text: string): Digest {
   if (isDigest(text)) return text;
-  throw new EngineError('invalid', `Cannot use digest ${quote(text)}: it is not sha256:<64 hex digits> or sha512:<128 hex digits>`);
+  throw new EngineError(
+    'invalid',
+    `Cannot use digest ${quote(text)}: it is not sha256:<64 hex digits> or sha512:<128 hex digits>`,
+  );
 }
 
 /** Text → chain id; same grammar as a digest. Errors: `invalid`. */
@@ -36,7 +39,10 @@ export function parseChainId(text: string): ChainId {
 }
 
 /** Algorithm and encoding of a digest; both are safe as path components. */
-export function splitDigest(digest: Digest): { readonly algorithm: DigestAlgorithm; readonly hex: string } {
+export function splitDigest(digest: Digest): {
+  readonly algorithm: DigestAlgorithm;
+  readonly hex: string;
+} {
   const colon = digest.indexOf(':');
   return { algorithm: digest.slice(0, colon) as DigestAlgorithm, hex: digest.slice(colon + 1) };
 }
@@ -69,7 +75,9 @@ export function chainIds(diffIds: readonly Digest[]): readonly ChainId[] {
   const chain: ChainId[] = [];
   for (const diffId of diffIds) {
     const parent = chain.at(-1);
-    chain.push((parent === undefined ? diffId : digestBytes(`${parent} ${diffId}`)) as string as ChainId);
+    chain.push(
+      (parent === undefined ? diffId : digestBytes(`${parent} ${diffId}`)) as string as ChainId,
+    );
   }
   return chain;
 }

@@ -53,8 +53,12 @@ export interface LayerFacts {
 export const DEFAULT_ROOT: RootAttributes = { mode: 0o755, uid: 0, gid: 0 };
 
 /** The captured files of a whole image: the topmost layer that says something wins. */
-export function mergeCaptured(layers: readonly LayerFacts[]): Readonly<Record<CapturedPath, CapturedFile>> {
+export function mergeCaptured(
+  layers: readonly LayerFacts[],
+): Readonly<Record<CapturedPath, CapturedFile>> {
   const lastOf = (path: CapturedPath): CapturedFile =>
-    layers.findLast((layer) => layer.captured[path].kind !== 'unchanged')?.captured[path] ?? { kind: 'absent' };
+    layers.findLast((layer) => layer.captured[path].kind !== 'unchanged')?.captured[path] ?? {
+      kind: 'absent',
+    };
   return { 'etc/passwd': lastOf('etc/passwd'), 'etc/group': lastOf('etc/group') };
 }

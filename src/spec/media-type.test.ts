@@ -28,7 +28,8 @@ for (const [type, kind] of KINDS) {
 }
 
 test('layerMediaType() gives types that are layers', () => {
-  for (const compression of ['none', 'gzip', 'zstd'] as const) assert.equal(documentKindOf(layerMediaType(compression)), 'layer');
+  for (const compression of ['none', 'gzip', 'zstd'] as const)
+    assert.equal(documentKindOf(layerMediaType(compression)), 'layer');
 });
 
 test('compressionOf() looks at the magic only', () => {

@@ -29,7 +29,8 @@ export type DocumentKind = 'index' | 'manifest' | 'config' | 'layer';
 /** How the bytes of a layer are packed. */
 export type LayerCompression = 'none' | 'gzip' | 'zstd';
 
-const LAYER = /^application\/vnd\.(?:oci\.image\.layer(?:\.nondistributable)?\.v1\.tar|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar)(?:[+.](gzip|zstd))?$/;
+const LAYER =
+  /^application\/vnd\.(?:oci\.image\.layer(?:\.nondistributable)?\.v1\.tar|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar)(?:[+.](gzip|zstd))?$/;
 
 /** Kind of document a media type names; `undefined` when it is none of an image. Parameters after `;` are ignored. */
 export function documentKindOf(mediaType: string): DocumentKind | undefined {
@@ -66,6 +67,13 @@ export function compressionOf(head: Uint8Array): LayerCompression {
   if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
   if (head[0] === 0x28 && head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd) return 'zstd';
   // A skippable frame (zstd:chunked may start with one): 0x184D2A50..5F.
-  if (head[0] !== undefined && (head[0] & 0xf0) === 0x50 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18) return 'zstd';
+  if (
+    head[0] !== undefined &&
+    (head[0] & 0xf0) === 0x50 &&
+    head[1] === 0x2a &&
+    head[2] === 0x4d &&
+    head[3] === 0x18
+  )
+    return 'zstd';
   return 'none';
 }

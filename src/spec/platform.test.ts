@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isEngineError } from '../base/error.ts';
-import { choosePlatform, formatPlatform, hostPlatform, parsePlatform, type Platform } from './platform.ts';
+import {
+  choosePlatform,
+  formatPlatform,
+  hostPlatform,
+  parsePlatform,
+  type Platform,
+} from './platform.ts';
 
 const HOST: Platform = { os: 'linux', architecture: 'amd64' };
 
@@ -29,9 +35,20 @@ for (const [text, formatted] of PARSED) {
   });
 }
 
-for (const text of ['', '/', 'linux/', 'linux/amd64/v1/x', 'a b', 'linux/../x', `linux/${'a'.repeat(65)}`]) {
+for (const text of [
+  '',
+  '/',
+  'linux/',
+  'linux/amd64/v1/x',
+  'a b',
+  'linux/../x',
+  `linux/${'a'.repeat(65)}`,
+]) {
   test(`parsePlatform() refuses ${JSON.stringify(text.slice(0, 20))}`, () => {
-    assert.throws(() => parsePlatform(text, HOST), (error) => isEngineError(error) && error.kind === 'invalid');
+    assert.throws(
+      () => parsePlatform(text, HOST),
+      (error) => isEngineError(error) && error.kind === 'invalid',
+    );
   });
 }
 
@@ -40,7 +57,11 @@ test('hostPlatform() knows the words of the runtime', () => {
   assert.deepEqual(hostPlatform('arm64'), { os: 'linux', architecture: 'arm64' });
 });
 
-const CHOICES: readonly (readonly [wanted: string, offers: readonly string[], chosen: string | undefined])[] = [
+const CHOICES: readonly (readonly [
+  wanted: string,
+  offers: readonly string[],
+  chosen: string | undefined,
+])[] = [
   ['linux/amd64', ['linux/arm64', 'linux/amd64', 'linux/386'], 'linux/amd64'],
   ['linux/amd64', ['linux/arm64', 'windows/amd64'], undefined],
   ['linux/amd64/v3', ['linux/amd64', 'linux/amd64/v2', 'linux/amd64/v4'], 'linux/amd64/v2'],

@@ -44,18 +44,40 @@ const OPERATING_SYSTEMS: Readonly<Record<string, string>> = { macos: 'darwin' };
 export function parsePlatform(text: string, host: Platform): Platform {
   const parts = text.split('/');
   if (parts.length > 3 || parts.some((part) => !COMPONENT.test(part))) {
-    throw new EngineError('invalid', `Cannot use platform ${JSON.stringify(text.slice(0, 100))}: it is not os/architecture[/variant]`);
+    throw new EngineError(
+      'invalid',
+      `Cannot use platform ${JSON.stringify(text.slice(0, 100))}: it is not os/architecture[/variant]`,
+    );
   }
   const [first = '', second, variant] = parts;
-  if (second !== undefined) return normalizePlatform({ os: first, architecture: second, ...(variant === undefined ? {} : { variant }) });
-  const isArchitecture = first.toLowerCase() in ARCHITECTURES || GO_ARCHITECTURES.has(first.toLowerCase());
+  if (second !== undefined)
+    return normalizePlatform({
+      os: first,
+      architecture: second,
+      ...(variant === undefined ? {} : { variant }),
+    });
+  const isArchitecture =
+    first.toLowerCase() in ARCHITECTURES || GO_ARCHITECTURES.has(first.toLowerCase());
   return isArchitecture
     ? normalizePlatform({ os: host.os, architecture: first })
     : normalizePlatform({ ...host, os: first });
 }
 
 const GO_ARCHITECTURES: ReadonlySet<string> = new Set([
-  '386', 'amd64', 'arm', 'arm64', 'loong64', 'mips', 'mips64', 'mips64le', 'mipsle', 'ppc64', 'ppc64le', 'riscv64', 's390x', 'wasm',
+  '386',
+  'amd64',
+  'arm',
+  'arm64',
+  'loong64',
+  'mips',
+  'mips64',
+  'mips64le',
+  'mipsle',
+  'ppc64',
+  'ppc64le',
+  'riscv64',
+  's390x',
+  'wasm',
 ]);
 
 /** Lower case, Go's names, and no variant that is the architecture's default (amd64 v1, arm64 v8). */
@@ -63,12 +85,16 @@ export function normalizePlatform(platform: Platform): Platform {
   const os = platform.os.toLowerCase();
   const given = platform.architecture.toLowerCase();
   const architecture = ARCHITECTURES[given] ?? given;
-  const variant = normalizeVariant(architecture, platform.variant?.toLowerCase() ?? VARIANTS_OF_ALIAS[given] ?? '');
+  const variant = normalizeVariant(
+    architecture,
+    platform.variant?.toLowerCase() ?? VARIANTS_OF_ALIAS[given] ?? '',
+  );
   return { os: OPERATING_SYSTEMS[os] ?? os, architecture, ...(variant === '' ? {} : { variant }) };
 }
 
 function normalizeVariant(architecture: string, variant: string): string {
-  if (architecture === 'arm64' && (variant === 'v8' || variant === '8' || variant === 'v8.0')) return '';
+  if (architecture === 'arm64' && (variant === 'v8' || variant === '8' || variant === 'v8.0'))
+    return '';
   if (architecture === 'amd64' && variant === 'v1') return '';
   if (architecture === 'arm') {
     if (variant === '') return 'v7';
@@ -114,7 +140,11 @@ function variantLevel(platform: Platform): number {
 }
 
 /** The best of several offers for `wanted`; of equals the first. `undefined` when none runs. */
-export function choosePlatform<T>(offers: readonly T[], platformOf: (offer: T) => Platform | undefined, wanted: Platform): T | undefined {
+export function choosePlatform<T>(
+  offers: readonly T[],
+  platformOf: (offer: T) => Platform | undefined,
+  wanted: Platform,
+): T | undefined {
   let best: { readonly offer: T; readonly rank: number } | undefined;
   for (const offer of offers) {
     const platform = platformOf(offer);

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { isEngineError } from '../base/error.ts';
-import { familiarRepository, formatFamiliar, formatReference, parseReference, tryParseReference, withDefaultTag } from './reference.ts';
+import {
+  familiarRepository,
+  formatFamiliar,
+  formatReference,
+  parseReference,
+  tryParseReference,
+  withDefaultTag,
+} from './reference.ts';
 
 const HEX = 'a'.repeat(64);
 
@@ -23,7 +30,11 @@ const GOOD: readonly (readonly [text: string, full: string, familiar: string])[]
   ['ghcr.io/a/b_c--d.e:Tag.x-1', 'ghcr.io/a/b_c--d.e:Tag.x-1', 'ghcr.io/a/b_c--d.e:Tag.x-1'],
   ['MyHost/app', 'MyHost/app', 'MyHost/app'],
   [`debian@sha256:${HEX}`, `docker.io/library/debian@sha256:${HEX}`, `debian@sha256:${HEX}`],
-  [`debian:12@sha256:${HEX}`, `docker.io/library/debian:12@sha256:${HEX}`, `debian:12@sha256:${HEX}`],
+  [
+    `debian:12@sha256:${HEX}`,
+    `docker.io/library/debian:12@sha256:${HEX}`,
+    `debian:12@sha256:${HEX}`,
+  ],
   ['a__b/c', 'docker.io/a__b/c', 'a__b/c'],
   [`x:${'t'.repeat(128)}`, `docker.io/library/x:${'t'.repeat(128)}`, `x:${'t'.repeat(128)}`],
 ];
@@ -67,7 +78,10 @@ const BAD: readonly (readonly [text: string, message: RegExp])[] = [
 ];
 for (const [text, message] of BAD) {
   test(`parseReference() refuses ${JSON.stringify(text.slice(0, 50))}`, () => {
-    assert.throws(() => parseReference(text), (error) => isEngineError(error) && error.kind === 'invalid' && message.test(error.message));
+    assert.throws(
+      () => parseReference(text),
+      (error) => isEngineError(error) && error.kind === 'invalid' && message.test(error.message),
+    );
     assert.equal(tryParseReference(text), undefined);
   });
 }
@@ -80,21 +94,36 @@ test('withDefaultTag() adds latest only where neither tag nor digest is', () => 
 
 test('a million characters are refused quickly', () => {
   const startMs = performance.now();
-  for (const text of ['a'.repeat(1e6), '-'.repeat(1e6), `a${'__a'.repeat(3e5)}`]) assert.equal(tryParseReference(text), undefined);
+  for (const text of ['a'.repeat(1e6), '-'.repeat(1e6), `a${'__a'.repeat(3e5)}`])
+    assert.equal(tryParseReference(text), undefined);
   assert.ok(performance.now() - startMs < 1000);
 });
 
 test('formatReference() and parseReference() are inverse', () => {
   const component = fc.stringMatching(/^[a-z0-9]{1,8}(?:(?:\.|_|__|-{1,3})[a-z0-9]{1,6}){0,2}$/);
-  const domain = fc.constantFrom('docker.io', 'localhost', 'localhost:5000', 'ghcr.io', 'a.b-c.d:443', '[::1]:5000');
-  const reference = fc.tuple(domain, fc.array(component, { minLength: 2, maxLength: 4 }), fc.option(fc.stringMatching(/^\w[\w.-]{0,20}$/)));
+  const domain = fc.constantFrom(
+    'docker.io',
+    'localhost',
+    'localhost:5000',
+    'ghcr.io',
+    'a.b-c.d:443',
+    '[::1]:5000',
+  );
+  const reference = fc.tuple(
+    domain,
+    fc.array(component, { minLength: 2, maxLength: 4 }),
+    fc.option(fc.stringMatching(/^\w[\w.-]{0,20}$/)),
+  );
   fc.assert(
     fc.property(reference, ([host, path, tag]) => {
       const text = `${host}/${path.join('/')}${tag === null ? '' : `:${tag}`}`;
       const parsed = parseReference(text);
       assert.equal(formatReference(parsed), text);
       assert.deepEqual(parseReference(formatFamiliar(parsed)), parsed);
-      assert.equal(formatReference(parseReference(familiarRepository(parsed))), `${host}/${path.join('/')}`);
+      assert.equal(
+        formatReference(parseReference(familiarRepository(parsed))),
+        `${host}/${path.join('/')}`,
+      );
     }),
   );
 });

@@ -40,7 +40,10 @@ export function parseReference(text: string): Reference {
   // Longer than any valid reference (name + tag + sha512 digest): refuse before looking closer.
   if (text.length > 1024) throw invalidReference('it is too long');
   if (HEX_64.test(text)) {
-    throw new EngineError('invalid', `invalid repository name (${text}), cannot specify 64-byte hexadecimal strings`);
+    throw new EngineError(
+      'invalid',
+      `invalid repository name (${text}), cannot specify 64-byte hexadecimal strings`,
+    );
   }
   const at = text.indexOf('@');
   const digest = at < 0 ? undefined : text.slice(at + 1);
@@ -48,7 +51,12 @@ export function parseReference(text: string): Reference {
   const { name, tag } = splitTag(at < 0 ? text : text.slice(0, at));
   const { domain, path } = splitDomain(name);
   checkName(domain, path, name);
-  return { domain, path, ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) };
+  return {
+    domain,
+    path,
+    ...(tag === undefined ? {} : { tag }),
+    ...(digest === undefined ? {} : { digest }),
+  };
 }
 
 /** As {@link parseReference}, `undefined` instead of an error. */
@@ -77,24 +85,35 @@ function splitDomain(name: string): { readonly domain: string; readonly path: st
   const path = isDomain ? name.slice(slash + 1) : name;
   const registry = domain === 'index.docker.io' ? DEFAULT_DOMAIN : domain;
   const hasOwner = path.includes('/');
-  return { domain: registry, path: registry === DEFAULT_DOMAIN && !hasOwner ? `library/${path}` : path };
+  return {
+    domain: registry,
+    path: registry === DEFAULT_DOMAIN && !hasOwner ? `library/${path}` : path,
+  };
 }
 
 function looksLikeDomain(component: string): boolean {
-  return /[.:[]/.test(component) || component === 'localhost' || component.toLowerCase() !== component;
+  return (
+    /[.:[]/.test(component) || component === 'localhost' || component.toLowerCase() !== component
+  );
 }
 
 function checkName(domain: string, path: string, name: string): void {
   const components = path.split('/');
   if (components.some((component) => !PATH_COMPONENT.test(component))) {
     if (components.every((component) => PATH_COMPONENT.test(component.toLowerCase()))) {
-      throw new EngineError('invalid', `invalid reference format: repository name (${name}) must be lowercase`);
+      throw new EngineError(
+        'invalid',
+        `invalid reference format: repository name (${name}) must be lowercase`,
+      );
     }
     throw invalidReference();
   }
   if (!isDomainName(domain)) throw invalidReference();
   if (domain.length + 1 + path.length > NAME_MAX) {
-    throw new EngineError('invalid', `repository name must not be more than ${NAME_MAX} characters`);
+    throw new EngineError(
+      'invalid',
+      `repository name must not be more than ${NAME_MAX} characters`,
+    );
   }
 }
 
@@ -106,12 +125,17 @@ function isDomainName(domain: string): boolean {
 }
 
 function invalidReference(why?: string): EngineError {
-  return new EngineError('invalid', why === undefined ? 'invalid reference format' : `invalid reference format: ${why}`);
+  return new EngineError(
+    'invalid',
+    why === undefined ? 'invalid reference format' : `invalid reference format: ${why}`,
+  );
 }
 
 /** `tag: latest` where the reference names neither tag nor digest. */
 export function withDefaultTag(reference: Reference): Reference {
-  return reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: DEFAULT_TAG } : reference;
+  return reference.tag === undefined && reference.digest === undefined
+    ? { ...reference, tag: DEFAULT_TAG }
+    : reference;
 }
 
 /** Full repository name: `docker.io/library/debian`. */

@@ -34,14 +34,23 @@ async function listed(store: ContentStore): Promise<readonly string[]> {
 
 /** Asserts that `work` fails with an `EngineError` of `kind`. */
 async function fails(work: Promise<unknown>, kind: ErrorKind, message?: RegExp): Promise<void> {
-  await assert.rejects(work, (error) => isEngineError(error) && error.kind === kind && (message === undefined || message.test(error.message)));
+  await assert.rejects(
+    work,
+    (error) =>
+      isEngineError(error) &&
+      error.kind === kind &&
+      (message === undefined || message.test(error.message)),
+  );
 }
 
 const HELLO = digestBytes('hello');
 
 /** Define the tests of the contract for one implementation. */
 export function contentStoreSuite(name: string, make: () => ContentFixture): void {
-  const with_ = (what: string, body: (store: ContentStore, fixture: ContentFixture) => Promise<void>): void => {
+  const with_ = (
+    what: string,
+    body: (store: ContentStore, fixture: ContentFixture) => Promise<void>,
+  ): void => {
     test(`${name}: ${what}`, async () => {
       const fixture = make();
       try {
@@ -72,7 +81,11 @@ export function contentStoreSuite(name: string, make: () => ContentFixture): voi
   });
 
   with_('a put is idempotent, also sixteen at once', async (store) => {
-    const infos = await Promise.all(Array.from({ length: 16 }, (_, i) => store.put(from('hello'), i % 2 === 0 ? { digest: HELLO } : {})));
+    const infos = await Promise.all(
+      Array.from({ length: 16 }, (_, i) =>
+        store.put(from('hello'), i % 2 === 0 ? { digest: HELLO } : {}),
+      ),
+    );
     for (const info of infos) assert.deepEqual(info, { digest: HELLO, sizeBytes: 5 });
     assert.deepEqual(await listed(store), [HELLO]);
   });
@@ -86,9 +99,17 @@ export function contentStoreSuite(name: string, make: () => ContentFixture): voi
 
   with_('content that is not what was announced is refused and leaves nothing', async (store) => {
     await fails(store.put(from('hullo'), { digest: HELLO }), 'corrupt', /has digest/);
-    await fails(store.put(from('hello'), { sizeBytes: 4 }), 'corrupt', /more than the announced 4 bytes/);
+    await fails(
+      store.put(from('hello'), { sizeBytes: 4 }),
+      'corrupt',
+      /more than the announced 4 bytes/,
+    );
     await fails(store.put(from('hello'), { sizeBytes: 6 }), 'corrupt', /5 bytes where 6/);
-    await fails(store.put(from('hello'), { maxBytes: 4 }), 'exhausted', /more than the allowed 4 bytes/);
+    await fails(
+      store.put(from('hello'), { maxBytes: 4 }),
+      'exhausted',
+      /more than the allowed 4 bytes/,
+    );
     await fails(store.putBytes(Buffer.from('hullo'), { digest: HELLO }), 'corrupt');
     assert.deepEqual(await listed(store), []);
   });
@@ -124,23 +145,33 @@ export function contentStoreSuite(name: string, make: () => ContentFixture): voi
   });
 
   for (const [what, change] of [
-    ['a flipped byte', (bytes: Buffer) => Buffer.from(bytes.map((byte, i) => (i === 2 ? byte ^ 1 : byte)))],
+    [
+      'a flipped byte',
+      (bytes: Buffer) => Buffer.from(bytes.map((byte, i) => (i === 2 ? byte ^ 1 : byte))),
+    ],
     ['a byte less', (bytes: Buffer) => bytes.subarray(1)],
     ['a byte more', (bytes: Buffer) => Buffer.concat([bytes, Buffer.from('!')])],
     ['nothing left', () => Buffer.alloc(0)],
   ] as const) {
-    with_(`a stored blob with ${what} is found corrupt and can be put again`, async (store, { corrupt }) => {
-      await store.put(from('hello'));
-      corrupt(HELLO, change);
-      await fails(textOf(store.get(HELLO)), 'corrupt', /stored content is damaged/);
-      assert.equal(await store.find(HELLO), undefined);
-      await store.put(from('hello'), { digest: HELLO });
-      await store.verify(HELLO);
-    });
+    with_(
+      `a stored blob with ${what} is found corrupt and can be put again`,
+      async (store, { corrupt }) => {
+        await store.put(from('hello'));
+        corrupt(HELLO, change);
+        await fails(textOf(store.get(HELLO)), 'corrupt', /stored content is damaged/);
+        assert.equal(await store.find(HELLO), undefined);
+        await store.put(from('hello'), { digest: HELLO });
+        await store.verify(HELLO);
+      },
+    );
   }
 
   with_('a collection keeps what roots and leases name', async (store) => {
-    const [kept, leased, garbage] = await Promise.all([store.putBytes(Buffer.from('kept')), store.putBytes(Buffer.from('leased')), store.putBytes(Buffer.from('garbage'))]);
+    const [kept, leased, garbage] = await Promise.all([
+      store.putBytes(Buffer.from('kept')),
+      store.putBytes(Buffer.from('leased')),
+      store.putBytes(Buffer.from('garbage')),
+    ]);
     const lease = store.lease('test');
     lease.add(leased.digest);
     const first = await store.collect(() => new Set([kept.digest]));
@@ -165,16 +196,19 @@ export function contentStoreSuite(name: string, make: () => ContentFixture): voi
     assert.equal(await store.remove(digest), true);
   });
 
-  with_('a blob put while a collection runs survives it, also one that was there', async (store) => {
-    const old = await store.putBytes(Buffer.from('old'));
-    const result = await store.collect(async () => {
-      await store.putBytes(Buffer.from('old'));
-      await store.putBytes(Buffer.from('new'));
-      return new Set();
-    });
-    assert.deepEqual(result.deleted, []);
-    assert.deepEqual(await listed(store), [old.digest, digestBytes('new')].toSorted());
-  });
+  with_(
+    'a blob put while a collection runs survives it, also one that was there',
+    async (store) => {
+      const old = await store.putBytes(Buffer.from('old'));
+      const result = await store.collect(async () => {
+        await store.putBytes(Buffer.from('old'));
+        await store.putBytes(Buffer.from('new'));
+        return new Set();
+      });
+      assert.deepEqual(result.deleted, []);
+      assert.deepEqual(await listed(store), [old.digest, digestBytes('new')].toSorted());
+    },
+  );
 
   with_('an ingest goes on where it was suspended', async (store) => {
     const request = { digest: HELLO, sizeBytes: 5 };

@@ -26,10 +26,21 @@ export interface RawHeader {
 /** One 512-byte header. */
 export function rawHeader(fields: RawHeader): Buffer {
   const block = Buffer.alloc(512);
-  const put = (value: number | string | Buffer | undefined, at: number, length: number, fallback: number): void => {
+  const put = (
+    value: number | string | Buffer | undefined,
+    at: number,
+    length: number,
+    fallback: number,
+  ): void => {
     if (Buffer.isBuffer(value)) value.copy(block, at, 0, length);
     else if (typeof value === 'string') block.write(value, at, length, 'latin1');
-    else block.write((value ?? fallback).toString(8).padStart(length - 1, '0'), at, length - 1, 'latin1');
+    else
+      block.write(
+        (value ?? fallback).toString(8).padStart(length - 1, '0'),
+        at,
+        length - 1,
+        'latin1',
+      );
   };
   block.write(fields.name ?? '', 0, 100, 'latin1');
   put(fields.mode, 100, 8, 0o644);
@@ -64,20 +75,33 @@ export function raw(fields: RawHeader, content: Buffer | string = ''): Buffer {
 
 /** One pax record. */
 export function record(key: string, value: string | Buffer): Buffer {
-  const rest = Buffer.concat([Buffer.from(` ${key}=`, 'latin1'), Buffer.from(value as string, 'latin1'), Buffer.from('\n')]);
+  const rest = Buffer.concat([
+    Buffer.from(` ${key}=`, 'latin1'),
+    Buffer.from(value as string, 'latin1'),
+    Buffer.from('\n'),
+  ]);
   let length = rest.length + 1;
   while (String(length).length + rest.length !== length) length++;
   return Buffer.concat([Buffer.from(String(length)), rest]);
 }
 
 /** A pax header with records in order. */
-export function pax(records: readonly (readonly [key: string, value: string | Buffer])[], flag = 'x'): Buffer {
-  return raw({ name: 'PaxHeaders.0/x', flag }, Buffer.concat(records.map(([key, value]) => record(key, value))));
+export function pax(
+  records: readonly (readonly [key: string, value: string | Buffer])[],
+  flag = 'x',
+): Buffer {
+  return raw(
+    { name: 'PaxHeaders.0/x', flag },
+    Buffer.concat(records.map(([key, value]) => record(key, value))),
+  );
 }
 
 /** A GNU long name (`L`) or long link (`K`). */
 export function gnuLong(flag: 'L' | 'K', text: string): Buffer {
-  return raw({ name: '././@LongLink', flag, magic: 'ustar  \0' }, Buffer.from(`${text}\0`, 'latin1'));
+  return raw(
+    { name: '././@LongLink', flag, magic: 'ustar  \0' },
+    Buffer.from(`${text}\0`, 'latin1'),
+  );
 }
 
 /** The two zero blocks. */
