@@ -91,6 +91,13 @@ function localMessage(path: string, target: string): string | undefined {
   if (!layer.mayImport.includes(to)) {
     return `${path} -> ${target}: ${from} may not import ${to}, because ${layer.because}`;
   }
+  return contractMessage(path, target);
+}
+
+/** The engine and builds know stores by their contracts only. */
+function contractMessage(path: string, target: string): string | undefined {
+  const from = layerOf(path);
+  const to = layerOf(target);
   if (from === 'engine' && IMPLEMENTATION.test(target)) {
     return `${path} -> ${target}: the engine uses contracts; only wiring.ts names an implementation`;
   }
