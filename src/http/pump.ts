@@ -78,14 +78,14 @@ class Pump {
 
   #toProcess(bytes: Uint8Array): void {
     const stream = this.#stream;
-    if (bytes.length === 0 || stream.destroyed || stream.writableEnded) return;
+    if (bytes.length === 0 || !stream.writable) return;
     if (!stream.write(bytes)) this.#socket.pause();
   }
 
   #clientEnded(): void {
     if (this.#isOutputDone) return;
     if (this.#watch !== undefined) this.#toProcess(this.#watch.flush());
-    if (!this.#stream.destroyed) this.#stream.end();
+    if (this.#stream.writable) this.#stream.end();
   }
 
   #fail(error: unknown): void {

@@ -780,6 +780,7 @@ test('exec create needs a command and passes the configuration on', async () => 
     body: { Cmd: ['ls'], AttachStdout: true, Env: null },
   });
   assert.equal(created.status, 201);
+  assert.deepEqual(created.json(), { Id: 'e1' });
   assert.equal(calls.length, 1);
   assert.deepEqual(calls[0], ['create', 'web', { Cmd: ['ls'], AttachStdout: true }]);
   for (const body of [{}, { Cmd: [] }, { Cmd: '' }, { Cmd: ['ls'], DetachKeys: 'zz' }]) {

@@ -43,7 +43,8 @@ async function create(execs: ExecOperations, call: Call): Promise<Reply> {
     throw new EngineError('invalid', 'No exec command specified');
   }
   parseDetachKeys(config.DetachKeys);
-  return json(await execs.create(call.name, config), 201);
+  const { id } = await execs.create(call.name, config);
+  return json({ Id: id }, 201);
 }
 
 async function start(execs: ExecOperations, call: Call): Promise<Reply> {
