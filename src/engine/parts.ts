@@ -30,6 +30,8 @@ export interface EnginePaths {
 
 /** Everything an operation may use. */
 export interface EngineParts {
+  /** Version of carve, e.g. `0.1.0`. */
+  readonly version: string;
   /** 32 hex digits, made once per root. */
   readonly engineId: string;
   readonly paths: EnginePaths;

@@ -16,7 +16,7 @@ import { MIGRATIONS } from '../../src/engine/state/schema.ts';
 import type { ContainerConfig, HostConfig } from '../../src/spec/docker/container.ts';
 import type { EngineEvent } from '../../src/spec/docker/system.ts';
 import { DiskSnapshotStore } from '../../src/snapshots/disk.ts';
-import { LocalVolumes } from '../../src/volumes/local.ts';
+import { DiskVolumes } from '../../src/volumes/disk.ts';
 import { ManualClock } from './clock.ts';
 import { testHost } from './host.ts';
 import { fakeImage, fakeImages } from './images.ts';
@@ -73,6 +73,7 @@ export class Rig {
     const { clock } = this;
     this.#engine = await openEngine({
       database,
+      version: '0.0.0-test',
       engineId: 'e'.repeat(32),
       paths: { root: hostPath(this.root), run: hostPath(this.run) },
       host: testHost,
@@ -83,7 +84,7 @@ export class Rig {
       runtime: this.runtime,
       images: fakeImages(options.images ?? [fakeImage('busybox')]),
       snapshots,
-      volumes: new LocalVolumes({ root: hostPath(`${this.root}/volumes`), database, clock, log }),
+      volumes: new DiskVolumes({ root: hostPath(`${this.root}/volumes`), database, clock, log }),
       logs: { read: async function* (this: Rig): AsyncGenerator<readonly LogLine[]> { yield this.logLines; }.bind(this) },
     });
     await this.#collectEvents();

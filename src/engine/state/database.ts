@@ -6,7 +6,7 @@
  * - Exactly one process has it open: the exclusive lock is the engine's lock on
  *   its root. The kernel drops it with the process, however that ends.
  * - A committed transaction survives `kill -9`: WAL frames are in the page
- *   cache when COMMIT returns (docs/decisions/0020-state-durability.md).
+ *   cache when COMMIT returns (docs/decisions/0003-state-in-sqlite.md).
  * - A schema newer than this engine knows is refused, never touched.
  *
  * Source: sqlite.org/wal.html ("Use of WAL Without Shared-Memory"), pragma.html.

@@ -2,7 +2,6 @@
 
 import type { SystemInfo } from '../../spec/docker/system.ts';
 import { formatTimeNs } from '../../spec/time.ts';
-import { VERSION } from '../../spec/version.ts';
 import type { EngineParts } from '../parts.ts';
 
 /** What `info` answers. */
@@ -58,7 +57,7 @@ export function describeSystem(
     Name: host.hostName,
     Labels: [],
     ExperimentalBuild: false,
-    ServerVersion: VERSION,
+    ServerVersion: parts.version,
     ...CONSTANTS,
     SecurityOptions: [
       ...(host.specHost({ withDevices: false }).hasAppArmor ? ['name=apparmor'] : []),

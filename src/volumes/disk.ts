@@ -21,7 +21,7 @@ import { decodeVolume, encodeVolume } from './decode-volume.ts';
 import type { VolumeRecord, VolumeRequest, VolumeStore } from './store.ts';
 
 /** What the store works with. */
-export interface LocalVolumesOptions {
+export interface DiskVolumesOptions {
   /** Made when it is not there. */
   readonly root: HostPath;
   readonly database: DatabaseSync;
@@ -40,7 +40,7 @@ export function createVolumeSchema(database: DatabaseSync): void {
 const TRASH_PREFIX = '.trash-';
 
 /** Volumes on this machine's disk. */
-export class LocalVolumes implements VolumeStore {
+export class DiskVolumes implements VolumeStore {
   readonly #root: HostPath;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -52,7 +52,7 @@ export class LocalVolumes implements VolumeStore {
   #trashCount = 0;
 
   /** Opens the store and sweeps what a crash left. */
-  constructor(options: LocalVolumesOptions) {
+  constructor(options: DiskVolumesOptions) {
     const { root, database } = options;
     this.#root = root;
     this.#clock = options.clock;

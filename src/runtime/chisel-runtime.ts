@@ -1,0 +1,266 @@
+/**
+ * The embedded runtime: planners, chisel and monitors put together.
+ *
+ * **Invariants**
+ * - A failed start leaves no process, control group or socket behind.
+ * - What runs is known by its monitor's socket, not by a pid in a file.
+ *
+ * Source: docs/chisel-protocol.md; docs/architecture.md "Processes".
+ */
+
+import { mkdirSync } from 'node:fs';
+import type { HostPath } from '../base/brand.ts';
+import type { Clock } from '../base/clock.ts';
+import { isEngineError, messageOf } from '../base/error.ts';
+import { hostPath } from '../base/host-path.ts';
+import type { Log } from '../base/log.ts';
+import type { SeccompProgram } from '../kernel/bpf/compile-seccomp.ts';
+import { compileSeccomp } from '../kernel/bpf/compile-seccomp.ts';
+import type { Machine } from '../kernel/bpf/syscalls.ts';
+import { killCgroup, removeCgroup } from '../kernel/cgroup/control.ts';
+import type { CgroupLayout } from '../kernel/cgroup/layout.ts';
+import type { CgroupPlace } from '../kernel/cgroup/place.ts';
+import { placeCgroup } from '../kernel/cgroup/place.ts';
+import { readCgroupFacts } from '../kernel/cgroup/read-facts.ts';
+import { planEngineCgroups } from '../kernel/cgroup/setup.ts';
+import type { Chisel } from '../kernel/chisel.ts';
+import { openChisel } from '../kernel/chisel.ts';
+import { readExitRecord } from '../kernel/exit-record.ts';
+import type { MonitorControl } from '../kernel/monitor.ts';
+import type { KernelFeatures } from '../kernel/features.ts';
+import { connectMonitor } from '../kernel/monitor.ts';
+import type { Plan } from '../kernel/plan/op.ts';
+import type { LinuxSeccomp } from '../spec/oci/seccomp.ts';
+import type { Spec } from '../spec/oci/runtime.ts';
+import { findGroups } from './leftover-groups.ts';
+import { layoutOf, planFeatures } from './machine.ts';
+import { MonitoredContainer } from './monitored-container.ts';
+import { cgroupRequest, ENGINE_PARENT, planAfter } from './plan/cgroups.ts';
+import type { PlanFeatures } from './plan/input.ts';
+import { planContainer, planExec } from './plan/plan.ts';
+import { decodeReadReply, planReadFile } from './read-file.ts';
+import type {
+  CallOptions,
+  ExecRequest,
+  ExitRecord,
+  LogSettings,
+  ProcessIdentity,
+  ProcessRoot,
+  RootSource,
+  RunningContainer,
+  Runtime,
+  StartRequest,
+} from './runtime.ts';
+import { explainStart } from './start-error.ts';
+
+/** How to open it. */
+export interface ChiselRuntimeOptions {
+  /** The chisel's executable. */
+  readonly chiselPath: HostPath;
+  /** One path component, unique per engine root: its control groups' name. */
+  readonly engineId: string;
+  /** Directory (0700) of the engine that may vanish with the boot. */
+  readonly runDir: HostPath;
+  readonly machine: Machine;
+  readonly features: KernelFeatures;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const LOG_KINDS: Readonly<Record<LogSettings['kind'], number>> = { none: 0, carve: 1, 'json-file': 2 };
+/** Compiled filters kept, by their section. */
+const FILTER_CACHE_MAX = 64;
+
+/** Start the chisel and make the engine's control groups. Errors: `unavailable`, `unsupported`, those of plans. */
+export async function openChiselRuntime(options: ChiselRuntimeOptions): Promise<Runtime> {
+  const chisel = await openChisel({ path: options.chiselPath });
+  try {
+    const stageDir = hostPath(`${options.runDir}/stage`);
+    mkdirSync(stageDir, { recursive: true, mode: 0o700 });
+    const runtime = new ChiselRuntime({ ...options, chisel, stageDir, layout: layoutOf(options.features) });
+    await runtime.prepare();
+    return runtime;
+  } catch (error) {
+    await chisel.close();
+    throw error;
+  }
+}
+
+/** The options and what was made of them. */
+interface Equipment extends ChiselRuntimeOptions {
+  readonly chisel: Chisel;
+  readonly stageDir: HostPath;
+  readonly layout: CgroupLayout;
+}
+
+/** Drives one chisel. */
+class ChiselRuntime implements Runtime {
+  readonly #options: Equipment;
+  readonly #features: PlanFeatures;
+  readonly #filters = new Map<string, SeccompProgram>();
+  readonly #filtersBySection = new WeakMap<LinuxSeccomp, SeccompProgram>();
+  /** Connections to monitors that adopting made. */
+  readonly #adopted = new Set<MonitorControl>();
+  /** Pid of the host that is in the engine's groups. */
+  #preparedHost: number | undefined;
+  #isClosed = false;
+
+  constructor(options: Equipment) {
+    this.#options = options;
+    this.#features = planFeatures(options.features);
+  }
+
+  /** Make the engine's groups and put the host, from which containers are forked, into them. */
+  async prepare(): Promise<void> {
+    const { chisel, layout, engineId } = this.#options;
+    const starterPid = chisel.hostPid;
+    if (starterPid === undefined || starterPid === this.#preparedHost) return;
+    const group = { parent: ENGINE_PARENT, engine: engineId };
+    const facts = await readCgroupFacts(layout, group);
+    await chisel.apply(planEngineCgroups(layout, group, { facts, starterPid }), {
+      failure: "Cannot make the engine's control groups",
+    });
+    this.#preparedHost = starterPid;
+  }
+
+  planStart(request: StartRequest): Plan {
+    return this.#plan(request, this.#placeOf(request.spec));
+  }
+
+  planExec(
+    request: ExecRequest,
+    container: { readonly process: ProcessIdentity },
+  ): Plan {
+    return planExec({
+      spec: request.spec,
+      process: request.process,
+      target: container.process,
+      cgroup: this.#placeOf(request.spec),
+      features: this.#features,
+      compileSeccomp: (section) => this.#compile(section),
+    });
+  }
+
+  async start(request: StartRequest, options: CallOptions = {}): Promise<RunningContainer> {
+    const { chisel } = this.#options;
+    // A host that died and was replaced is not in the groups yet.
+    if (chisel.hostPid !== this.#preparedHost) await this.prepare();
+    const place = this.#placeOf(request.spec);
+    const what = `Cannot start container ${request.id.slice(0, 12)}`;
+    try {
+      const { process, exited } = await chisel.start(this.#plan(request, place), planAfter(place), {
+        ...options,
+        failure: what,
+      });
+      return this.#container(request, { started: process, place, exited });
+    } catch (error) {
+      throw explainStart(error, what);
+    }
+  }
+
+  async adopt(request: StartRequest): Promise<RunningContainer | ExitRecord | undefined> {
+    const place = this.#placeOf(request.spec);
+    try {
+      const control = await connectMonitor(request.runDir);
+      this.#adopted.add(control);
+      return this.#container(request, { started: control.state, place, exited: control.exited, control });
+    } catch (error) {
+      if (!isEngineError(error) || error.kind !== 'not-found') throw error;
+    }
+    return readExitRecord(request.stateDir);
+  }
+
+  async readFile(
+    place: RootSource | ProcessRoot,
+    path: string,
+    maxBytes: number,
+  ): Promise<Uint8Array | undefined> {
+    const reply = await this.#options.chisel.apply(planReadFile(place, path, maxBytes), {
+      failure: `Cannot read ${path} of the container`,
+    });
+    return decodeReadReply(reply, path);
+  }
+
+  async sweep(keep: ReadonlySet<string>): Promise<readonly string[]> {
+    const { layout, engineId, log } = this.#options;
+    const swept: string[] = [];
+    for (const [name, places] of await findGroups(layout, engineId)) {
+      if (keep.has(name)) continue;
+      for (const place of places) {
+        await killCgroup(place);
+        await removeCgroup(place).catch((error: unknown) => {
+          log.warn('cannot remove control groups', { name, error: messageOf(error) });
+        });
+      }
+      swept.push(name);
+    }
+    return swept;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const control of this.#adopted) control.close();
+    await this.#options.chisel.close();
+  }
+
+  #container(
+    request: StartRequest,
+    run: {
+      readonly started: MonitorControl['state'];
+      readonly place: CgroupPlace;
+      readonly exited: Promise<ExitRecord>;
+      readonly control?: MonitorControl;
+    },
+  ): MonitoredContainer {
+    const { pid, startTicks } = run.started;
+    return new MonitoredContainer({
+      ...run,
+      stateDir: request.stateDir,
+      runDir: request.runDir,
+      planExec: (exec) => this.planExec(exec, { process: { pid, startTicks } }),
+      nowNs: () => this.#options.clock.nowNs(),
+      isClosed: () => this.#isClosed,
+    });
+  }
+
+  #plan(request: StartRequest, cgroup: CgroupPlace): Plan {
+    const { log } = request;
+    return planContainer({
+      spec: request.spec,
+      root: request.root,
+      stageDir: this.#options.stageDir,
+      cgroup,
+      monitor: {
+        runDir: request.runDir,
+        stateDir: request.stateDir,
+        logKind: LOG_KINDS[log.kind],
+        logMaxBytes: BigInt(log.segmentBytes),
+        logMaxFiles: log.segments,
+        openStdin: request.openStdin ? 1 : 0,
+        stdinOnce: request.stdinOnce ? 1 : 0,
+        expectedClients: request.expectedClients,
+        title: `carve-monitor ${request.id.slice(0, 12)}`,
+      },
+      init: request.init,
+      network: undefined,
+      features: this.#features,
+      compileSeccomp: (section) => this.#compile(section),
+    });
+  }
+
+  #placeOf(spec: Spec): CgroupPlace {
+    return placeCgroup(this.#options.layout, cgroupRequest(spec));
+  }
+
+  /** Compiling costs milliseconds; nearly all containers share one section. */
+  #compile(section: LinuxSeccomp): SeccompProgram {
+    const known = this.#filtersBySection.get(section);
+    if (known !== undefined) return known;
+    const key = JSON.stringify(section);
+    const program = this.#filters.get(key) ?? compileSeccomp(section, this.#options.machine);
+    if (this.#filters.size >= FILTER_CACHE_MAX) this.#filters.clear();
+    this.#filters.set(key, program);
+    this.#filtersBySection.set(section, program);
+    return program;
+  }
+}
