@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import {
+  fakeEngine,
   type FakeOperations,
   sampleId,
   sampleImage,
@@ -15,6 +17,7 @@ import { parseContainerId } from '../base/id.ts';
 import { EngineError } from '../base/error.ts';
 import type { Progress, WaitResult } from '../engine/engine.ts';
 import { encodeFrame } from '../spec/docker/stream-frame.ts';
+import { allRoutes } from './app.ts';
 import type { ContainerStats, EngineEvent } from '../spec/docker/system.ts';
 
 const id = parseContainerId(sampleId);
@@ -855,4 +858,14 @@ test('a bug is a 500 with a log entry; an expected error is not logged', async (
   );
   assert.equal(server.logged.length, 1);
   assert.equal(JSON.stringify(server.logged).includes('secret'), false);
+});
+
+test('docs/api-coverage.md names exactly the routes there are', async () => {
+  const identity = { version: '', gitCommit: '', buildTime: '', runtime: '' };
+  const routes = allRoutes(fakeEngine(), identity).map(({ method, path }) => `${method} ${path}`);
+  const text = await readFile(new URL('../../docs/api-coverage.md', import.meta.url), 'utf8');
+  const documented = [...text.matchAll(/^\| ((?:GET|HEAD|POST|PUT|DELETE) \S+) \|/gm)].map(
+    ([, endpoint]) => endpoint ?? '',
+  );
+  assert.deepEqual(documented.toSorted(), routes.toSorted());
 });
