@@ -20,9 +20,11 @@ const isRequired =
   (process.env['CI'] === 'true' || process.env['KERNEL_TESTS'] === 'required');
 
 /** Kinds that touch the machine, in the order they run. */
-const MACHINE_KINDS = ['kernel', 'faults', 'compat', 'fuzz', 'vm'] as const;
+const MACHINE_KINDS = ['kernel', 'faults', 'compat', 'fuzz', 'dist', 'vm'] as const;
 
+/** Milliseconds for one test; one of the virtual machine is a run of many. */
 const TEST_TIMEOUT_MS = 120_000;
+const VM_TEST_TIMEOUT_MS = 8 * 60_000;
 const FILE_TIMEOUT_MS = 8 * 60_000;
 
 /** Runs each file of a kind in its own process, so that one cannot disturb the next; names the file that leaks. */
@@ -43,7 +45,8 @@ async function runKind(kind: string, parts: readonly string[]): Promise<readonly
 
 function machineSuite(file: string): Suite {
   const env = isRequired ? { KERNEL_TESTS: 'required' } : {};
-  const limits = { testTimeoutMs: TEST_TIMEOUT_MS, timeoutMs: FILE_TIMEOUT_MS };
+  const testTimeoutMs = file.startsWith('test/vm/') ? VM_TEST_TIMEOUT_MS : TEST_TIMEOUT_MS;
+  const limits = { testTimeoutMs, timeoutMs: FILE_TIMEOUT_MS };
   return { name: file, runtime: 'bun', files: [file], env, ...limits };
 }
 

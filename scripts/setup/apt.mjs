@@ -40,6 +40,7 @@ const PACKAGES = {
   'busybox-static': { isHere: hasStaticBusybox },
   'xz-utils': { isHere: has('xz') },
   pigz: { isHere: has('pigz'), isWished: true },
+  e2fsprogs: { isHere: has('mke2fs') },
   'qemu-system-x86': { isHere: has('qemu-system-x86_64') },
 };
 
@@ -49,7 +50,7 @@ const NEEDS = {
   images: ['mmdebstrap'],
   tests: ['busybox-static', 'xz-utils'],
   bench: ['busybox-static', 'pigz'],
-  vm: ['qemu-system-x86', 'busybox-static', 'xz-utils'],
+  vm: ['qemu-system-x86', 'busybox-static', 'mmdebstrap', 'e2fsprogs', 'xz-utils'],
 };
 
 /** Packages of `needs` that are not here. */

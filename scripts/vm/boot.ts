@@ -14,15 +14,17 @@ import { gzipSync } from 'node:zlib';
 import { runChild } from '../child.ts';
 import { ROOT } from '../tools.ts';
 import { type CpioEntry, encodeCpio } from './cpio.ts';
-import { makeDisk, type VmFiles } from './disk.ts';
+import { makeDisk, rootDisk, type VmFiles, type VmSystem } from './disk.ts';
 import { ensureKernel, loadOrder, type VmModule } from './kernel.ts';
 
 /** What the machine runs. */
 export interface VmRun {
-  /** Shell script; its directory is /root. */
+  /** Shell script, run in /carve. */
   readonly script: string;
-  /** Added to what every machine has: busybox as /bin/busybox with its applets in /bin. */
+  /** Placed below /carve. */
   readonly files?: VmFiles;
+  /** Default `busybox`. */
+  readonly system?: VmSystem;
   /** Milliseconds until the machine is stopped; default 180,000. */
   readonly timeoutMs?: number;
   /** MiB of memory; default 1536. */
@@ -74,10 +76,12 @@ export async function runInVm(run: VmRun): Promise<VmResult> {
     const kernel = await ensureKernel();
     const modules = await loadOrder(kernel, [...DISK_MODULES, ...FEATURE_MODULES]);
     const initrd = join(work, 'initrd');
-    const disk = join(work, 'disk');
+    const payload = join(work, 'payload');
     writeFileSync(initrd, gzipSync(encodeCpio(initialFiles(modules)), { level: 1 }));
-    await makeDisk(withSystem(run), join(work, 'staging'), disk);
-    return await boot(run, { kernel: kernel.image, initrd, disk, result: join(work, 'result') });
+    await makeDisk(payloadFiles(run), join(work, 'staging'), payload);
+    const root = await rootDisk(run.system ?? 'busybox', folder);
+    const disks = { root, payload };
+    return await boot(run, { kernel: kernel.image, initrd, disks, result: join(work, 'result') });
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -86,7 +90,7 @@ export async function runInVm(run: VmRun): Promise<VmResult> {
 interface Machine {
   readonly kernel: string;
   readonly initrd: string;
-  readonly disk: string;
+  readonly disks: { readonly root: string; readonly payload: string };
   readonly result: string;
 }
 
@@ -145,10 +149,15 @@ function qemuArgv(run: VmRun, machine: Machine): readonly string[] {
     ['-m', String(run.memoryMiB ?? 1536), '-nodefaults', '-no-reboot', '-display', 'none'],
     ['-kernel', machine.kernel, '-initrd', machine.initrd],
     ['-append', 'console=ttyS0 loglevel=4 panic=-1 random.trust_cpu=on mitigations=off'],
-    ['-drive', `file=${machine.disk},format=raw,if=none,id=disk,cache=unsafe`],
-    ['-device', 'virtio-blk-pci,drive=disk,discard=off,write-zeroes=off'],
+    diskArgv('root', machine.disks.root, 'snapshot=on'),
+    diskArgv('payload', machine.disks.payload, 'snapshot=off'),
     ['-serial', 'stdio', '-serial', `file:${machine.result}`],
   ].flat();
+}
+
+function diskArgv(id: string, file: string, mode: string): readonly string[] {
+  const drive = `file=${file},format=raw,if=none,id=${id},cache=unsafe,${mode}`;
+  return ['-drive', drive, '-device', `virtio-blk-pci,drive=${id},discard=off,write-zeroes=off`];
 }
 
 function readResult(path: string): string {
@@ -183,17 +192,18 @@ for name in ${modules.map((one) => one.name).join(' ')}; do
   /bin/busybox insmod /modules/$name.ko || echo "vm: cannot load $name"
 done
 n=0
-until [ -b /dev/vda ] || [ $n -ge 100 ]; do n=$((n + 1)); /bin/busybox usleep 50000; done
+until [ -b /dev/vdb ] || [ $n -ge 100 ]; do n=$((n + 1)); /bin/busybox usleep 50000; done
 /bin/busybox mount -t ext4 -o rw,noatime /dev/vda /disk || exit 1
+/bin/busybox mount -t ext4 -o rw,noatime /dev/vdb /disk/carve || exit 1
 /bin/busybox mount --move /dev /disk/dev
-exec /bin/busybox switch_root /disk /sbin/init
+exec /bin/busybox switch_root /disk /carve/init
 `;
 }
 
 /** The second init: file systems as systemd mounts them, cgroup v2 with every controller, then the script. */
 const SECOND_INIT = `#!/bin/busybox sh
 export PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/root LANG=C.UTF-8
-/bin/busybox --install -s /bin
+[ -e /bin/ls ] || /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mkdir -p /dev/pts /dev/shm /dev/mqueue
@@ -207,27 +217,23 @@ echo $$ > /sys/fs/cgroup/init.scope/cgroup.procs
 for name in $(cat /sys/fs/cgroup/cgroup.controllers); do
   echo "+$name" > /sys/fs/cgroup/cgroup.subtree_control
 done
-ln -s /proc/self/fd /dev/fd
+ln -sf /proc/self/fd /dev/fd
 mount --make-rshared /
-ip link set lo up
-hostname vm
-cd /root
-stty raw -echo -F /dev/ttyS1
+/bin/busybox ip link set lo up
+/bin/busybox hostname vm
+cd /carve
+/bin/busybox stty raw -echo -F /dev/ttyS1
 printf '\\001' > /dev/ttyS1
-setsid sh /script > /dev/ttyS1 2>&1 < /dev/null
+setsid sh /carve/script > /dev/ttyS1 2>&1 < /dev/null
 printf '\\0%s\\n' $? > /dev/ttyS1
-sync
-poweroff -f
+/bin/busybox sync
+/bin/busybox poweroff -f
 `;
 
-function withSystem(run: VmRun): VmFiles {
+function payloadFiles(run: VmRun): VmFiles {
   return {
-    '/bin/busybox': { kind: 'copy', from: '/bin/busybox' },
-    '/sbin/init': { kind: 'text', text: SECOND_INIT, mode: 0o755 },
-    '/etc/passwd': { kind: 'text', text: 'root:x:0:0:root:/root:/bin/sh\n' },
-    '/etc/group': { kind: 'text', text: 'root:x:0:\ntty:x:5:\n' },
-    '/etc/hosts': { kind: 'text', text: '127.0.0.1 localhost\n' },
-    '/script': { kind: 'text', text: run.script },
+    init: { kind: 'text', text: SECOND_INIT, mode: 0o755 },
+    script: { kind: 'text', text: run.script },
     ...run.files,
   };
 }
