@@ -17,7 +17,7 @@ exit 42
   const [count, controllers, ...rest] = output.split('\n');
   assert.equal(count, '1');
   for (const name of ['cpu', 'memory', 'pids', 'io', 'cpuset']) {
-    assert.ok(controllers?.split(' ').includes(name), `${name} in ${controllers}`);
+    assert.ok((controllers ?? '').split(' ').includes(name), `${name} in ${controllers}`);
   }
   assert.deepEqual(rest, ['complaint', 'line', '\0more', '']);
 });
