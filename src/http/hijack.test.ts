@@ -5,7 +5,7 @@ import { type RawClient, requestText, TestServer } from '../../test/fakes/server
 import { FakeProcess } from '../../test/fakes/streams.ts';
 import { EngineError } from '../base/error.ts';
 import type { AttachOptions } from '../engine/engine.ts';
-import { encodeFrame } from '../spec/docker/stream-frame.ts';
+import { encodeFrame } from './frame.ts';
 
 const upgrade = { Connection: 'Upgrade', Upgrade: 'tcp' };
 const attachAll = '/v1.51/containers/web/attach?stream=1&stdin=1&stdout=1&stderr=1';

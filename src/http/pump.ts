@@ -13,7 +13,7 @@ import type { Duplex } from 'node:stream';
 import { textOfError } from './status.ts';
 import type { HijackReply } from './reply.ts';
 import { DetachWatch } from '../spec/docker/detach-keys.ts';
-import { encodeFrame } from '../spec/docker/stream-frame.ts';
+import { encodeFrame } from './frame.ts';
 import type { HijackedSocket } from './wire/exchange.ts';
 
 /** Milliseconds for a client to close after the last byte of output. */

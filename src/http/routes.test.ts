@@ -16,7 +16,7 @@ import { joinChunks, requestText, TestServer } from '../../test/fakes/server.ts'
 import { parseContainerId } from '../base/id.ts';
 import { EngineError } from '../base/error.ts';
 import type { Progress, WaitResult } from '../engine/engine.ts';
-import { encodeFrame } from '../spec/docker/stream-frame.ts';
+import { encodeFrame } from './frame.ts';
 import { allRoutes } from './app.ts';
 import type { ContainerStats, EngineEvent } from '../spec/docker/system.ts';
 

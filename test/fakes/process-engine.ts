@@ -25,7 +25,7 @@ import type {
 import type { PathStat } from '../../src/spec/docker/archive.ts';
 import type { ExecConfig } from '../../src/spec/docker/container.ts';
 import type { ContainerInspect, ContainerStatus } from '../../src/spec/docker/inspect.ts';
-import { encodeFrame } from '../../src/spec/docker/stream-frame.ts';
+import { encodeFrame } from '../../src/http/frame.ts';
 import type { ContainerStats, EngineEvent } from '../../src/spec/docker/system.ts';
 import { fakeEngine, sampleImage, sampleInfo, sampleInspect, sampleSummary } from './engine.ts';
 

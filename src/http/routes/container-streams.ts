@@ -6,7 +6,7 @@
 import { EngineError } from '../../base/error.ts';
 import type { ContainerOperations, WaitCondition } from '../../engine/engine.ts';
 import { parseDetachKeys } from '../../spec/docker/detach-keys.ts';
-import { encodeFrame } from '../../spec/docker/stream-frame.ts';
+import { encodeFrame } from '../frame.ts';
 import type { Call } from '../call.ts';
 import { encodeBigJson, encodeJson } from '../json.ts';
 import { afterFirst, mapPieces } from '../progress.ts';

@@ -7,7 +7,7 @@ import { Duplex } from 'node:stream';
 import { EngineError, isEngineError } from '../../base/error.ts';
 import type { Attachment, ExecOperations } from '../../engine/engine.ts';
 import { parseDetachKeys } from '../../spec/docker/detach-keys.ts';
-import { encodeFrame } from '../../spec/docker/stream-frame.ts';
+import { encodeFrame } from '../frame.ts';
 import type { Call } from '../call.ts';
 import { execConfig, execStartBody, type ExecStartBody } from '../decode/container.ts';
 import { empty, json, type Reply } from '../reply.ts';
