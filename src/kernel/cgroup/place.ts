@@ -49,6 +49,8 @@ export interface V1Place {
   readonly version: 1;
   /** Controller → directory of this container; co-mounted controllers share one. */
   readonly directories: Readonly<Record<string, HostPath>>;
+  /** Controller → all controllers that its tree has. */
+  readonly trees: Readonly<Record<string, readonly string[]>>;
   /** Directory in the version 2 tree of a hybrid machine. */
   readonly unified: HostPath | undefined;
   /** Directory in the devices tree that others share; `undefined` with own rules. */
@@ -75,36 +77,55 @@ export function placeCgroup(layout: CgroupLayout, request: PlaceRequest): Cgroup
   const group = request.devices === 'own' ? `${request.engine}.devices` : request.engine;
   const below = [...parentComponents(request.parent), checkComponent(group)];
   const path = [...below, checkComponent(request.name)];
-  if (layout.version === 2) {
-    return {
-      version: 2,
-      directory: join(layout.mountPoint, path),
-      devices: request.devices,
-      ancestors: request.isParentReady ? [] : prefixes(layout.mountPoint, below),
-      controllers: layout.controllers,
-    };
-  }
+  if (layout.version === 1) return placeV1(layout, request, { below, path });
+  return {
+    version: 2,
+    directory: join(layout.mountPoint, path),
+    devices: request.devices,
+    ancestors: request.isParentReady ? [] : prefixes(layout.mountPoint, below),
+    controllers: layout.controllers,
+  };
+}
+
+function placeV1(
+  layout: V1Layout,
+  request: PlaceRequest,
+  where: { readonly below: readonly string[]; readonly path: readonly string[] },
+): V1Place {
+  const { below, path } = where;
   const directories: Record<string, HostPath> = {};
-  const mountPoints = new Set<HostPath>();
+  const trees: Record<string, readonly string[]> = {};
+  const roots = new Set<HostPath>();
   for (const controller of neededControllers(layout, request)) {
     const tree = findHierarchy(layout, controller);
     if (tree === undefined) {
-      if (ALWAYS.includes(controller) || !isLimited(controller, request.resources)) continue;
+      if (!isLimited(controller, request.resources)) continue;
       throw new EngineError('unsupported', `This machine has no control group for ${controller}`);
     }
     directories[controller] = join(tree.mountPoint, path);
-    mountPoints.add(tree.mountPoint);
+    trees[controller] = tree.controllers;
+    roots.add(tree.mountPoint);
   }
-  const roots = [...mountPoints, ...(layout.unified === undefined ? [] : [layout.unified])];
-  const devices = findHierarchy(layout, 'devices');
-  const isShared = request.devices === 'shared' && devices !== undefined;
+  const { unified } = layout;
+  if (unified !== undefined) roots.add(unified);
   return {
     version: 1,
     directories,
-    unified: layout.unified === undefined ? undefined : join(layout.unified, path),
-    sharedDevices: isShared ? join(devices.mountPoint, below) : undefined,
-    ancestors: request.isParentReady ? [] : roots.flatMap((root) => prefixes(root, below)),
+    trees,
+    unified: unified === undefined ? undefined : join(unified, path),
+    sharedDevices: sharedDevices(layout, request, below),
+    ancestors: request.isParentReady ? [] : [...roots].flatMap((root) => prefixes(root, below)),
   };
+}
+
+function sharedDevices(
+  layout: V1Layout,
+  request: PlaceRequest,
+  below: readonly string[],
+): HostPath | undefined {
+  const devices = findHierarchy(layout, 'devices');
+  if (request.devices === 'own' || devices === undefined) return undefined;
+  return join(devices.mountPoint, below);
 }
 
 function neededControllers(layout: V1Layout, request: PlaceRequest): readonly string[] {

@@ -17,7 +17,7 @@ test('counters of version 2 are read', () => {
   assert.equal(stats.cpu.usageNs, 15000n);
   assert.equal(stats.cpu.throttledNs, 7000n);
   assert.deepEqual(stats.memory?.details, { anon: 1024n, inactive_file: 512n });
-  assert.equal(stats.memory?.limitBytes, undefined);
+  assert.equal(stats.memory.limitBytes, undefined);
   assert.deepEqual(stats.pids, { current: 3n, limit: 4096n });
   assert.deepEqual(stats.ioBytes?.slice(0, 2), [
     { major: 8, minor: 0, key: 'rbytes', value: 1024n },

@@ -16,7 +16,9 @@ import type { ProcessIdentity, RootSource } from '../runtime.ts';
 export interface PlanFeatures {
   /** Every capability that the kernel knows, as bits `1 << CAP_*`. */
   readonly knownCapabilities: bigint;
-  /** Directory layers mounted by an unprivileged user need `userxattr`. */
+  /** carve's own bounding set, as bits: outside a user namespace nothing beyond can be given. */
+  readonly ownCapabilities: bigint;
+  /** carve runs in a user namespace: overlays keep their marks in `user.` attributes. */
   readonly isRootless: boolean;
   /** The daemon's own mount namespace: for binds whose mounts must reach the host (`rshared`). */
   readonly hostMounts: ProcessIdentity | undefined;

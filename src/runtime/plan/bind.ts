@@ -1,0 +1,142 @@
+/**
+ * Binds: a tree of the host, cloned as a detached mount, changed, then
+ * attached. The clone is what is attached; the source path is looked up once.
+ *
+ * Source: open_tree(2), mount_setattr(2); OCI runtime-spec 1.3 config.md "Mounts".
+ */
+
+import { EngineError } from '../../base/error.ts';
+import { CLONE, MOUNT_ATTR, MS, O } from '../../kernel/plan/flags.ts';
+import type { NamespaceProcess, OciMount } from '../../spec/oci/runtime.ts';
+import type { PlanBuilder } from './builder.ts';
+import type { PlannedMount } from './context.ts';
+import type { MountOptions } from './mount-options.ts';
+import { idMapText } from './namespaces.ts';
+
+/** `attach` makes a missing target alike the mount's root: a file or a directory. */
+export const CREATE_ALIKE = 3;
+
+/** Clone and change the source of a bind; its slot. Errors: `invalid`. */
+export function prepareBind(builder: PlanBuilder, planned: PlannedMount): number {
+  const { mount, options, destination } = planned;
+  if (options.data.length > 0) {
+    throw new EngineError(
+      'invalid',
+      `Invalid option ${JSON.stringify(options.data[0])} of the bind on ${destination}`,
+    );
+  }
+  const isDeep = options.bind === 'rbind';
+  const slot = cloneSource(builder, mount, isDeep);
+  planIdMap(builder, { slot, mount, options });
+  for (const change of changesOf(options, isDeep)) {
+    builder.push({ op: 'mount-attr', slot, ...change });
+  }
+  return slot;
+}
+
+function cloneSource(builder: PlanBuilder, mount: OciMount, isDeep: boolean): number {
+  const { source = '', process } = mount;
+  if (!source.startsWith('/')) {
+    throw new EngineError(
+      'invalid',
+      `Invalid source ${JSON.stringify(source.slice(0, 200))} of a bind`,
+    );
+  }
+  const recursive = isDeep ? 1 : 0;
+  if (process !== undefined) return cloneForeign(builder, { process, source, recursive });
+  const slot = builder.take();
+  builder.push({ op: 'open-tree', slot, path: source, recursive });
+  return slot;
+}
+
+/** A path that another process sees: enter its mount namespace, clone, come back. */
+function cloneForeign(
+  builder: PlanBuilder,
+  from: { readonly process: NamespaceProcess; readonly source: string; readonly recursive: number },
+): number {
+  const { process, source, recursive } = from;
+  const own = builder.take();
+  const target = builder.take();
+  const root = builder.take();
+  const slot = builder.take();
+  const flags = CLONE.CLONE_NEWNS;
+  const { pid } = process;
+  builder.push(
+    { op: 'open', slot: own, path: '/proc/self/ns/mnt', flags: 0 },
+    { op: 'pidfd', slot: target, pid, startTicks: BigInt(process.startTicks) },
+    { op: 'setns', slot: target, flags },
+    { op: 'open', slot: root, path: '/', flags: Number(O.O_PATH | O.O_DIRECTORY) },
+    // Below the other's root: nothing it made can lead out of that.
+    { op: 'open-tree', slot, dir: root, path: source, recursive },
+    { op: 'setns', slot: own, flags },
+  );
+  for (const used of [own, target, root]) builder.release(used);
+  return slot;
+}
+
+/** Ids of the files are shown as other ids. */
+function planIdMap(
+  builder: PlanBuilder,
+  bind: { readonly slot: number; readonly mount: OciMount; readonly options: MountOptions },
+): void {
+  const { slot, mount, options } = bind;
+  const { uidMappings, gidMappings } = mount;
+  if (uidMappings === undefined && gidMappings === undefined) {
+    if (options.idmap === undefined) return;
+    throw new EngineError('invalid', `The bind on ${mount.destination} has no id mappings`);
+  }
+  if (uidMappings === undefined || gidMappings === undefined) {
+    throw new EngineError(
+      'invalid',
+      `The bind on ${mount.destination} has mappings of users or groups only`,
+    );
+  }
+  const userns = builder.take();
+  builder.push(
+    {
+      op: 'userns',
+      slot: userns,
+      uidMap: idMapText(uidMappings),
+      gidMap: idMapText(gidMappings),
+    },
+    {
+      op: 'mount-attr',
+      slot,
+      set: MOUNT_ATTR.MOUNT_ATTR_IDMAP,
+      clear: 0n,
+      propagation: 0n,
+      userns,
+      recursive: options.idmap === 'ridmap' ? 1 : 0,
+    },
+  );
+  builder.release(userns);
+}
+
+interface AttributeChange {
+  readonly set: bigint;
+  readonly clear: bigint;
+  readonly propagation: bigint;
+  readonly recursive: number;
+}
+
+/**
+ * One change of the whole tree and one of its top, as few as say it all. A
+ * clone keeps the propagation of its source, so that is always set.
+ */
+function changesOf(options: MountOptions, isDeep: boolean): readonly AttributeChange[] {
+  const { set, clear, setDeep, clearDeep } = options;
+  const propagation = options.propagation === 0n ? MS.MS_PRIVATE : options.propagation;
+  if (!isDeep) {
+    return [{ set: set | setDeep, clear: clear | clearDeep, propagation, recursive: 0 }];
+  }
+  const isPropagationDeep = options.propagation === 0n || options.isPropagationDeep;
+  const all = {
+    set: setDeep,
+    clear: clearDeep,
+    propagation: isPropagationDeep ? propagation : MS.MS_PRIVATE,
+    recursive: 1,
+  };
+  const top = { set, clear, propagation: isPropagationDeep ? 0n : propagation, recursive: 0 };
+  const hasTop = top.set !== 0n || top.clear !== 0n || top.propagation !== 0n;
+  return hasTop ? [all, top] : [all];
+}

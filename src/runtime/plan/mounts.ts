@@ -1,0 +1,168 @@
+/**
+ * The mounts of a container, in the order of its configuration: each is made
+ * as a descriptor, then attached at a path that is resolved once below the
+ * container's root.
+ *
+ * Source: OCI runtime-spec 1.3 config.md "Mounts"; security matrix R5, R6.
+ */
+
+import { EngineError } from '../../base/error.ts';
+import { MOUNT_ATTR, MS } from '../../kernel/plan/flags.ts';
+import type { OciMount, Spec } from '../../spec/oci/runtime.ts';
+import { CREATE_ALIKE, prepareBind } from './bind.ts';
+import { SLOT } from './builder.ts';
+import { planCgroupMount } from './cgroup-mount.ts';
+import type { PlanContext, PlannedMount } from './context.ts';
+import { isDevMount, planDev } from './dev.ts';
+import { parseMountOptions } from './mount-options.ts';
+import { isProcMount, planOrdinaryDirectory, planProcMount } from './proc.ts';
+
+const DEV_DEFAULT: OciMount = {
+  destination: '/dev',
+  type: 'tmpfs',
+  source: 'tmpfs',
+  options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+};
+
+/** Read the options of every mount. A /dev of our own is added where there is none. Errors: `invalid`. */
+export function readMounts(spec: Spec): readonly PlannedMount[] {
+  const mounts = spec.mounts ?? [];
+  const hasDev = mounts.some(({ destination }) => checkDestination(destination) === '/dev');
+  const all = hasDev ? mounts : [DEV_DEFAULT, ...mounts];
+  return all.map((mount) => ({
+    mount,
+    destination: checkDestination(mount.destination),
+    options: parseMountOptions(mount.options ?? []),
+  }));
+}
+
+/** Relative is from `/`. */
+function checkDestination(path: string): string {
+  const components = path.split('/').filter((each) => each !== '' && each !== '.');
+  if (components.length > 0 && !components.includes('..') && !path.includes('\0')) {
+    return `/${components.join('/')}`;
+  }
+  throw new EngineError(
+    'invalid',
+    `Invalid mount destination ${JSON.stringify(path.slice(0, 200))}`,
+  );
+}
+
+/**
+ * Clone what must be cloned early: in a user namespace the sources, which its
+ * root may not reach; and trees that stay in the host's peer groups.
+ */
+export function prepareEarly(
+  context: PlanContext,
+  isEarly: (mount: PlannedMount) => boolean,
+): PlanContext {
+  const mounts = context.mounts.map((each) => {
+    const isBind = each.options.bind !== undefined && each.slot === undefined;
+    if (!isBind || each.mount.process !== undefined || !isEarly(each)) return each;
+    return { ...each, slot: prepareBind(context.builder, each) };
+  });
+  return { ...context, mounts };
+}
+
+/** True for a bind whose mounts go to the host. */
+export function isShared({ options }: PlannedMount): boolean {
+  return options.bind !== undefined && options.propagation === MS.MS_SHARED;
+}
+
+/** Make and attach every mount. */
+export function planMounts(context: PlanContext): void {
+  for (const planned of context.mounts) {
+    if (isProcMount(planned)) planProcMount(context, planned);
+    else if (isDevMount(planned)) planDev(context, planned);
+    else if (planned.options.bind !== undefined) planBind(context, planned);
+    else planFileSystem(context, planned);
+  }
+}
+
+function planBind(context: PlanContext, planned: PlannedMount): void {
+  const { builder } = context;
+  const slot = planned.slot ?? prepareBind(builder, planned);
+  attach(context, { slot, planned, create: CREATE_ALIKE });
+  builder.release(slot);
+}
+
+function planFileSystem(context: PlanContext, planned: PlannedMount): void {
+  const { mount, destination } = planned;
+  switch (mount.type) {
+    case 'cgroup':
+    case 'cgroup2':
+      planCgroupMount(context, planned);
+      return;
+    case 'sysfs':
+      planSysfs(context, planned);
+      return;
+    case 'devpts':
+      if (destination === '/dev/pts' && context.hasOwnDev) {
+        planNew(context, planned, SLOT.devpts);
+        return;
+      }
+      break;
+    case undefined:
+    case '':
+      throw new EngineError('invalid', `The mount on ${destination} has no type`);
+    default:
+  }
+  const slot = context.builder.take();
+  planNew(context, planned, slot);
+  context.builder.release(slot);
+}
+
+/** A new file system. */
+function planNew(context: PlanContext, planned: PlannedMount, slot: number): void {
+  const { mount, options } = planned;
+  const fsType = mount.type ?? '';
+  context.builder.push({
+    op: 'fsmount',
+    slot,
+    fsType,
+    source: mount.source ?? fsType,
+    options: options.data,
+    attrs: options.set | options.setDeep,
+  });
+  if (options.propagation !== 0n) {
+    const { propagation } = options;
+    context.builder.push({ op: 'mount-attr', slot, set: 0n, clear: 0n, propagation, recursive: 0 });
+  }
+  attach(context, { slot, planned, create: 1 });
+}
+
+/** sysfs shows the network namespace: in a user namespace it can be mounted only for one of its own. */
+function planSysfs(context: PlanContext, planned: PlannedMount): void {
+  const { builder, namespaces } = context;
+  const slot = builder.take();
+  if (namespaces.isInUser && !namespaces.own.has('network')) {
+    const set = planned.options.set | MOUNT_ATTR.MOUNT_ATTR_RDONLY;
+    const propagation = MS.MS_PRIVATE;
+    builder.push(
+      { op: 'open-tree', slot, path: '/sys', recursive: 1 },
+      { op: 'mount-attr', slot, set, clear: 0n, propagation, recursive: 1 },
+    );
+    attach(context, { slot, planned, create: 1 });
+  } else {
+    planNew(context, planned, slot);
+  }
+  if (planned.destination === '/sys') planOrdinaryDirectory(builder, '/sys');
+  builder.release(slot);
+}
+
+/** Below /dev from our own tmpfs, elsewhere from the root. */
+function attach(
+  context: PlanContext,
+  what: { readonly slot: number; readonly planned: PlannedMount; readonly create: number },
+): void {
+  const { slot, planned, create } = what;
+  const { destination } = planned;
+  const isBelowDev = context.hasOwnDev && destination.startsWith('/dev/');
+  context.builder.push({
+    op: 'attach',
+    slot,
+    root: isBelowDev ? SLOT.dev : SLOT.root,
+    path: isBelowDev ? destination.slice('/dev/'.length) : destination,
+    create,
+  });
+}
