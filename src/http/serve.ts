@@ -105,7 +105,13 @@ function createListener(listen: ListenAddress, accept: (socket: Socket) => void)
   const options = { allowHalfOpen: true, noDelay: true };
   if (listen.kind === 'unix' || listen.tls === undefined) return createServer(options, accept);
   return createTlsServer(
-    { ...options, ...listen.tls, requestCert: true, rejectUnauthorized: true },
+    {
+      ...options,
+      ...listen.tls,
+      requestCert: true,
+      rejectUnauthorized: true,
+      handshakeTimeout: defaultLimits.headTimeoutMs,
+    },
     accept,
   );
 }
