@@ -70,7 +70,7 @@ function allSteps(): readonly Step[] {
     unit('bun'),
     program('lint', lintArgv(ROOT), LINT_ENV),
     program('types', [TOOLS.tsc, '-p', ROOT]),
-    program('format', [TOOLS.biome, 'format', '--colors=off', '--max-diagnostics=20', ROOT]),
+    program('format', [TOOLS.biome, 'format', '--colors=off', '--reporter=summary', ROOT]),
     program('plan header', [TOOLS.bun, 'scripts/generate-plan-header.ts', '--check']),
     findings('docs', () => checkDocs()),
     findings('layers', checkLayers),

@@ -55,7 +55,12 @@ export async function runSuite(suite: Suite): Promise<SuiteResult> {
     const text = readReport(report);
     const counted = suite.runtime === 'bun' ? parseJunit(text) : parseTap(text);
     const counts = withExitCode(counted, result.code);
-    return { name: suite.name, ...counts, output: result.output, durationMs: result.durationMs };
+    return {
+      name: suite.name,
+      ...counts,
+      output: failuresIn(result.output),
+      durationMs: result.durationMs,
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -63,6 +68,7 @@ export async function runSuite(suite: Suite): Promise<SuiteResult> {
 
 function bunArgv(suite: Suite, report: string): readonly string[] {
   const flags = [
+    '--only-failures',
     '--reporter=junit',
     `--reporter-outfile=${report}`,
     `--timeout=${suite.testTimeoutMs}`,
@@ -76,6 +82,12 @@ function nodeArgv(suite: Suite, report: string): readonly string[] {
   const people = ['--test-reporter=spec', '--test-reporter-destination=stdout'];
   const machine = ['--test-reporter=tap', `--test-reporter-destination=${report}`];
   return [TOOLS.node, '--no-warnings', ...flags, ...people, ...machine, ...suite.files];
+}
+
+/** Node prints every test and then the failing ones again: those are enough. */
+function failuresIn(output: string): string {
+  const at = output.lastIndexOf('✖ failing tests:');
+  return at === -1 ? output : output.slice(at);
 }
 
 function readReport(path: string): string {
