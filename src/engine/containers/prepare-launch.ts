@@ -186,7 +186,9 @@ export function joinedOf(parts: EngineParts, record: ContainerRecord): readonly 
     if (other.live === undefined || other.state.phase === 'restarting') {
       throw new EngineError('conflict', `cannot join ${type} namespace of a non running container: ${other.id}`);
     }
-    return [{ type, path: `/proc/${other.live.runtime.process.pid}/ns/${file}` }];
+    const { pid, startTicks } = other.live.runtime.process;
+    // With its start time: another process that gets its number is never joined.
+    return [{ type, path: `/proc/${pid}/ns/${file}`, process: { pid, startTicks: String(startTicks) } }];
   });
 }
 
