@@ -37,10 +37,20 @@ const TASKS = {
     chisel: true,
     entry: () => ['scripts/test.ts', 'kernel'],
   },
+  'test:faults': {
+    packages: ['compiler', 'images', 'tests'],
+    chisel: true,
+    entry: () => ['scripts/test.ts', 'faults'],
+  },
   'test:compat': {
     packages: ['compiler', 'images', 'tests'],
     chisel: true,
     entry: () => ['scripts/test.ts', 'compat'],
+  },
+  'test:dist': {
+    packages: ['compiler', 'tests'],
+    chisel: true,
+    entry: () => ['scripts/test.ts', 'dist'],
   },
   'test:vm': { packages: ['compiler', 'vm'], chisel: true, entry: () => ['scripts/test.ts', 'vm'] },
   check: { packages: [], entry: () => ['scripts/check.ts'] },
@@ -96,7 +106,21 @@ function main([task, ...args]) {
 try {
   main(process.argv.slice(2));
 } catch (error) {
-  if (!(error instanceof SetupError)) throw error;
-  process.stderr.write(`setup: ${error.message}\n`);
+  const sentence = sentenceOf(error);
+  if (sentence === undefined) throw error;
+  process.stderr.write(`setup: ${sentence}\n`);
   process.exitCode = 1;
+}
+
+/** What somebody can mend is a sentence; anything else is a defect and keeps its stack. */
+function sentenceOf(error) {
+  if (error instanceof SetupError) return error.message;
+  const reasons = {
+    EACCES: 'it belongs to another user',
+    EPERM: 'it belongs to another user',
+    EROFS: 'its file system is read-only',
+    ENOSPC: 'its disk is full',
+  };
+  const reason = reasons[error.code];
+  return reason === undefined ? undefined : `Cannot write ${error.path}: ${reason}`;
 }
