@@ -41,11 +41,13 @@ static inline uint64_t realtime_ns(void) {
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Milliseconds that never jump: what deadlines are measured by. */
-static inline uint64_t monotonic_ms(void) {
+/* Microseconds that never jump: what deadlines are measured by. */
+static inline uint64_t monotonic_us(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+  return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
+
+static inline uint64_t monotonic_ms(void) { return monotonic_us() / 1000u; }
 
 #endif

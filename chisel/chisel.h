@@ -59,6 +59,7 @@ enum frame_kind {
   FRAME_SIGNAL = 18,
   FRAME_RESIZE = 19,
   FRAME_EXEC = 20,
+  FRAME_WATCH = 21,
   FRAME_DONE = 0x81,
   FRAME_STARTED = 0x82,
   FRAME_EXITED = 0x83,

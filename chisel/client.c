@@ -18,7 +18,6 @@
 #define ACCEPT_PAUSE_US 100000u /* after accept(2) failed for want of descriptors or memory */
 #define LARGE_FRAME_US 10000000u /* longest time one client may keep the shared buffer */
 #define EXEC_FIELDS 20u         /* bytes of an EXEC payload before its plan */
-#define KIND_WATCH 21
 
 struct client clients[CLIENT_MAX];
 uint32_t client_count;
@@ -223,7 +222,7 @@ static void serve_frame(struct client *client, const struct frame *frame) {
     int status = attach_begin(client, get_u32(frame->payload), (uint32_t)frame->id);
     answer(client, frame->id, status);
     if (status != 0 && client->kind != CLIENT_FREE) client_drop(client);
-  } else if (frame->kind == KIND_WATCH) {
+  } else if (frame->kind == FRAME_WATCH) {
     client->kind = CLIENT_WATCH;
     client->is_dirty = true;
     answer(client, frame->id, 0);

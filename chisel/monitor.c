@@ -27,6 +27,7 @@
 #include "wait.h"
 
 #define SOCKET_NAME "monitor.sock"
+#define BACKLOG 4096            /* a full one makes connect(2) fail at once */
 #define STREAM 1                /* the daemon's stream for frames */
 #define READS_PER_ROUND 16
 #define DRAIN_US 250000u        /* someone else holds the pipes of a process that is gone */
@@ -75,13 +76,20 @@ static void ignore_signals(void) {
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) sigaction(numbers[i], &action, NULL);
 }
 
-/* What `ps` shows: the kernel reads it from our memory. Without the capability only the short name changes. */
+/*
+ * What `ps` shows: the kernel reads it from our memory. Telling it where needs
+ * CAP_SYS_RESOURCE; else the title takes the room of the host's arguments.
+ */
 static void set_title(const char *title) {
   strncpy(monitor.title, title, sizeof monitor.title - 1);
   prctl(PR_SET_NAME, "carve-monitor");
   unsigned long start = (unsigned long)monitor.title;
-  prctl(PR_SET_MM, PR_SET_MM_ARG_START, start, 0, 0);
-  prctl(PR_SET_MM, PR_SET_MM_ARG_END, start + strlen(monitor.title) + 1, 0, 0);
+  if (prctl(PR_SET_MM, PR_SET_MM_ARG_START, start, 0, 0) == 0) {
+    prctl(PR_SET_MM, PR_SET_MM_ARG_END, start + strlen(monitor.title) + 1, 0, 0);
+    return;
+  }
+  size_t room = strlen(program_invocation_name) + sizeof " host";
+  strncpy(program_invocation_name, monitor.title, room - 1);
 }
 
 /* Bound relative to the directory itself: its path may be longer than a socket address. */
@@ -93,7 +101,7 @@ static int listen_in(int dir) {
   mode_t mask = umask(0177);
   int status = bind(fd, (struct sockaddr *)&address, sizeof address);
   umask(mask);
-  if (status < 0 || listen(fd, 128) < 0) status = -errno;
+  if (status < 0 || listen(fd, BACKLOG) < 0) status = -errno;
   if (chdir("/") < 0 && status == 0) status = -errno;
   return status < 0 ? status : fd_take(&fd);
 }

@@ -64,8 +64,12 @@ export class ChiselHost {
   constructor(path: string) {
     this.#child = spawn(path, ['host'], { stdio: ['pipe', 'pipe', 'ignore'], env: {}, cwd: '/' });
     this.#child.stdin.on('error', () => undefined);
-    this.#child.once('error', (cause) => this.#hostIsGone(`it could not be started: ${messageOf(cause)}`));
-    this.#child.once('exit', (code, signal) => this.#hostIsGone(signal === null ? `it ended with code ${code}` : `${signal} ended it`));
+    this.#child.once('error', (cause) =>
+      this.#hostIsGone(`it could not be started: ${messageOf(cause)}`),
+    );
+    this.#child.once('exit', (code, signal) =>
+      this.#hostIsGone(signal === null ? `it ended with code ${code}` : `${signal} ended it`),
+    );
     this.#child.stdout.on('data', (chunk: Buffer) => this.#receive(chunk));
     this.#child.stdout.once('close', () => this.#streamIsOver());
     this.#child.stdout.on('error', () => this.#streamIsOver());
@@ -89,12 +93,23 @@ export class ChiselHost {
   }
 
   /** Errors: `unavailable`; should the process start after that, `onLate` is called to end it. */
-  start(plan: Uint8Array, afterPlan: Uint8Array, onLate: () => void): Promise<HostStarted | HostFailure> {
+  start(
+    plan: Uint8Array,
+    afterPlan: Uint8Array,
+    onLate: () => void,
+  ): Promise<HostStarted | HostFailure> {
     const parts = [encodeU32s(plan.byteLength), plan, encodeU32s(afterPlan.byteLength), afterPlan];
     const exited = Promise.withResolvers<ExitRecord>();
     exited.promise.catch(() => undefined);
     return new Promise((resolve, reject) => {
-      this.#starts.set(this.#send(FRAME_KIND.start, parts), { exited, isStarted: false, isGivenUp: false, onLate, resolve, reject });
+      this.#starts.set(this.#send(FRAME_KIND.start, parts), {
+        exited,
+        isStarted: false,
+        isGivenUp: false,
+        onLate,
+        resolve,
+        reject,
+      });
     });
   }
 
@@ -126,9 +141,11 @@ export class ChiselHost {
 
   #take(frame: Frame): void {
     const start = this.#starts.get(frame.id);
-    if (frame.kind === FRAME_KIND.data) this.#applications.get(frame.id)?.parts.push(Buffer.from(frame.payload));
+    if (frame.kind === FRAME_KIND.data)
+      this.#applications.get(frame.id)?.parts.push(Buffer.from(frame.payload));
     else if (frame.kind === FRAME_KIND.done) this.#takeDone(frame);
-    else if (frame.kind === FRAME_KIND.started && start !== undefined) this.#takeStarted(frame, start);
+    else if (frame.kind === FRAME_KIND.started && start !== undefined)
+      this.#takeStarted(frame, start);
     else if (frame.kind === FRAME_KIND.exited && start !== undefined) {
       start.exited.resolve(decodeExitRecord(frame.payload));
       this.#starts.delete(frame.id);

@@ -46,7 +46,8 @@ export class Chisel {
   async apply(plan: Plan, call: ChiselCall = {}): Promise<Uint8Array> {
     const bytes = encodePlan(plan);
     const answer = await unlessAborted(this.#liveHost().apply(bytes), call.signal, () => undefined);
-    if (isFailure(answer)) throw errorOfReport(plan, answer.report, call.failure ?? 'Cannot apply the plan');
+    if (isFailure(answer))
+      throw errorOfReport(plan, answer.report, call.failure ?? 'Cannot apply the plan');
     return answer;
   }
 
@@ -62,7 +63,8 @@ export class Chisel {
     const answer = await unlessAborted(pending, call.signal, (late) => {
       if (!isFailure(late)) kill(plan);
     });
-    if (isFailure(answer)) throw errorOfReport(plan, answer.report, call.failure ?? 'Cannot start the process');
+    if (isFailure(answer))
+      throw errorOfReport(plan, answer.report, call.failure ?? 'Cannot start the process');
     return answer;
   }
 
@@ -95,7 +97,11 @@ function kill(plan: Plan): void {
     .catch(() => undefined);
 }
 
-async function unlessAborted<T>(pending: Promise<T>, signal: AbortSignal | undefined, onLate: (late: T) => void): Promise<T> {
+async function unlessAborted<T>(
+  pending: Promise<T>,
+  signal: AbortSignal | undefined,
+  onLate: (late: T) => void,
+): Promise<T> {
   if (signal === undefined) return await pending;
   const aborted = Promise.withResolvers<never>();
   const onAbort = (): void => {
@@ -115,7 +121,10 @@ async function unlessAborted<T>(pending: Promise<T>, signal: AbortSignal | undef
  * Start the chisel's host. Errors: `unavailable` when `path` cannot be run, or
  * is no chisel of this version.
  */
-export async function openChisel(options: { readonly path: string; readonly signal?: AbortSignal }): Promise<Chisel> {
+export async function openChisel(options: {
+  readonly path: string;
+  readonly signal?: AbortSignal;
+}): Promise<Chisel> {
   const chisel = new Chisel(options.path);
   try {
     await chisel.apply([], options.signal === undefined ? {} : { signal: options.signal });

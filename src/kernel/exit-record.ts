@@ -55,7 +55,8 @@ export function parseExitRecord(text: string): ExitRecord {
   }
   const valueOf = (key: (typeof KEYS)[number]): bigint => {
     const value = values.get(key);
-    if (value === undefined) throw new EngineError('corrupt', `Cannot read the exit record: it has no ${key}`);
+    if (value === undefined)
+      throw new EngineError('corrupt', `Cannot read the exit record: it has no ${key}`);
     return value;
   };
   return {

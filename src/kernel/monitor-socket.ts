@@ -25,7 +25,9 @@ const GONE = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'
 
 /** The `code` of a system error. */
 export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined;
 }
 
 /** The engine's error for a failing connection: `not-found` when no monitor is there. */
@@ -53,7 +55,7 @@ export async function connectSocket(runDir: string, options: MonitorOptions = {}
 function connectPath(runDir: string, path: string, options: MonitorOptions): Promise<Socket> {
   const socket = connect({ path, allowHalfOpen: true });
   socket.pause();
-  return guard(socket, runDir, options, (resolve) => {
+  return guard(socket, { runDir, ...options }, (resolve) => {
     socket.once('connect', () => resolve(socket));
   });
 }
@@ -61,17 +63,20 @@ function connectPath(runDir: string, path: string, options: MonitorOptions): Pro
 /** Settle by `begin`, or by the socket's failure, the signal, or the time; destroys the socket unless it succeeds. */
 function guard<T>(
   socket: Socket,
-  runDir: string,
-  options: MonitorOptions,
+  options: MonitorOptions & { readonly runDir: string },
   begin: (resolve: (value: T) => void, reject: (error: EngineError) => void) => void,
 ): Promise<T> {
+  const { runDir } = options;
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const onError = (cause: Error): void => reject(monitorError(runDir, cause));
-  const onClose = (): void => reject(new EngineError('not-found', `No monitor answers in ${runDir}`));
+  const onClose = (): void =>
+    reject(new EngineError('not-found', `No monitor answers in ${runDir}`));
   const onAbort = (): void => reject(new EngineError('cancelled', 'The operation was cancelled'));
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   const timer = setTimeout(() => {
-    reject(new EngineError('timeout', `The monitor in ${runDir} did not answer for ${timeoutMs} ms`));
+    reject(
+      new EngineError('timeout', `The monitor in ${runDir} did not answer for ${timeoutMs} ms`),
+    );
   }, timeoutMs);
   socket.once('error', onError).once('close', onClose);
   options.signal?.addEventListener('abort', onAbort, { once: true });
@@ -91,23 +96,35 @@ function guard<T>(
     });
 }
 
+/** The first question of a connection, and the frame that answers it. */
+export interface Opening {
+  readonly question: { readonly kind: number; readonly id: number; readonly payload: Uint8Array };
+  readonly answer: { readonly kind: number; readonly payloadBytes: number };
+}
+
 /**
- * Connect and ask the first question; its answer is a frame of `payloadBytes`.
+ * Connect and ask the first question.
  * What follows the answer stays in the socket, which is returned paused.
  * Errors: as {@link connectSocket}; `corrupt` for another answer.
  */
 export async function openConversation(
   runDir: string,
-  question: { readonly kind: number; readonly id: number; readonly payload: Uint8Array },
-  answer: { readonly kind: number; readonly payloadBytes: number },
+  opening: Opening,
   options: MonitorOptions = {},
 ): Promise<{ readonly socket: Socket; readonly payload: Buffer }> {
+  const { question, answer } = opening;
   const socket = await connectSocket(runDir, options);
-  const payload = await guard<Buffer>(socket, runDir, options, (resolve, reject) => {
+  const payload = await guard<Buffer>(socket, { runDir, ...options }, (resolve, reject) => {
     socket.write(encodeFrame(question.kind, question.id, [question.payload]));
     readExactly(socket, FRAME_HEAD_BYTES + answer.payloadBytes, (bytes) => {
       if (bytes.readUInt16LE(4) === answer.kind) resolve(bytes.subarray(FRAME_HEAD_BYTES));
-      else reject(new EngineError('corrupt', `The monitor in ${runDir} answered with a frame of another kind`));
+      else
+        reject(
+          new EngineError(
+            'corrupt',
+            `The monitor in ${runDir} answered with a frame of another kind`,
+          ),
+        );
     });
   });
   return { socket, payload };
@@ -117,8 +134,8 @@ export async function openConversation(
 function readExactly(socket: Socket, count: number, done: (bytes: Buffer) => void): void {
   const onReadable = (): void => {
     // A stream of bytes gives a Buffer, or null while there are fewer.
-    const bytes = socket.read(count) as Buffer | null;
-    if (bytes === null || bytes.byteLength < count) return;
+    const bytes: unknown = socket.read(count);
+    if (!Buffer.isBuffer(bytes) || bytes.byteLength < count) return;
     socket.off('readable', onReadable);
     done(bytes);
   };

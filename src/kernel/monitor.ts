@@ -11,7 +11,7 @@ import type { Duplex } from 'node:stream';
 import { EngineError } from '../base/error.ts';
 import { decodeExitRecord, type ExitRecord } from './exit-record.ts';
 import { encodeFrame, encodeU32s, type Frame, FRAME_KIND, FrameDecoder } from './frame.ts';
-import { type MonitorOptions, openConversation } from './monitor-socket.ts';
+import { type MonitorOptions, openConversation, type Opening } from './monitor-socket.ts';
 import { encodePlan } from './plan/encode.ts';
 import type { Plan } from './plan/op.ts';
 import { decodeReport, errorOfReport, REPORT_BYTES, type Report } from './plan/report.ts';
@@ -34,7 +34,7 @@ export interface MonitorExec {
   /** The plan has a `console` operation. */
   readonly tty: boolean;
   readonly openStdin: boolean;
-  /** Clients that will attach at once, at most 64; output waits for them, 10 s at most. */
+  /** Count of clients that will attach at once, at most 64; output waits for them, 10 s at most. */
   readonly expectedClients: number;
 }
 
@@ -61,7 +61,11 @@ const STATE_BYTES = 24;
 
 /** Payload of STARTED after its report. Precondition: the report says success. */
 export function decodeStarted(payload: Uint8Array): StartedProcess {
-  const view = new DataView(payload.buffer, payload.byteOffset + REPORT_BYTES, payload.byteLength - REPORT_BYTES);
+  const view = new DataView(
+    payload.buffer,
+    payload.byteOffset + REPORT_BYTES,
+    payload.byteLength - REPORT_BYTES,
+  );
   return {
     pid: view.getUint32(0, true),
     startTicks: view.getBigUint64(4, true),
@@ -111,6 +115,11 @@ export class MonitorControl {
     socket.once('close', () => this.#fail(undefined));
   }
 
+  /** False once the connection ended: nothing can be asked any more. */
+  get isOpen(): boolean {
+    return !this.#isOver;
+  }
+
   #receive(chunk: Buffer): void {
     try {
       for (const frame of this.#decoder.push(chunk)) this.#take(frame);
@@ -126,8 +135,13 @@ export class MonitorControl {
   }
 
   /** Errors: `wrong-state` when the process is gone, `invalid` without a console, `unavailable`. */
-  async resize(size: { readonly rows: number; readonly columns: number }, execNumber = 0): Promise<void> {
-    const answer = await this.#ask(FRAME_KIND.resize, [encodeU32s(execNumber, size.rows, size.columns)]);
+  async resize(
+    size: { readonly rows: number; readonly columns: number },
+    execNumber = 0,
+  ): Promise<void> {
+    const answer = await this.#ask(FRAME_KIND.resize, [
+      encodeU32s(execNumber, size.rows, size.columns),
+    ]);
     checkDone(answer, `Cannot resize the console to ${size.columns}x${size.rows}`);
   }
 
@@ -138,7 +152,13 @@ export class MonitorControl {
   async exec(request: MonitorExec): Promise<StartedExec> {
     const plan = encodePlan(request.plan);
     const { execNumber, tty, openStdin, expectedClients } = request;
-    const head = encodeU32s(execNumber, Number(tty), Number(openStdin), expectedClients, plan.byteLength);
+    const head = encodeU32s(
+      execNumber,
+      Number(tty),
+      Number(openStdin),
+      expectedClients,
+      plan.byteLength,
+    );
     const end = this.#end(execNumber);
     try {
       const answer = await this.#ask(FRAME_KIND.exec, [head, plan]);
@@ -197,7 +217,11 @@ export class MonitorControl {
   }
 
   #lost(cause: unknown): EngineError {
-    return new EngineError('unavailable', `The connection to the monitor in ${this.#runDir} ended`, { cause });
+    return new EngineError(
+      'unavailable',
+      `The connection to the monitor in ${this.#runDir} ended`,
+      { cause },
+    );
   }
 
   #fail(cause: unknown): void {
@@ -222,7 +246,9 @@ function checkDone(answer: Frame, message: string): void {
   if (errno === 0) return;
   if (errno === ESRCH) throw new EngineError('wrong-state', `${message}: the process is gone`);
   if (errno === ENOTTY) throw new EngineError('invalid', `${message}: the process has no console`);
-  throw new EngineError(errno === EINVAL ? 'invalid' : 'internal', `${message}: errno ${errno}`, { details: { errno } });
+  throw new EngineError(errno === EINVAL ? 'invalid' : 'internal', `${message}: errno ${errno}`, {
+    details: { errno },
+  });
 }
 
 function execError(plan: Plan, report: Report): EngineError {
@@ -239,9 +265,15 @@ function execError(plan: Plan, report: Report): EngineError {
  * Connect to the monitor in `runDir`. Errors: `not-found` when none is there
  * (then the exit record in its state directory speaks), `unavailable`, `cancelled`, `timeout`.
  */
-export async function connectMonitor(runDir: string, options: MonitorOptions = {}): Promise<MonitorControl> {
-  const question = { kind: FRAME_KIND.control, id: 0, payload: new Uint8Array(0) };
-  const { socket, payload } = await openConversation(runDir, question, { kind: FRAME_KIND.state, payloadBytes: STATE_BYTES }, options);
+export async function connectMonitor(
+  runDir: string,
+  options: MonitorOptions = {},
+): Promise<MonitorControl> {
+  const opening = {
+    question: { kind: FRAME_KIND.control, id: 0, payload: new Uint8Array(0) },
+    answer: { kind: FRAME_KIND.state, payloadBytes: STATE_BYTES },
+  };
+  const { socket, payload } = await openConversation(runDir, opening, options);
   return new MonitorControl(runDir, socket, decodeState(payload));
 }
 
@@ -259,20 +291,27 @@ export async function attachMonitor(runDir: string, options: AttachOptions = {})
     (options.stderr === true ? 4 : 0) |
     (options.replay === true ? 8 : 0) |
     (options.lossless === true ? 16 : 0);
-  const question = { kind: FRAME_KIND.attach, id: options.execNumber ?? 0, payload: encodeU32s(streams) };
+  const question = {
+    kind: FRAME_KIND.attach,
+    id: options.execNumber ?? 0,
+    payload: encodeU32s(streams),
+  };
   return await openRaw(runDir, question, options);
 }
 
 async function openRaw(
   runDir: string,
-  question: { readonly kind: number; readonly id: number; readonly payload: Uint8Array },
+  question: Opening['question'],
   options: MonitorOptions,
 ): Promise<Duplex> {
-  const { socket, payload } = await openConversation(runDir, question, { kind: FRAME_KIND.done, payloadBytes: REPORT_BYTES }, options);
+  const opening = { question, answer: { kind: FRAME_KIND.done, payloadBytes: REPORT_BYTES } };
+  const { socket, payload } = await openConversation(runDir, opening, options);
   const { errno } = decodeReport(payload);
   if (errno === 0) return socket;
   socket.destroy();
-  throw new EngineError('not-found', `The monitor in ${runDir} has no process ${question.id}`, { details: { errno } });
+  throw new EngineError('not-found', `The monitor in ${runDir} has no process ${question.id}`, {
+    details: { errno },
+  });
 }
 
 /**
@@ -281,5 +320,9 @@ async function openRaw(
  * caller destroys it. Errors: as {@link attachMonitor}.
  */
 export async function watchMonitor(runDir: string, options: MonitorOptions = {}): Promise<Duplex> {
-  return await openRaw(runDir, { kind: FRAME_KIND.watch, id: 0, payload: new Uint8Array(0) }, options);
+  return await openRaw(
+    runDir,
+    { kind: FRAME_KIND.watch, id: 0, payload: new Uint8Array(0) },
+    options,
+  );
 }

@@ -9,13 +9,23 @@ import { test } from 'node:test';
 import { isEngineError } from '../../src/base/error.ts';
 import { encodeFrame, FRAME_KIND } from '../../src/kernel/frame.ts';
 import { attachMonitor } from '../../src/kernel/monitor.ts';
-import { MonitorFixture, parseStreamFrames, payloadOf, readAll, readUntil } from './monitor-fixture.ts';
+import {
+  MonitorFixture,
+  parseStreamFrames,
+  payloadOf,
+  readAll,
+  readUntil,
+} from './monitor-fixture.ts';
 
 const MIB = 1024 * 1024;
 const ALL = { stdin: true, stdout: true, stderr: true };
 
 /** Never reads: its socket fills. */
-async function attachStuck(fixture: MonitorFixture, runDir: string, lossless = false): Promise<Duplex> {
+async function attachStuck(
+  fixture: MonitorFixture,
+  runDir: string,
+  lossless = false,
+): Promise<Duplex> {
   const stream = await fixture.keep(attachMonitor(runDir, { stdout: true, lossless }));
   stream.pause();
   return stream;
@@ -23,7 +33,11 @@ async function attachStuck(fixture: MonitorFixture, runDir: string, lossless = f
 
 test('half-close of the stdin client ends stdin, output goes on', async () => {
   await using fixture = await MonitorFixture.create();
-  const process = await fixture.start('cat; echo end', { openStdin: true, stdinOnce: true, expectedClients: 1 });
+  const process = await fixture.start('cat; echo end', {
+    openStdin: true,
+    stdinOnce: true,
+    expectedClients: 1,
+  });
   const stream = await fixture.keep(attachMonitor(process.runDir, ALL));
   const input = Buffer.alloc(3 * MIB + 17, 'abcdefghijklmnopqrstuvwxyz\n');
   stream.end(input);
@@ -34,7 +48,10 @@ test('half-close of the stdin client ends stdin, output goes on', async () => {
 
 test('without stdinOnce stdin stays open for the next client', async () => {
   await using fixture = await MonitorFixture.create();
-  const process = await fixture.start('read a; read b; echo "$a $b"', { openStdin: true, expectedClients: 1 });
+  const process = await fixture.start('read a; read b; echo "$a $b"', {
+    openStdin: true,
+    expectedClients: 1,
+  });
   const first = await fixture.keep(attachMonitor(process.runDir, { stdin: true }));
   first.end('one\n');
   const second = await fixture.keep(attachMonitor(process.runDir, ALL));
@@ -62,7 +79,10 @@ test('stdin that the process does not read stops the client and nobody else', as
   flood.write(Buffer.alloc(8 * MIB, 'x'));
   await readUntil(output, 'got line');
   const control = await fixture.control(process);
-  assert.ok(flood.writableLength > 4 * MIB, 'the monitor did not swallow what the process did not read');
+  assert.ok(
+    flood.writableLength > 4 * MIB,
+    'the monitor did not swallow what the process did not read',
+  );
   await control.signal(9);
   assert.equal((await process.exited).signal, 9);
 });
@@ -78,7 +98,11 @@ test('stdin is /dev/null unless it is open', async () => {
 test('a console echoes, has the size asked for, and is resized', async () => {
   await using fixture = await MonitorFixture.create();
   const script = 'trap "stty size; exit 5" WINCH; stty size; while :; do read x; done';
-  const process = await fixture.start(script, { tty: { rows: 33, columns: 111 }, openStdin: true, expectedClients: 1 });
+  const process = await fixture.start(script, {
+    tty: { rows: 33, columns: 111 },
+    openStdin: true,
+    expectedClients: 1,
+  });
   const stream = await fixture.keep(attachMonitor(process.runDir, ALL));
   assert.match(await readUntil(stream, '\n'), /^33 111\r\n/);
   stream.write('hello\n');
@@ -92,7 +116,10 @@ test('a console echoes, has the size asked for, and is resized', async () => {
 test('a console lives on when every process inside closed it', async () => {
   await using fixture = await MonitorFixture.create();
   const script = 'tty=$(tty); exec </dev/null >/dev/null 2>&1; sleep 0.2; echo again >$tty';
-  const process = await fixture.start(script, { tty: { rows: 24, columns: 80 }, expectedClients: 1 });
+  const process = await fixture.start(script, {
+    tty: { rows: 24, columns: 80 },
+    expectedClients: 1,
+  });
   const stream = await fixture.keep(attachMonitor(process.runDir, ALL));
   assert.equal((await readAll(stream)).toString(), 'again\r\n');
 });
@@ -100,14 +127,23 @@ test('a console lives on when every process inside closed it', async () => {
 test('resizing without a console is refused', async () => {
   await using fixture = await MonitorFixture.create();
   const control = await fixture.control(await fixture.start('exec sleep 60'));
-  await assert.rejects(control.resize({ rows: 1, columns: 1 }), (error) => isEngineError(error) && error.kind === 'invalid');
+  await assert.rejects(
+    control.resize({ rows: 1, columns: 1 }),
+    (error) => isEngineError(error) && error.kind === 'invalid',
+  );
 });
 
 test('a stuck client does not hold the process, and is told that it fell behind', async () => {
   await using fixture = await MonitorFixture.create();
-  const process = await fixture.start('yes 0123456789012345678901234567890123456789012345678901234567890 | head -c 50000000; echo; read x', {
-    openStdin: true, expectedClients: 2, logMaxBytes: BigInt(MIB), logMaxFiles: 3,
-  });
+  const process = await fixture.start(
+    'yes 0123456789012345678901234567890123456789012345678901234567890 | head -c 50000000; echo; read x',
+    {
+      openStdin: true,
+      expectedClients: 2,
+      logMaxBytes: BigInt(MIB),
+      logMaxFiles: 3,
+    },
+  );
   const stuck = await attachStuck(fixture, process.runDir);
   const control = await fixture.keep(attachMonitor(process.runDir, { ...ALL, lossless: true }));
   let received = 0;
@@ -130,12 +166,20 @@ test('a stuck client does not hold the process, and is told that it fell behind'
 
 test('a lossless client holds the process back and loses nothing', async () => {
   await using fixture = await MonitorFixture.create();
-  const script = 'i=0; while [ $i -lt 40 ]; do head -c 1000000 /dev/zero; i=$((i+1)); echo $i >&2; done';
-  const process = await fixture.start(script, { expectedClients: 2, logMaxBytes: BigInt(2 * MIB), logMaxFiles: 2 });
+  const script =
+    'i=0; while [ $i -lt 40 ]; do head -c 1000000 /dev/zero; i=$((i+1)); echo $i >&2; done';
+  const process = await fixture.start(script, {
+    expectedClients: 2,
+    logMaxBytes: BigInt(2 * MIB),
+    logMaxFiles: 2,
+  });
   const slow = await attachStuck(fixture, process.runDir, true);
   const progress = await fixture.keep(attachMonitor(process.runDir, { stderr: true }));
   await readUntil(progress, '\n');
-  const isRunning = await Promise.race([process.exited.then(() => false), new Promise((done) => setTimeout(() => done(true), 300))]);
+  const isRunning = await Promise.race([
+    process.exited.then(() => false),
+    new Promise((done) => setTimeout(() => done(true), 300)),
+  ]);
   assert.equal(isRunning, true, 'the process waits for the client');
   progress.resume();
   assert.equal(payloadOf(await readAll(slow), 1).byteLength, 40_000_000);
@@ -144,8 +188,15 @@ test('a lossless client holds the process back and loses nothing', async () => {
 
 test('twenty clients get identical bytes', async () => {
   await using fixture = await MonitorFixture.create();
-  const process = await fixture.start('i=0; while [ $i -lt 20000 ]; do echo "line $i"; echo "error $i" >&2; i=$((i+1)); done', { expectedClients: 20 });
-  const streams = await Promise.all(Array.from({ length: 20 }, () => fixture.keep(attachMonitor(process.runDir, { stdout: true, stderr: true }))));
+  const process = await fixture.start(
+    'i=0; while [ $i -lt 20000 ]; do echo "line $i"; echo "error $i" >&2; i=$((i+1)); done',
+    { expectedClients: 20 },
+  );
+  const streams = await Promise.all(
+    Array.from({ length: 20 }, () =>
+      fixture.keep(attachMonitor(process.runDir, { stdout: true, stderr: true })),
+    ),
+  );
   const [first, ...others] = await Promise.all(streams.map(readAll));
   assert.ok(first !== undefined);
   assert.ok(payloadOf(first, 1).toString().endsWith('line 19999\n'));
@@ -160,12 +211,18 @@ test('replay gives the log of earlier runs and then what comes', async () => {
   await using fixture = await MonitorFixture.create();
   const first = await fixture.start('echo one');
   await first.exited;
-  const second = await fixture.start('echo two; read x; echo three', { place: { runDir: first.runDir, stateDir: first.stateDir }, openStdin: true });
+  const second = await fixture.start('echo two; read x; echo three', {
+    place: { runDir: first.runDir, stateDir: first.stateDir },
+    openStdin: true,
+  });
   const stream = await fixture.keep(attachMonitor(second.runDir, { ...ALL, replay: true }));
   await readUntil(stream, 'two');
   stream.write('\n');
   assert.equal(payloadOf(await readAll(stream), 1).toString(), 'three\n');
-  assert.deepEqual((await readdir(first.stateDir)).filter((name) => name.endsWith('.log')), ['00000001.log']);
+  assert.deepEqual(
+    (await readdir(first.stateDir)).filter((name) => name.endsWith('.log')),
+    ['00000001.log'],
+  );
 });
 
 test('a client that sends garbage is dropped, others go on', async () => {
@@ -211,7 +268,8 @@ test('three hundred idle connections neither stop nor spin the monitor', async (
 test('attaching to what is not there is not found', async () => {
   await using fixture = await MonitorFixture.create();
   const process = await fixture.start('exec sleep 60');
-  const isNotFound = (error: unknown): boolean => isEngineError(error) && error.kind === 'not-found';
+  const isNotFound = (error: unknown): boolean =>
+    isEngineError(error) && error.kind === 'not-found';
   await assert.rejects(attachMonitor(process.runDir, { execNumber: 7 }), isNotFound);
   await assert.rejects(attachMonitor(fixture.dir), isNotFound);
   await assert.rejects(attachMonitor(join(fixture.dir, 'x'.repeat(150))), isNotFound);
@@ -222,7 +280,10 @@ test('a run directory with a path longer than a socket address works', async () 
   const long = join(fixture.dir, 'r'.repeat(120));
   await mkdir(long);
   await mkdir(join(fixture.dir, 'state'));
-  const process = await fixture.start('echo hello', { expectedClients: 1, place: { runDir: long, stateDir: join(fixture.dir, 'state') } });
+  const process = await fixture.start('echo hello', {
+    expectedClients: 1,
+    place: { runDir: long, stateDir: join(fixture.dir, 'state') },
+  });
   const stream = await fixture.keep(attachMonitor(long, { stdout: true }));
   assert.equal(payloadOf(await readAll(stream), 1).toString(), 'hello\n');
   await process.exited;

@@ -18,14 +18,20 @@ test('the daemon is gone: the process goes on and its record is true', async () 
   await using fixture = await MonitorFixture.create();
   const process = await fixture.start('read x; echo after; exit 23', { openStdin: true });
   await fixture.chisel.close();
-  await assert.rejects(process.exited, (error) => isEngineError(error) && error.kind === 'unavailable');
+  await assert.rejects(
+    process.exited,
+    (error) => isEngineError(error) && error.kind === 'unavailable',
+  );
   assert.ok(isAlive(process.process.pid));
   const control = await fixture.control(process);
   const stream = await fixture.keep(attachMonitor(process.runDir, { stdin: true, stdout: true }));
   stream.write('\n');
   assert.equal((await control.exited).code, 23);
   assert.equal((await readExitRecord(process.stateDir))?.code, 23);
-  await assert.rejects(connectMonitor(process.runDir), (error) => isEngineError(error) && error.kind === 'not-found');
+  await assert.rejects(
+    connectMonitor(process.runDir),
+    (error) => isEngineError(error) && error.kind === 'not-found',
+  );
 });
 
 test('the host is killed: its monitors still tell, and the next request has a new host', async () => {
@@ -46,8 +52,14 @@ test('the monitor is killed: the wait ends, and says that it was lost', async ()
   const process = await fixture.start('exec sleep 600');
   const control = await fixture.control(process);
   globalThis.process.kill(process.process.monitorPid, 'SIGKILL');
-  await assert.rejects(process.exited, (error) => isEngineError(error) && error.kind === 'unavailable');
-  await assert.rejects(control.exited, (error) => isEngineError(error) && error.kind === 'unavailable');
+  await assert.rejects(
+    process.exited,
+    (error) => isEngineError(error) && error.kind === 'unavailable',
+  );
+  await assert.rejects(
+    control.exited,
+    (error) => isEngineError(error) && error.kind === 'unavailable',
+  );
   globalThis.process.kill(process.process.pid, 'SIGKILL');
 });
 
@@ -65,9 +77,13 @@ test('the monitor ignores the signals that end daemons', async () => {
 
 test('no signal disposition of the monitor reaches the process', async () => {
   await using fixture = await MonitorFixture.create();
-  const process = await fixture.start(['/bin/busybox', 'grep', '-E', '^Sig(Blk|Ign|Cgt)', '/proc/self/status'], { expectedClients: 1 });
+  const process = await fixture.start(
+    ['/bin/busybox', 'grep', '-E', '^Sig(Blk|Ign|Cgt)', '/proc/self/status'],
+    { expectedClients: 1 },
+  );
   const bytes = await readAll(await fixture.keep(attachMonitor(process.runDir, { stdout: true })));
-  for (const line of payloadOf(bytes, 1).toString().trim().split('\n')) assert.match(line, /\t0{16}$/);
+  for (const line of payloadOf(bytes, 1).toString().trim().split('\n'))
+    assert.match(line, /\t0{16}$/);
 });
 
 test('a cancelled start leaves no process', async () => {
@@ -78,10 +94,31 @@ test('a cancelled start leaves no process', async () => {
   await mkdir(place.runDir);
   await mkdir(place.stateDir);
   const monitor = {
-    op: 'monitor', ...place, logKind: 1, logMaxBytes: 0n, logMaxFiles: 1, tty: 0, openStdin: 0, stdinOnce: 0, expectedClients: 0, oomPath: '', title: 't',
+    op: 'monitor',
+    ...place,
+    logKind: 1,
+    logMaxBytes: 0n,
+    logMaxFiles: 1,
+    tty: 0,
+    openStdin: 0,
+    stdinOnce: 0,
+    expectedClients: 0,
+    oomPath: '',
+    title: 't',
   } as const;
   const pending = fixture.chisel.start(
-    [monitor, { op: 'clone', flags: 0n, uidMap: '', gidMap: '', denySetgroups: 0 }, { op: 'stdio', uid: 0, gid: 0 }, { op: 'exec', argv: ['/bin/busybox', 'sh', '-c', `echo $$ > ${marker}; exec sleep 600`], env: [], search: [], init: 0 }],
+    [
+      monitor,
+      { op: 'clone', flags: 0n, uidMap: '', gidMap: '', denySetgroups: 0 },
+      { op: 'stdio', uid: 0, gid: 0 },
+      {
+        op: 'exec',
+        argv: ['/bin/busybox', 'sh', '-c', `echo $$ > ${marker}; exec sleep 600`],
+        env: [],
+        search: [],
+        init: 0,
+      },
+    ],
     [],
     { signal: abort.signal },
   );
@@ -96,16 +133,28 @@ test('a cancelled start leaves no process', async () => {
 });
 
 /** A memory cgroup of our own with a limit; `undefined` where there is no memory controller. */
-async function makeMemoryGroup(): Promise<{ readonly dir: string; readonly procs: string; readonly events: string } | undefined> {
+async function makeMemoryGroup(): Promise<
+  { readonly dir: string; readonly procs: string; readonly events: string } | undefined
+> {
   const isV1 = existsSync('/sys/fs/cgroup/memory/memory.limit_in_bytes');
   const parent = isV1 ? '/sys/fs/cgroup/memory/carve' : '/sys/fs/cgroup/carve';
-  if (!isV1 && !(await readFile('/sys/fs/cgroup/cgroup.controllers', 'utf8').catch(() => '')).includes('memory')) return undefined;
+  if (
+    !isV1 &&
+    !(await readFile('/sys/fs/cgroup/cgroup.controllers', 'utf8').catch(() => '')).includes(
+      'memory',
+    )
+  )
+    return undefined;
   await mkdir(parent, { recursive: true });
   if (!isV1) await writeFile(join(parent, 'cgroup.subtree_control'), '+memory');
   const dir = join(parent, `oom-test-${process.pid}`);
   await mkdir(dir);
   await writeFile(join(dir, isV1 ? 'memory.limit_in_bytes' : 'memory.max'), '16777216');
-  return { dir, procs: join(dir, 'cgroup.procs'), events: join(dir, isV1 ? 'memory.oom_control' : 'memory.events') };
+  return {
+    dir,
+    procs: join(dir, 'cgroup.procs'),
+    events: join(dir, isV1 ? 'memory.oom_control' : 'memory.events'),
+  };
 }
 
 test('a process killed for memory has an oom record, its neighbour has not', async (t) => {
@@ -120,7 +169,9 @@ test('a process killed for memory has an oom record, its neighbour has not', asy
     const record = await (await fixture.start(grow, { oomPath: group.events })).exited;
     assert.equal(record.code, 137);
     assert.equal(record.isOomKilled, true);
-    const next = await (await fixture.start(`echo $$ > ${group.procs}; kill -9 $$`, { oomPath: group.events })).exited;
+    const next = await (
+      await fixture.start(`echo $$ > ${group.procs}; kill -9 $$`, { oomPath: group.events })
+    ).exited;
     assert.equal(next.code, 137);
     assert.equal(next.isOomKilled, false, 'kills before it started do not count');
   } finally {
@@ -147,7 +198,9 @@ test('a full disk: the process and its client go on, what was lost is counted', 
     const line = `${'x'.repeat(99)}\n`;
     const script = `yes ${line.trim()} | head -n 100; read x; yes ${line.trim()} | head -n 20000; read x; echo end; read x; echo over`;
     const process = await fixture.start(script, { openStdin: true, expectedClients: 1, place });
-    const stream = await fixture.keep(attachMonitor(place.runDir, { stdin: true, stdout: true, stderr: true, lossless: true }));
+    const stream = await fixture.keep(
+      attachMonitor(place.runDir, { stdin: true, stdout: true, stderr: true, lossless: true }),
+    );
     let received = 0;
     let wanted = Promise.withResolvers<void>();
     let goal = 10_000;
@@ -168,15 +221,25 @@ test('a full disk: the process and its client go on, what was lost is counted', 
     await wanted.promise;
     const follow = readLogs(place, { stdout: false, stderr: true, follow: true, bulk: false });
     const note = (await follow.next()).value;
-    const lost = Number(/(\d+) bytes of output before this line were not logged: no space left on device/.exec(note?.bytes.toString() ?? '')?.[1]);
+    const lost = Number(
+      /(\d+) bytes of output before this line were not logged: no space left on device/.exec(
+        note?.bytes.toString() ?? '',
+      )?.[1],
+    );
     stream.end('\n');
     await collect(follow);
     assert.equal((await process.exited).code, 0);
-    const kept = await collect(readLogs(place, { stdout: true, stderr: false, follow: false, bulk: true }));
+    const kept = await collect(
+      readLogs(place, { stdout: true, stderr: false, follow: false, bulk: true }),
+    );
     const keptBytes = kept.reduce((sum, entry) => sum + entry.bytes.byteLength, 0);
     assert.ok(lost > 0);
     assert.equal(keptBytes + lost, 10_000 + 2_000_000 + 4 + 5);
-    assert.ok(Buffer.concat(kept.map((entry) => entry.bytes)).toString().endsWith('over\n'));
+    assert.ok(
+      Buffer.concat(kept.map((entry) => entry.bytes))
+        .toString()
+        .endsWith('over\n'),
+    );
   } finally {
     execFileSync('umount', [disk]);
     await rm(disk, { recursive: true });
@@ -216,7 +279,11 @@ test('the exit record is written though the disk is full', async () => {
     const place = { runDir: join(fixture.dir, 'run'), stateDir: join(disk, 'state') };
     await mkdir(place.runDir);
     await mkdir(place.stateDir);
-    const process = await fixture.start('echo hello; read x; exit 31', { openStdin: true, expectedClients: 1, place });
+    const process = await fixture.start('echo hello; read x; exit 31', {
+      openStdin: true,
+      expectedClients: 1,
+      place,
+    });
     const stream = await fixture.keep(attachMonitor(place.runDir, { stdin: true, stdout: true }));
     await readUntil(stream, 'hello');
     await writeFile(join(disk, 'filler'), Buffer.alloc(1024 * 1024)).catch(() => undefined);

@@ -10,13 +10,15 @@ import { mkdtemp, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { Chisel } from '../../src/kernel/chisel.ts';
 import type { HostStarted } from '../../src/kernel/chisel-host.ts';
 import { connectMonitor, type MonitorControl } from '../../src/kernel/monitor.ts';
 import type { Plan, PlanOp } from '../../src/kernel/plan/op.ts';
 
 /** The executable under test. */
-export const CHISEL_PATH: string = process.env['CARVE_CHISEL'] ?? resolve(import.meta.dirname, '../../build/chisel');
+export const CHISEL_PATH: string =
+  process.env['CARVE_CHISEL'] ?? resolve(import.meta.dirname, '../../build/chisel');
 
 /** How a test's process is kept. */
 export interface ProcessOptions {
@@ -47,12 +49,37 @@ export interface TestProcess extends ProcessPlace, HostStarted {}
 const ENV = ['PATH=/bin:/usr/bin', 'TERM=dumb'];
 
 /** Operations that run `argv` in the new process, with its streams. */
-export function processOps(argv: readonly string[], tty?: { readonly rows: number; readonly columns: number }): Plan {
+export function processOps(
+  argv: readonly string[],
+  tty?: { readonly rows: number; readonly columns: number },
+): Plan {
   const exec: PlanOp = { op: 'exec', argv, env: ENV, search: ['/bin'], init: 0 };
   const clone: PlanOp = { op: 'clone', flags: 0n, uidMap: '', gidMap: '', denySetgroups: 0 };
   if (tty === undefined) return [clone, { op: 'stdio', uid: 0, gid: 0 }, exec];
   const devpts: PlanOp = { op: 'open', slot: 0, path: '/dev/pts', flags: 0o200000 };
-  return [devpts, clone, { op: 'console', slot: 1, devpts: 0, rows: tty.rows, columns: tty.columns, uid: 0, gid: 0 }, exec];
+  return [
+    devpts,
+    clone,
+    { op: 'console', slot: 1, devpts: 0, rows: tty.rows, columns: tty.columns, uid: 0, gid: 0 },
+    exec,
+  ];
+}
+
+function monitorOp(place: ProcessPlace, options: ProcessOptions): PlanOp {
+  return {
+    op: 'monitor',
+    runDir: place.runDir,
+    stateDir: place.stateDir,
+    logKind: options.logKind ?? 1,
+    logMaxBytes: options.logMaxBytes ?? 20n * 1024n * 1024n,
+    logMaxFiles: options.logMaxFiles ?? 5,
+    tty: Number(options.tty !== undefined),
+    openStdin: Number(options.openStdin ?? false),
+    stdinOnce: Number(options.stdinOnce ?? false),
+    expectedClients: options.expectedClients ?? 0,
+    oomPath: options.oomPath ?? '',
+    title: 'carve-monitor test',
+  };
 }
 
 /** A chisel with a temporary directory. */
@@ -70,26 +97,20 @@ export class MonitorFixture implements AsyncDisposable {
   }
 
   static async create(): Promise<MonitorFixture> {
-    return new MonitorFixture(new Chisel(CHISEL_PATH), await mkdtemp(join(tmpdir(), 'carve-monitor-')));
+    return new MonitorFixture(
+      new Chisel(CHISEL_PATH),
+      await mkdtemp(join(tmpdir(), 'carve-monitor-')),
+    );
   }
 
   /** Start a shell script, or a program, under a monitor. */
-  async start(command: string | readonly string[], options: ProcessOptions = {}): Promise<TestProcess> {
+  async start(
+    command: string | readonly string[],
+    options: ProcessOptions = {},
+  ): Promise<TestProcess> {
     const place = options.place ?? (await this.#newPlace());
     const argv = typeof command === 'string' ? ['/bin/busybox', 'sh', '-c', command] : command;
-    const monitor: PlanOp = {
-      op: 'monitor',
-      ...place,
-      logKind: options.logKind ?? 1,
-      logMaxBytes: options.logMaxBytes ?? 20n * 1024n * 1024n,
-      logMaxFiles: options.logMaxFiles ?? 5,
-      tty: options.tty === undefined ? 0 : 1,
-      openStdin: options.openStdin === true ? 1 : 0,
-      stdinOnce: options.stdinOnce === true ? 1 : 0,
-      expectedClients: options.expectedClients ?? 0,
-      oomPath: options.oomPath ?? '',
-      title: 'carve-monitor test',
-    };
+    const monitor = monitorOp(place, options);
     const plan = [monitor, ...(options.before ?? []), ...processOps(argv, options.tty)];
     const started = await this.chisel.start(plan, options.afterPlan ?? []);
     const process = { ...place, ...started };
@@ -116,8 +137,17 @@ export class MonitorFixture implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const stream of this.#streams) stream.destroy();
     for (const control of this.#controls) control.close();
-    for (const { process: { pid }, exited } of this.#processes) {
-      const isRunning = await Promise.race([exited.then(() => false, () => true), Promise.resolve(true)]);
+    for (const {
+      process: { pid },
+      exited,
+    } of this.#processes) {
+      const isRunning = await Promise.race([
+        exited.then(
+          () => false,
+          () => true,
+        ),
+        Promise.resolve(true),
+      ]);
       if (isRunning) killQuietly(pid);
     }
     await Promise.all(this.#processes.map(({ exited }) => exited.catch(() => undefined)));
@@ -176,13 +206,19 @@ export function parseStreamFrames(bytes: Buffer): readonly StreamFrame[] {
 
 /** Payload of one stream, in order. */
 export function payloadOf(bytes: Buffer, stream: number): Buffer {
-  return Buffer.concat(parseStreamFrames(bytes).filter((frame) => frame.stream === stream).map((frame) => frame.payload));
+  return Buffer.concat(
+    parseStreamFrames(bytes)
+      .filter((frame) => frame.stream === stream)
+      .map((frame) => frame.payload),
+  );
 }
 
 /** All bytes until the other side ends. */
 export async function readAll(stream: Duplex): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+  stream.resume();
+  await finished(stream, { writable: false });
   return Buffer.concat(chunks);
 }
 
@@ -199,7 +235,10 @@ export function readUntil(stream: Duplex, text: string): Promise<string> {
       seen += chunk.toString('latin1');
       if (seen.includes(text)) stop(() => done(seen));
     };
-    const onEnd = (): void => stop(() => fail(new Error(`output ended before ${JSON.stringify(text)}: ${JSON.stringify(seen)}`)));
+    const onEnd = (): void =>
+      stop(() =>
+        fail(new Error(`output ended before ${JSON.stringify(text)}: ${JSON.stringify(seen)}`)),
+      );
     stream.on('data', onData).on('end', onEnd);
     stream.resume();
   });

@@ -24,9 +24,20 @@ test('a process that exits gives its code, its times and its record', async () =
   }
 });
 
+test('a monitor shows in the process list whose it is', async () => {
+  await using fixture = await MonitorFixture.create();
+  const started = await fixture.start('exec sleep 600');
+  const cmdline = await readFile(`/proc/${started.process.monitorPid}/cmdline`, 'utf8');
+  assert.match(cmdline, /^carve-monitor test\0+$/);
+});
+
 test('a process killed by a signal gives 128+n and n', async () => {
   await using fixture = await MonitorFixture.create();
-  for (const [name, number] of [['KILL', 9], ['TERM', 15], ['SEGV', 11]] as const) {
+  for (const [name, number] of [
+    ['KILL', 9],
+    ['TERM', 15],
+    ['SEGV', 11],
+  ] as const) {
     const record = await (await fixture.start(`kill -${name} $$`)).exited;
     assert.equal(record.code, 128 + number);
     assert.equal(record.signal, number);
@@ -35,13 +46,19 @@ test('a process killed by a signal gives 128+n and n', async () => {
 
 test('signals reach the process by the control connection', async () => {
   await using fixture = await MonitorFixture.create();
-  const process = await fixture.start('trap "exit 42" USR1; echo ready; while :; do sleep 0.01; done', { expectedClients: 1 });
+  const process = await fixture.start(
+    'trap "exit 42" USR1; echo ready; while :; do sleep 0.01; done',
+    { expectedClients: 1 },
+  );
   const output = await fixture.keep(attachMonitor(process.runDir, { stdout: true }));
   await new Promise((resolve) => output.once('data', resolve));
   const control = await fixture.control(process);
   assert.equal(control.state.pid, process.process.pid);
   assert.equal(control.state.startTicks, process.process.startTicks);
-  await assert.rejects(control.signal(65), (error) => isEngineError(error) && error.kind === 'invalid');
+  await assert.rejects(
+    control.signal(65),
+    (error) => isEngineError(error) && error.kind === 'invalid',
+  );
   await control.signal(10);
   assert.equal((await process.exited).code, 42);
   assert.equal((await control.exited).code, 42);
@@ -71,7 +88,11 @@ test('the after-plan runs every operation though one fails', async () => {
   const [first, busy, last] = ['first', 'busy', 'last'].map((name) => join(fixture.dir, name));
   for (const dir of [first, busy, last]) await mkdir(dir ?? '');
   await writeFile(join(busy ?? '', 'file'), '');
-  const afterPlan = [first, busy, last].map((path) => ({ op: 'rmdir' as const, path: path ?? '', busyMs: 0 }));
+  const afterPlan = [first, busy, last].map((path) => ({
+    op: 'rmdir' as const,
+    path: path ?? '',
+    busyMs: 0,
+  }));
   const process = await fixture.start('exit 3', { afterPlan });
   assert.equal((await process.exited).code, 3);
   await assert.rejects(access(first ?? ''));
@@ -82,7 +103,9 @@ test('the after-plan runs every operation though one fails', async () => {
 test('the output of a short process is in the log and at the expected client', async () => {
   await using fixture = await MonitorFixture.create();
   const process = await fixture.start('echo out; echo err >&2', { expectedClients: 1 });
-  const bytes = await readAll(await fixture.keep(attachMonitor(process.runDir, { stdout: true, stderr: true })));
+  const bytes = await readAll(
+    await fixture.keep(attachMonitor(process.runDir, { stdout: true, stderr: true })),
+  );
   assert.equal(payloadOf(bytes, 1).toString(), 'out\n');
   assert.equal(payloadOf(bytes, 2).toString(), 'err\n');
   await process.exited;
@@ -94,7 +117,9 @@ test('a record of an earlier run is gone while the next one runs', async () => {
   await using fixture = await MonitorFixture.create();
   const first = await fixture.start('exit 1');
   await first.exited;
-  const second = await fixture.start('sleep 60', { place: { runDir: first.runDir, stateDir: first.stateDir } });
+  const second = await fixture.start('sleep 60', {
+    place: { runDir: first.runDir, stateDir: first.stateDir },
+  });
   assert.equal(await readExitRecord(first.stateDir), undefined);
   await (await fixture.control(second)).signal(9);
   assert.equal((await second.exited).code, 137);

@@ -13,7 +13,10 @@ import {
   segmentName,
 } from './format.ts';
 
-function encodeRecord(text: string, options: { stream?: number; flags?: number; timeNs?: bigint } = {}): Buffer {
+function encodeRecord(
+  text: string,
+  options: { stream?: number; flags?: number; timeNs?: bigint } = {},
+): Buffer {
   const payload = Buffer.from(text);
   const bytes = Buffer.alloc(16 + payload.byteLength + 4);
   bytes.writeUInt32LE(payload.byteLength, 0);
@@ -39,22 +42,42 @@ function encodeHeader(entries: readonly (readonly [offset: number, timeNs: bigin
   return bytes;
 }
 
-test('segment names and numbers are each other\'s inverse, and other names are none', () => {
-  for (const number of [1, 42, 99_999_999, 100_000_000]) assert.equal(parseSegmentName(segmentName(number)), number);
-  for (const name of ['json.log', '1.log', '00000000.log', '00000001.log.1', 'exit', '99999999999.log', '-0000001.log']) assert.equal(parseSegmentName(name), undefined);
+test("segment names and numbers are each other's inverse, and other names are none", () => {
+  for (const number of [1, 42, 99_999_999, 100_000_000])
+    assert.equal(parseSegmentName(segmentName(number)), number);
+  for (const name of [
+    'json.log',
+    '1.log',
+    '00000000.log',
+    '00000001.log.1',
+    'exit',
+    '99999999999.log',
+    '-0000001.log',
+  ])
+    assert.equal(parseSegmentName(name), undefined);
 });
 
 test('recordLength and recordAt read what a monitor writes', () => {
-  const bytes = Buffer.concat([encodeRecord('hello\n'), encodeRecord('x', { stream: 2, flags: 3, timeNs: 2n ** 60n })]);
+  const bytes = Buffer.concat([
+    encodeRecord('hello\n'),
+    encodeRecord('x', { stream: 2, flags: 3, timeNs: 2n ** 60n }),
+  ]);
   const first = recordLength(bytes, 0, bytes.byteLength);
   assert.equal(first, 26);
-  assert.deepEqual(recordAt(bytes, first), { stream: 'stderr', timeNs: 2n ** 60n, payload: Buffer.from('x'), isNote: true, isContinued: true });
+  assert.deepEqual(recordAt(bytes, first), {
+    stream: 'stderr',
+    timeNs: 2n ** 60n,
+    payload: Buffer.from('x'),
+    isNote: true,
+    isContinued: true,
+  });
   assert.equal(recordLengthBefore(bytes, 0, bytes.byteLength), bytes.byteLength - first);
 });
 
 test('recordLength refuses every prefix and every damaged field', () => {
   const whole = encodeRecord('some text\n');
-  for (let end = 0; end < whole.byteLength; end++) assert.equal(recordLength(whole, 0, end), 0, `prefix of ${end}`);
+  for (let end = 0; end < whole.byteLength; end++)
+    assert.equal(recordLength(whole, 0, end), 0, `prefix of ${end}`);
   const damage: readonly (readonly [string, (bytes: Buffer) => void])[] = [
     ['length 0', (bytes) => bytes.writeUInt32LE(0, 0)],
     ['length too great', (bytes) => bytes.writeUInt32LE(0xffffffff, 0)],
@@ -78,15 +101,44 @@ test('a payload that looks like records is not taken for them from the front', (
 });
 
 test('parseSegmentHeader reads the index up to its end and stops at nonsense', () => {
-  const header = parseSegmentHeader(encodeHeader([[4096, 100n], [70_000, 200n], [140_000, 300n]]));
-  assert.deepEqual(header.index.map((entry) => entry.offset), [4096, 70_000, 140_000]);
-  assert.equal(parseSegmentHeader(encodeHeader([[4096, 1n], [4096, 2n]])).index.length, 1);
-  assert.throws(() => parseSegmentHeader(Buffer.alloc(HEADER_BYTES)), (error) => isEngineError(error) && error.kind === 'corrupt');
-  assert.throws(() => parseSegmentHeader(encodeHeader([]).subarray(0, 100)), (error) => isEngineError(error) && error.kind === 'corrupt');
+  const header = parseSegmentHeader(
+    encodeHeader([
+      [4096, 100n],
+      [70_000, 200n],
+      [140_000, 300n],
+    ]),
+  );
+  assert.deepEqual(
+    header.index.map((entry) => entry.offset),
+    [4096, 70_000, 140_000],
+  );
+  assert.equal(
+    parseSegmentHeader(
+      encodeHeader([
+        [4096, 1n],
+        [4096, 2n],
+      ]),
+    ).index.length,
+    1,
+  );
+  assert.throws(
+    () => parseSegmentHeader(Buffer.alloc(HEADER_BYTES)),
+    (error) => isEngineError(error) && error.kind === 'corrupt',
+  );
+  assert.throws(
+    () => parseSegmentHeader(encodeHeader([]).subarray(0, 100)),
+    (error) => isEngineError(error) && error.kind === 'corrupt',
+  );
 });
 
 test('offsetBefore and offsetAfter use the index', () => {
-  const header = parseSegmentHeader(encodeHeader([[4096, 100n], [70_000, 200n], [140_000, 300n]]));
+  const header = parseSegmentHeader(
+    encodeHeader([
+      [4096, 100n],
+      [70_000, 200n],
+      [140_000, 300n],
+    ]),
+  );
   assert.equal(offsetBefore(header, 50n), HEADER_BYTES);
   assert.equal(offsetBefore(header, 200n), 4096);
   assert.equal(offsetBefore(header, 201n), 70_000);

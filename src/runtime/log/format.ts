@@ -35,8 +35,10 @@ export type StreamName = 'stdout' | 'stderr';
 
 /** Where a record stands, when it was written, and the newlines before it in its segment. */
 export interface IndexEntry {
+  /** Bytes from the start of the segment. */
   readonly offset: number;
   readonly timeNs: bigint;
+  /** Count of newlines. */
   readonly lines: number;
 }
 
@@ -72,7 +74,11 @@ export function parseSegmentName(name: string): number | undefined {
 
 /** Errors: `corrupt` when this is no segment of a version we know. */
 export function parseSegmentHeader(bytes: Buffer): SegmentHeader {
-  if (bytes.byteLength < HEADER_BYTES || bytes.compare(MAGIC, 0, 8, 0, 8) !== 0 || bytes.readUInt32LE(8) !== VERSION) {
+  if (
+    bytes.byteLength < HEADER_BYTES ||
+    bytes.compare(MAGIC, 0, 8, 0, 8) !== 0 ||
+    bytes.readUInt32LE(8) !== VERSION
+  ) {
     throw new EngineError('corrupt', 'Cannot read the log: a segment has no valid header');
   }
   const index: IndexEntry[] = [];
@@ -81,7 +87,11 @@ export function parseSegmentHeader(bytes: Buffer): SegmentHeader {
     const at = FIXED_BYTES + i * ENTRY_BYTES;
     const offset = Number(bytes.readBigUInt64LE(at));
     if (offset < leastOffset || !Number.isSafeInteger(offset)) break;
-    index.push({ offset, timeNs: bytes.readBigUInt64LE(at + 8), lines: Number(bytes.readBigUInt64LE(at + 16)) });
+    index.push({
+      offset,
+      timeNs: bytes.readBigUInt64LE(at + 8),
+      lines: Number(bytes.readBigUInt64LE(at + 16)),
+    });
     leastOffset = offset + 1;
   }
   return { createdNs: bytes.readBigUInt64LE(16), index };
@@ -94,7 +104,11 @@ export function recordLength(bytes: Buffer, at: number, end: number): number {
   const length = n + RECORD_HEAD_BYTES + RECORD_TAIL_BYTES;
   if (n === 0 || n > PAYLOAD_MAX_BYTES || at + length > end) return 0;
   const stream = bytes[at + 4];
-  if ((stream !== STDOUT && stream !== STDERR) || (bytes[at + 5] ?? 0) > (FLAG_NOTE | FLAG_CONTINUES)) return 0;
+  if (
+    (stream !== STDOUT && stream !== STDERR) ||
+    (bytes[at + 5] ?? 0) > (FLAG_NOTE | FLAG_CONTINUES)
+  )
+    return 0;
   return bytes.readUInt32LE(at + length - RECORD_TAIL_BYTES) === n ? length : 0;
 }
 
@@ -104,7 +118,8 @@ export function recordLength(bytes: Buffer, at: number, end: number): number {
  */
 export function recordLengthBefore(bytes: Buffer, begin: number, end: number): number {
   if (end - begin < RECORD_HEAD_BYTES + RECORD_TAIL_BYTES + 1) return 0;
-  const length = bytes.readUInt32LE(end - RECORD_TAIL_BYTES) + RECORD_HEAD_BYTES + RECORD_TAIL_BYTES;
+  const length =
+    bytes.readUInt32LE(end - RECORD_TAIL_BYTES) + RECORD_HEAD_BYTES + RECORD_TAIL_BYTES;
   if (length > RECORD_MAX_BYTES || end - length < begin) return 0;
   return recordLength(bytes, end - length, end) === length ? length : 0;
 }

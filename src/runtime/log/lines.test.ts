@@ -4,8 +4,18 @@ import fc from 'fast-check';
 import { endsLine, type LogRecord, type StreamName } from './format.ts';
 import { ChunkAssembler, LineAssembler, type LogEntry, TailFinder } from './lines.ts';
 
-function record(stream: StreamName, text: string, options: { timeNs?: bigint; isContinued?: boolean; isNote?: boolean } = {}): LogRecord {
-  return { stream, timeNs: options.timeNs ?? 0n, payload: Buffer.from(text), isNote: options.isNote ?? false, isContinued: options.isContinued ?? false };
+function record(
+  stream: StreamName,
+  text: string,
+  options: { timeNs?: bigint; isContinued?: boolean; isNote?: boolean } = {},
+): LogRecord {
+  return {
+    stream,
+    timeNs: options.timeNs ?? 0n,
+    payload: Buffer.from(text),
+    isNote: options.isNote ?? false,
+    isContinued: options.isContinued ?? false,
+  };
 }
 
 function linesOf(records: readonly LogRecord[], dropsHeadless = false): readonly string[] {
@@ -29,12 +39,19 @@ test('LineAssembler joins the parts of a line and gives it the time of the first
 });
 
 test('LineAssembler ends an unfinished line when a new run begins', () => {
-  assert.deepEqual(linesOf([record('stdout', 'half'), record('stdout', 'new\n')]), ['stdout@0:half', 'stdout@0:new\n']);
+  assert.deepEqual(linesOf([record('stdout', 'half'), record('stdout', 'new\n')]), [
+    'stdout@0:half',
+    'stdout@0:new\n',
+  ]);
 });
 
 test('LineAssembler keeps notes apart from a line they interrupt', () => {
   assert.deepEqual(
-    linesOf([record('stderr', 'one '), record('stderr', 'carve: note\n', { isNote: true }), record('stderr', 'line\n', { isContinued: true })]),
+    linesOf([
+      record('stderr', 'one '),
+      record('stderr', 'carve: note\n', { isNote: true }),
+      record('stderr', 'line\n', { isContinued: true }),
+    ]),
     ['stderr@0:carve: note\n', 'stderr@0:one line\n'],
   );
 });
@@ -47,7 +64,9 @@ test('LineAssembler drops a line whose beginning was not read only when asked', 
 
 test('LineAssembler gives a line longer than 1 MiB in pieces', () => {
   const part = 'x'.repeat(60_000);
-  const records = Array.from({ length: 40 }, (_, index) => record('stdout', part, { isContinued: index > 0 }));
+  const records = Array.from({ length: 40 }, (_, index) =>
+    record('stdout', part, { isContinued: index > 0 }),
+  );
   const lines = linesOf(records);
   assert.ok(lines.length > 1 && lines.every((line) => line.length < 1_200_000));
   assert.equal(lines.map((line) => line.slice('stdout@0:'.length)).join('').length, 40 * 60_000);
@@ -56,14 +75,27 @@ test('LineAssembler gives a line longer than 1 MiB in pieces', () => {
 test('ChunkAssembler joins neighbours of one stream', () => {
   const assembler = new ChunkAssembler();
   const chunks: LogEntry[] = [];
-  for (const each of [record('stdout', 'a'), record('stdout', 'b'), record('stderr', 'c'), record('stdout', 'd')]) assembler.push(each, chunks);
+  for (const each of [
+    record('stdout', 'a'),
+    record('stdout', 'b'),
+    record('stderr', 'c'),
+    record('stdout', 'd'),
+  ])
+    assembler.push(each, chunks);
   assembler.finish(chunks);
-  assert.deepEqual(chunks.map((chunk) => Buffer.from(chunk.bytes).toString()), ['ab', 'c', 'd']);
+  assert.deepEqual(
+    chunks.map((chunk) => Buffer.from(chunk.bytes).toString()),
+    ['ab', 'c', 'd'],
+  );
 });
 
 /** Records as a monitor writes them: each says whether it starts inside a line of its stream. */
 const parts = fc.array(
-  fc.record({ stream: fc.constantFrom<StreamName>('stdout', 'stderr'), text: fc.stringMatching(/^[ab\n]{1,6}$/), isNewRun: fc.boolean() }),
+  fc.record({
+    stream: fc.constantFrom<StreamName>('stdout', 'stderr'),
+    text: fc.stringMatching(/^[ab\n]{1,6}$/),
+    isNewRun: fc.boolean(),
+  }),
   { maxLength: 30 },
 );
 const recordsOf = (hasRuns: boolean): fc.Arbitrary<readonly LogRecord[]> =>

@@ -155,7 +155,9 @@ export class TailFinder {
   /** True when the lines wanted are whole from the last record visited on. */
   get isDone(): boolean {
     if (this.#lines < this.#count) return false;
-    return [this.#seen.stdout, this.#seen.stderr].every((seen) => !seen.isSeen || seen.isWhole || seen.oldestRank > this.#count);
+    return [this.#seen.stdout, this.#seen.stderr].every(
+      (seen) => !seen.isSeen || seen.isWhole || seen.oldestRank > this.#count,
+    );
   }
 
   /** Lines to leave out when reading starts at the last record visited. */

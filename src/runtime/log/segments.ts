@@ -23,15 +23,18 @@ import {
 const BLOCK_MIN_BYTES = 64 * 1024;
 const BLOCK_MAX_BYTES = 1024 * 1024;
 
-/** Whole records stand in `bytes` from 0 to `end`. */
+/** Whole records. */
 export interface Block {
   readonly bytes: Buffer;
+  /** Offset in bytes where the whole records end. */
   readonly end: number;
 }
 
 /** A place in the log. `number` 0: before the first segment there is. */
 export interface Place {
+  /** Count of its segment. */
   readonly number: number;
+  /** Bytes from the start of its segment. */
   readonly offset: number;
 }
 
@@ -104,7 +107,12 @@ export class SegmentReader {
   /** The next records; `undefined` when there are none yet. */
   async next(): Promise<Block | undefined> {
     for (;;) {
-      if (this.#file === undefined && !(await this.#openAt(this.#number, this.#offset)) && !(await this.#moveOn())) return undefined;
+      if (
+        this.#file === undefined &&
+        !(await this.#openAt(this.#number, this.#offset)) &&
+        !(await this.#moveOn())
+      )
+        return undefined;
       const block = (await this.#readBlock()) ?? (await this.#skipDamage());
       if (block !== undefined) return block;
       const hasNext = (await this.#nextNumber()) !== undefined;
@@ -147,7 +155,10 @@ export class SegmentReader {
     if (this.#file === undefined) return undefined;
     const bytes = await readAt(this.#file, this.#offset, this.#blockBytes);
     const end = endOfRecords(bytes);
-    this.#blockBytes = bytes.byteLength === this.#blockBytes ? Math.min(this.#blockBytes * 2, BLOCK_MAX_BYTES) : BLOCK_MIN_BYTES;
+    this.#blockBytes =
+      bytes.byteLength === this.#blockBytes
+        ? Math.min(this.#blockBytes * 2, BLOCK_MAX_BYTES)
+        : BLOCK_MIN_BYTES;
     if (end === 0) return undefined;
     this.#offset += end;
     return { bytes, end };

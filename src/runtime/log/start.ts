@@ -4,14 +4,30 @@
  */
 
 import type { FileHandle } from 'node:fs/promises';
-import { HEADER_BYTES, newlinesAt, offsetBefore, RECORD_MAX_BYTES, recordAt, recordLengthBefore, type StreamName } from './format.ts';
+import {
+  HEADER_BYTES,
+  newlinesAt,
+  offsetBefore,
+  RECORD_MAX_BYTES,
+  recordAt,
+  recordLengthBefore,
+  type StreamName,
+} from './format.ts';
 import { TailFinder } from './lines.ts';
-import { endOfRecords, listSegments, openSegment, type Place, readAt, readSegmentHeader } from './segments.ts';
+import {
+  endOfRecords,
+  listSegments,
+  openSegment,
+  type Place,
+  readAt,
+  readSegmentHeader,
+} from './segments.ts';
 
 const WINDOW_BYTES = 256 * 1024;
 
-/** A place, and the count of lines to leave out from there. */
+/** A place, and what to leave out from there. */
 export interface Start extends Place {
+  /** Count of lines. */
   readonly surplus: number;
 }
 
@@ -49,7 +65,11 @@ async function endOfSegment(file: FileHandle): Promise<number> {
 /** Start of the last `count` lines of `streams`; `countsPartial`: an unfinished last line is one. */
 export async function startAtTail(
   dir: string,
-  options: { readonly count: number; readonly countsPartial: boolean; readonly streams: ReadonlySet<StreamName> },
+  options: {
+    readonly count: number;
+    readonly countsPartial: boolean;
+    readonly streams: ReadonlySet<StreamName>;
+  },
 ): Promise<Start> {
   const numbers = await listSegments(dir);
   const finder = new TailFinder(options);
@@ -59,7 +79,8 @@ export async function startAtTail(
     if (file === undefined) break;
     try {
       const end = await endOfSegment(file);
-      const offset = options.count === 0 ? end : await walkBack(file, end, finder, options.streams);
+      const offset =
+        options.count === 0 ? end : await walkBack(file, end, { finder, streams: options.streams });
       place = { number, offset };
       if (options.count === 0 || finder.isDone || offset > HEADER_BYTES) break;
     } finally {
@@ -70,7 +91,12 @@ export async function startAtTail(
 }
 
 /** Visit records from `end` backwards; the offset of the last one visited. Damage ends the walk. */
-async function walkBack(file: FileHandle, end: number, finder: TailFinder, streams: ReadonlySet<StreamName>): Promise<number> {
+async function walkBack(
+  file: FileHandle,
+  end: number,
+  to: { readonly finder: TailFinder; readonly streams: ReadonlySet<StreamName> },
+): Promise<number> {
+  const { finder, streams } = to;
   let at = end;
   while (at > HEADER_BYTES) {
     const begin = Math.max(HEADER_BYTES, at - WINDOW_BYTES);

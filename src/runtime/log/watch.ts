@@ -27,7 +27,10 @@ export class LogWatch {
   }
 
   /** `undefined` when no monitor runs: the log is complete. */
-  static async open(runDir: string, signal: AbortSignal | undefined): Promise<LogWatch | undefined> {
+  static async open(
+    runDir: string,
+    signal: AbortSignal | undefined,
+  ): Promise<LogWatch | undefined> {
     try {
       const connection = await watchMonitor(runDir, signal === undefined ? {} : { signal });
       return new LogWatch(connection, signal);
@@ -46,8 +49,15 @@ export class LogWatch {
     if (this.#isOver) return false;
     const news = Promise.withResolvers<boolean>();
     this.#news = news;
-    const onAbort = (): void => news.reject(new EngineError('cancelled', 'The operation was cancelled'));
-    const timer = untilMs === undefined ? undefined : setTimeout(() => news.resolve(false), Math.min(Math.max(0, untilMs - Date.now()), 2 ** 31 - 1));
+    const onAbort = (): void =>
+      news.reject(new EngineError('cancelled', 'The operation was cancelled'));
+    const timer =
+      untilMs === undefined
+        ? undefined
+        : setTimeout(
+            () => news.resolve(false),
+            Math.min(Math.max(0, untilMs - Date.now()), 2 ** 31 - 1),
+          );
     this.#signal?.addEventListener('abort', onAbort, { once: true });
     if (this.#signal?.aborted === true) onAbort();
     this.#connection.write('.');
