@@ -76,16 +76,18 @@ export function isStaticProgram(path) {
   return true;
 }
 
-/** Runs a program with its output on our stderr; throws a {@link SetupError} that says `what` when it fails. */
+/** Runs a program; when it fails, prints what it said and throws a {@link SetupError} that says `what`. */
 export function run(what, [program, ...args], options = {}) {
-  const result = spawnSync(program, args, { cwd: ROOT, stdio: ['ignore', 2, 2], ...options });
-  if (result.error !== undefined)
+  const stdio = ['ignore', 'pipe', 'pipe'];
+  const result = spawnSync(program, args, { cwd: ROOT, stdio, maxBuffer: 64 << 20, ...options });
+  if (result.error !== undefined) {
     throw new SetupError(`${what}: cannot run ${program}: ${result.error.message}`);
-  if (result.status !== 0) {
-    throw new SetupError(
-      `${what}: ${program} ended with ${result.status ?? result.signal}; its output is above`,
-    );
   }
+  if (result.status === 0) return;
+  process.stderr.write(result.stdout);
+  process.stderr.write(result.stderr);
+  const end = result.status ?? result.signal;
+  throw new SetupError(`${what}: ${program} ended with ${end}; what it said is above`);
 }
 
 /** Name of the npm package that carries Bun for this machine. */
