@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type Outcome, ProcessTarget, runtimes } from './target.ts';
+import { type Outcome, Target, runtimes } from './target.ts';
 
 /** Short enough to be read in a failure. */
 function shown(outcome: Outcome): Outcome {
@@ -12,9 +12,9 @@ function shown(outcome: Outcome): Outcome {
 
 for (const runtime of Object.keys(runtimes) as (keyof typeof runtimes)[]) {
   describe(`docker CLI, server on ${runtime}`, () => {
-    let target: ProcessTarget;
+    let target: Target;
     before(async () => {
-      target = await ProcessTarget.start(runtime);
+      target = await Target.start(runtime);
     });
     after(async () => {
       await target[Symbol.asyncDispose]();

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { ProcessTarget, run, runtimes } from './target.ts';
+import { Target, run, runtimes } from './target.ts';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 
@@ -41,7 +41,7 @@ before(async () => {
 
 for (const runtime of Object.keys(runtimes) as (keyof typeof runtimes)[]) {
   test(`dockerode works against a server on ${runtime}`, async () => {
-    await using target = await ProcessTarget.start(runtime);
+    await using target = await Target.start(runtime);
     const outcome = await run([runtimes.node, join(folder, 'clients/dockerode.mjs')], {
       env: { DOCKER_SOCKET: target.socket },
     });

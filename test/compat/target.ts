@@ -62,8 +62,11 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
   };
 }
 
-/** A server over processes of the host, under one of the runtimes, in a process of its own. */
-export class ProcessTarget {
+/** Programs that serve: over processes of the host, or over a real engine (root only). */
+export type ServerProgram = 'serve-processes.ts' | 'serve-engine.ts';
+
+/** A server under one of the runtimes, in a process of its own. */
+export class Target {
   readonly directory: string;
   readonly socket: string;
   readonly #child: ChildProcess;
@@ -74,10 +77,13 @@ export class ProcessTarget {
     this.#child = child;
   }
 
-  static async start(runtime: keyof typeof runtimes): Promise<ProcessTarget> {
+  static async start(
+    runtime: keyof typeof runtimes,
+    name: ServerProgram = 'serve-processes.ts',
+  ): Promise<Target> {
     const directory = mkdtempSync(join(tmpdir(), 'carve-compat-'));
     const socket = join(directory, 's');
-    const program = fileURLToPath(new URL('serve-processes.ts', import.meta.url));
+    const program = fileURLToPath(new URL(name, import.meta.url));
     const child = spawn(runtimes[runtime], [program, socket], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
@@ -85,7 +91,7 @@ export class ProcessTarget {
       child.stdout.once('data', () => resolve());
       child.once('exit', (code) => reject(new Error(`The server ended with ${code}`)));
     });
-    return new ProcessTarget(directory, socket, child);
+    return new Target(directory, socket, child);
   }
 
   /** Environment that leads Docker's clients here and nowhere else. */
