@@ -17,7 +17,10 @@ import { isSet, pidsValue, rdmaValue, throttlesOf } from './limit-values.ts';
 import type { CgroupWrite } from './limits.ts';
 
 /** Errors: `unsupported` for `unified`. */
-export function limitWritesV1(resources: LinuxResources): readonly CgroupWrite[] {
+export function limitWritesV1(
+  resources: LinuxResources,
+  currentMemoryBytes?: bigint,
+): readonly CgroupWrite[] {
   const { cpu, memory, pids, blockIO, hugepageLimits, rdma, unified } = resources;
   if (unified !== undefined && Object.keys(unified).length > 0) {
     throw new EngineError(
@@ -28,7 +31,7 @@ export function limitWritesV1(resources: LinuxResources): readonly CgroupWrite[]
   return [
     ...cpuWrites(cpu ?? {}),
     ...cpusetWrites(cpu ?? {}),
-    ...memoryWrites(memory ?? {}),
+    ...memoryWrites(memory ?? {}, currentMemoryBytes),
     ...(pids?.limit === undefined ? [] : [write('pids', 'pids.max', pidsValue(pids.limit))]),
     ...blockWrites(blockIO ?? {}),
     ...(hugepageLimits ?? []).flatMap(({ pageSize, limit }) => [
@@ -68,15 +71,21 @@ function cpusetWrites({ cpus = '', mems = '' }: LinuxCpu): readonly CgroupWrite[
   return writes;
 }
 
-/** For a fresh group: the limit, then memory and swap together, which may not be less. */
-function memoryWrites(memory: LinuxMemory): readonly CgroupWrite[] {
+/**
+ * Memory and swap together may at no moment be less than memory alone: a limit
+ * that grows is written last, any other first.
+ */
+function memoryWrites(memory: LinuxMemory, currentBytes?: bigint): readonly CgroupWrite[] {
   const { limit, reservation, swap, swappiness, disableOOMKiller } = memory;
   const writes: CgroupWrite[] = [];
   if (isSet(limit)) writes.push(write('memory', 'memory.limit_in_bytes', String(limit)));
-  if (isSet(swap)) {
-    // Missing when the kernel does not count swap.
-    writes.push(optional('memory', 'memory.memsw.limit_in_bytes', String(swap)));
-  }
+  // Missing when the kernel does not count swap.
+  if (isSet(swap)) writes.push(optional('memory', 'memory.memsw.limit_in_bytes', String(swap)));
+  const grows =
+    limit !== undefined &&
+    currentBytes !== undefined &&
+    (limit < 0 || BigInt(limit) > currentBytes);
+  if (grows) writes.reverse();
   if (isSet(reservation)) {
     writes.push(write('memory', 'memory.soft_limit_in_bytes', String(reservation)));
   }

@@ -207,3 +207,12 @@ test('the default device list is recognised by value', () => {
   assert.ok(!isDefaultDeviceRules([]));
   assert.ok(!isDefaultDeviceRules([...DEFAULT_DEVICE_RULES, { allow: true }]));
 });
+
+test('the memory limits of a group in use are written in the order the kernel takes', () => {
+  const files = (limit: number, current: bigint): readonly string[] =>
+    limitWrites(1, { memory: { limit, swap: limit } }, current).map(({ file }) => file);
+  const [memory, together] = ['memory.limit_in_bytes', 'memory.memsw.limit_in_bytes'];
+  assert.deepEqual(files(200, 100n), [together, memory]);
+  assert.deepEqual(files(-1, 100n), [together, memory]);
+  assert.deepEqual(files(50, 100n), [memory, together]);
+});

@@ -21,7 +21,17 @@ export interface CgroupWrite {
   readonly isOptional: boolean;
 }
 
-/** Writes that set `resources` in a group. Devices are not among them. Errors: `invalid`, `unsupported`. */
-export function limitWrites(version: 1 | 2, resources: LinuxResources): readonly CgroupWrite[] {
-  return version === 1 ? limitWritesV1(resources) : limitWritesV2(resources);
+/**
+ * Writes that set `resources` in a group. Devices are not among them.
+ * `currentMemoryBytes`: the limit of a group in use (version 1 takes the two
+ * memory limits in an order that depends on it); absent for a fresh one.
+ * Errors: `invalid`, `unsupported`.
+ */
+export function limitWrites(
+  version: 1 | 2,
+  resources: LinuxResources,
+  currentMemoryBytes?: bigint,
+): readonly CgroupWrite[] {
+  if (version === 2) return limitWritesV2(resources);
+  return limitWritesV1(resources, currentMemoryBytes);
 }
