@@ -19,7 +19,14 @@
 import * as nft from '../kernel/nft/message.ts';
 import * as expression from '../kernel/nft/expression.ts';
 import { be16, u32, type Message } from '../kernel/netlink/message.ts';
-import { addressBytes, firstOf, lastOf, type Address, type Family, type Network } from '../spec/cidr.ts';
+import {
+  addressBytes,
+  firstOf,
+  lastOf,
+  type Address,
+  type Family,
+  type Network,
+} from '../spec/cidr.ts';
 
 /** A bridge whose containers the table guards. */
 export interface GuardedBridge {
@@ -83,7 +90,11 @@ function setsOf(at: nft.TableName): Message[] {
       { name: `subnets${SUFFIX[family]}`, key: [family], interval: true },
       { name: `owners${SUFFIX[family]}`, key: [family, 'ifname'], interval: true },
       { name: `masquerade${SUFFIX[family]}`, key: [family], interval: true },
-      { name: `publish${SUFFIX[family]}`, key: [family, 'protocol', 'port'], data: [family, 'port'] },
+      {
+        name: `publish${SUFFIX[family]}`,
+        key: [family, 'protocol', 'port'],
+        data: [family, 'port'],
+      },
     ]),
   ];
   return shapes.map((shape, index) => nft.addSet(at, shape, index + 1));
@@ -95,7 +106,14 @@ function guardRules(at: nft.TableName): Message[] {
     const key = REG32 + registersOf(family);
     return nft.addRule(at, 'guard', [
       ...isFamily(family),
-      expression.payload('network', DESTINATION_OFFSET[family], ADDRESS_BYTES[family], REG32),
+      expression.payload(
+        {
+          base: 'network',
+          offsetBytes: DESTINATION_OFFSET[family],
+          lengthBytes: ADDRESS_BYTES[family],
+        },
+        REG32,
+      ),
       expression.lookup(`subnets${SUFFIX[family]}`, REG32),
       expression.meta('iifname', key),
       expression.lookup(`owners${SUFFIX[family]}`, REG32, { invert: true }),
@@ -107,7 +125,7 @@ function guardRules(at: nft.TableName): Message[] {
     ...isFamily('ipv4'),
     expression.meta('iifname'),
     expression.compare('neq', linkKey('lo')),
-    expression.payload('network', DESTINATION_OFFSET.ipv4, 1),
+    expression.payload({ base: 'network', offsetBytes: DESTINATION_OFFSET.ipv4, lengthBytes: 1 }),
     expression.compare('eq', Uint8Array.of(127)),
     expression.counter(),
     expression.verdict({ kind: 'drop' }),
@@ -127,52 +145,93 @@ function publishRules(at: nft.TableName, chain: string): Message[] {
         expression.compare('eq', u32(expression.ADDRESS_TYPE.local)),
         address,
         expression.meta('l4proto', REG32 + count),
-        expression.payload('transport', 2, 2, REG32 + count + 1),
+        expression.payload(
+          { base: 'transport', offsetBytes: 2, lengthBytes: 2 },
+          REG32 + count + 1,
+        ),
         expression.lookup(`publish${SUFFIX[family]}`, REG32, { target: value }),
-        expression.nat('dnat', family, value, value + count),
+        expression.destinationNat(family, value, value + count),
       ]);
     return [
-      rule(expression.payload('network', DESTINATION_OFFSET[family], ADDRESS_BYTES[family], REG32)),
+      rule(
+        expression.payload(
+          {
+            base: 'network',
+            offsetBytes: DESTINATION_OFFSET[family],
+            lengthBytes: ADDRESS_BYTES[family],
+          },
+          REG32,
+        ),
+      ),
       rule(expression.immediate(REG32, new Uint8Array(ADDRESS_BYTES[family]))),
     ];
   });
 }
 
 function conntrackHas(key: 'state' | 'status', bits: number): expression.Expression[] {
-  return [expression.conntrack(key), expression.maskRegister(u32(bits)), expression.compare('neq', u32(0))];
+  return [
+    expression.conntrack(key),
+    expression.maskRegister(u32(bits)),
+    expression.compare('neq', u32(0)),
+  ];
 }
 
 /** Both ends of the packet's way are the same bridge. */
 function samePair(): expression.Expression[] {
-  return [expression.meta('iifname', REG32), expression.meta('oifname', REG32 + 4), expression.lookup('pairs', REG32)];
+  return [
+    expression.meta('iifname', REG32),
+    expression.meta('oifname', REG32 + 4),
+    expression.lookup('pairs', REG32),
+  ];
 }
 
 function forwardRules(at: nft.TableName): Message[] {
   const accept = expression.verdict({ kind: 'accept' });
   const drop = [expression.counter(), expression.verdict({ kind: 'drop' })];
   return [
-    nft.addRule(at, 'forward', [...conntrackHas('state', expression.CT_STATE.established | expression.CT_STATE.related), accept]),
-    nft.addRule(at, 'forward', [expression.meta('iifname'), expression.lookup('internal', REGISTER.r1), expression.meta('oifname'), expression.lookup('bridges', REGISTER.r1, { invert: true }), ...drop]),
+    nft.addRule(at, 'forward', [
+      ...conntrackHas('state', expression.CT_STATE.established | expression.CT_STATE.related),
+      accept,
+    ]),
+    nft.addRule(at, 'forward', [
+      expression.meta('iifname'),
+      expression.lookup('internal', REGISTER.r1),
+      expression.meta('oifname'),
+      expression.lookup('bridges', REGISTER.r1, { invert: true }),
+      ...drop,
+    ]),
     nft.addRule(at, 'forward', [...conntrackHas('status', expression.CT_STATUS.dnat), accept]),
     nft.addRule(at, 'forward', [...samePair(), accept]),
-    nft.addRule(at, 'forward', [expression.meta('oifname'), expression.lookup('bridges', REGISTER.r1), ...drop]),
+    nft.addRule(at, 'forward', [
+      expression.meta('oifname'),
+      expression.lookup('bridges', REGISTER.r1),
+      ...drop,
+    ]),
   ];
 }
 
 function sourceRules(at: nft.TableName): Message[] {
-  const hairpin = nft.addRule(at, 'source', [...samePair(), ...conntrackHas('status', expression.CT_STATUS.dnat), expression.masquerade()]);
+  const hairpin = nft.addRule(at, 'source', [
+    ...samePair(),
+    ...conntrackHas('status', expression.CT_STATUS.dnat),
+    expression.masquerade(),
+  ]);
   const loopback = nft.addRule(at, 'source', [
     ...isFamily('ipv4'),
     expression.meta('oifname'),
     expression.lookup('bridges', REGISTER.r1),
-    expression.payload('network', SOURCE_OFFSET.ipv4, 1),
+    expression.payload({ base: 'network', offsetBytes: SOURCE_OFFSET.ipv4, lengthBytes: 1 }),
     expression.compare('eq', Uint8Array.of(127)),
     expression.masquerade(),
   ]);
   const outward = FAMILIES.map((family) =>
     nft.addRule(at, 'source', [
       ...isFamily(family),
-      expression.payload('network', SOURCE_OFFSET[family], ADDRESS_BYTES[family]),
+      expression.payload({
+        base: 'network',
+        offsetBytes: SOURCE_OFFSET[family],
+        lengthBytes: ADDRESS_BYTES[family],
+      }),
       expression.lookup(`masquerade${SUFFIX[family]}`, REGISTER.r1),
       expression.meta('oifname'),
       expression.lookup('bridges', REGISTER.r1, { invert: true }),
@@ -215,7 +274,11 @@ function intervalOf(network: Network): readonly nft.Element[] {
   ];
 }
 
-function bridgeElements(at: nft.TableName, bridge: GuardedBridge, act: ElementAction): readonly Message[] {
+function bridgeElements(
+  at: nft.TableName,
+  bridge: GuardedBridge,
+  act: ElementAction,
+): readonly Message[] {
   const link = linkKey(bridge.link);
   const perSubnet = bridge.subnets.flatMap((subnet) => {
     const suffix = SUFFIX[subnet.address.family];
@@ -223,8 +286,15 @@ function bridgeElements(at: nft.TableName, bridge: GuardedBridge, act: ElementAc
     const first: Address = { family: subnet.address.family, value: firstOf(subnet) };
     return [
       act(at, `subnets${suffix}`, intervalOf(subnet)),
-      act(at, `owners${suffix}`, [{ key: nft.concatKey([addressBytes(first), link]), keyEnd: nft.concatKey([addressBytes(last), link]) }]),
-      ...(bridge.isMasqueraded && !bridge.isInternal ? [act(at, `masquerade${suffix}`, intervalOf(subnet))] : []),
+      act(at, `owners${suffix}`, [
+        {
+          key: nft.concatKey([addressBytes(first), link]),
+          keyEnd: nft.concatKey([addressBytes(last), link]),
+        },
+      ]),
+      ...(bridge.isMasqueraded && !bridge.isInternal
+        ? [act(at, `masquerade${suffix}`, intervalOf(subnet))]
+        : []),
     ];
   });
   return [
@@ -247,12 +317,20 @@ export function planBridgeRemoval(at: nft.TableName, bridge: GuardedBridge): rea
 
 function publishElement(port: PublishedPort): nft.Element {
   return {
-    key: nft.concatKey([addressBytes(port.host), Uint8Array.of(PROTOCOL[port.protocol]), be16(port.hostPort)]),
+    key: nft.concatKey([
+      addressBytes(port.host),
+      Uint8Array.of(PROTOCOL[port.protocol]),
+      be16(port.hostPort),
+    ]),
     data: nft.concatKey([addressBytes(port.target), be16(port.targetPort)]),
   };
 }
 
-function portElements(at: nft.TableName, ports: readonly PublishedPort[], act: ElementAction): readonly Message[] {
+function portElements(
+  at: nft.TableName,
+  ports: readonly PublishedPort[],
+  act: ElementAction,
+): readonly Message[] {
   return FAMILIES.flatMap((family) => {
     const elements = ports.filter((port) => port.host.family === family).map(publishElement);
     return elements.length === 0 ? [] : [act(at, `publish${SUFFIX[family]}`, elements)];
@@ -265,6 +343,9 @@ export function planPorts(at: nft.TableName, ports: readonly PublishedPort[]): r
 }
 
 /** Take ports back. */
-export function planPortRemoval(at: nft.TableName, ports: readonly PublishedPort[]): readonly Message[] {
+export function planPortRemoval(
+  at: nft.TableName,
+  ports: readonly PublishedPort[],
+): readonly Message[] {
   return portElements(at, ports, nft.deleteElements);
 }

@@ -45,7 +45,9 @@ function parseV6(text: string): bigint | undefined {
   if (dotted !== null) {
     const tail = parseV4(dotted[2] ?? '');
     if (tail === undefined) return undefined;
-    return parseV6(`${dotted[1] ?? ''}${(tail >> 16n).toString(16)}:${(tail & 0xffffn).toString(16)}`);
+    return parseV6(
+      `${dotted[1] ?? ''}${(tail >> 16n).toString(16)}:${(tail & 0xffffn).toString(16)}`,
+    );
   }
   const halves = text.split('::');
   if (halves.length > 2) return undefined;
@@ -54,7 +56,7 @@ function parseV6(text: string): bigint | undefined {
   const right = groupsOf(halves[1] ?? '');
   const missing = 8 - left.length - right.length;
   if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
-  const groups = [...left, ...new Array<string>(missing).fill('0'), ...right];
+  const groups = [...left, ...Array.from({ length: missing }, () => '0'), ...right];
   if (!groups.every((group) => /^[0-9a-fA-F]{1,4}$/.test(group))) return undefined;
   return groups.reduce((value, group) => (value << 16n) | BigInt(`0x${group}`), 0n);
 }
@@ -70,14 +72,21 @@ export function tryParseAddress(text: string): Address | undefined {
 /** Text → address. Errors: `invalid`. */
 export function parseAddress(text: string): Address {
   const address = tryParseAddress(text);
-  if (address === undefined) throw new EngineError('invalid', `Cannot read address ${JSON.stringify(text.slice(0, 80))}: it is no IPv4 or IPv6 address`);
+  if (address === undefined)
+    throw new EngineError(
+      'invalid',
+      `Cannot read address ${JSON.stringify(text.slice(0, 80))}: it is no IPv4 or IPv6 address`,
+    );
   return address;
 }
 
 /** The canonical text: dotted, or lower-case with the longest run of zeros left out. */
 export function formatAddress({ family, value }: Address): string {
-  if (family === 'ipv4') return [24n, 16n, 8n, 0n].map((shift) => String((value >> shift) & 0xffn)).join('.');
-  const groups = Array.from({ length: 8 }, (_, index) => ((value >> BigInt(16 * (7 - index))) & 0xffffn).toString(16));
+  if (family === 'ipv4')
+    return [24n, 16n, 8n, 0n].map((shift) => String((value >> shift) & 0xffn)).join('.');
+  const groups = Array.from({ length: 8 }, (_, index) =>
+    ((value >> BigInt(16 * (7 - index))) & 0xffffn).toString(16),
+  );
   let best = { start: 0, length: 1 };
   for (let start = 0; start < 8; start += 1) {
     let length = 0;
@@ -91,7 +100,9 @@ export function formatAddress({ family, value }: Address): string {
 /** Network order bytes, 4 or 16. */
 export function addressBytes({ family, value }: Address): Uint8Array {
   const count = bitsOf(family) / 8;
-  return Uint8Array.from({ length: count }, (_, index) => Number((value >> BigInt(8 * (count - 1 - index))) & 0xffn));
+  return Uint8Array.from({ length: count }, (_, index) =>
+    Number((value >> BigInt(8 * (count - 1 - index))) & 0xffn),
+  );
 }
 
 function hostMask(family: Family, prefixLength: number): bigint {
@@ -105,12 +116,22 @@ export function networkOf(address: Address, prefixLength: number): Network {
 }
 
 /** `address/prefix` → both; host bits are kept in `address`. Errors: `invalid`. */
-export function parsePrefixed(text: string): { readonly address: Address; readonly prefixLength: number } {
+export function parsePrefixed(text: string): {
+  readonly address: Address;
+  readonly prefixLength: number;
+} {
   const slash = text.indexOf('/');
   const address = tryParseAddress(slash < 0 ? '' : text.slice(0, slash));
   const digits = text.slice(slash + 1);
-  if (address === undefined || !/^\d{1,3}$/.test(digits) || Number(digits) > bitsOf(address.family)) {
-    throw new EngineError('invalid', `Cannot read subnet ${JSON.stringify(text.slice(0, 80))}: it is not ADDRESS/BITS`);
+  if (
+    address === undefined ||
+    !/^\d{1,3}$/.test(digits) ||
+    Number(digits) > bitsOf(address.family)
+  ) {
+    throw new EngineError(
+      'invalid',
+      `Cannot read subnet ${JSON.stringify(text.slice(0, 80))}: it is not ADDRESS/BITS`,
+    );
   }
   return { address, prefixLength: Number(digits) };
 }
@@ -120,7 +141,10 @@ export function parseNetwork(text: string): Network {
   const { address, prefixLength } = parsePrefixed(text);
   const network = networkOf(address, prefixLength);
   if (network.address.value !== address.value) {
-    throw new EngineError('invalid', `Cannot use subnet ${text}: it has host bits set (${formatNetwork(network)} was meant?)`);
+    throw new EngineError(
+      'invalid',
+      `Cannot use subnet ${text}: it has host bits set (${formatNetwork(network)} was meant?)`,
+    );
   }
   return network;
 }
@@ -142,10 +166,16 @@ export function lastOf(network: Network): bigint {
 
 /** Whether the network has this address. */
 export function contains(network: Network, address: Address): boolean {
-  return address.family === network.address.family && address.value >= firstOf(network) && address.value <= lastOf(network);
+  return (
+    address.family === network.address.family &&
+    address.value >= firstOf(network) &&
+    address.value <= lastOf(network)
+  );
 }
 
 /** Whether two networks share an address. */
 export function overlaps(a: Network, b: Network): boolean {
-  return a.address.family === b.address.family && firstOf(a) <= lastOf(b) && firstOf(b) <= lastOf(a);
+  return (
+    a.address.family === b.address.family && firstOf(a) <= lastOf(b) && firstOf(b) <= lastOf(a)
+  );
 }

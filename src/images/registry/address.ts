@@ -6,64 +6,62 @@
  * Source: RFC 6890 special-purpose addresses; weakness classes I4 and I7.
  */
 
-import { isIP } from 'node:net';
+import {
+  contains,
+  parseNetwork,
+  tryParseAddress,
+  type Address,
+  type Network,
+} from '../../spec/cidr.ts';
 
 /** `public` is everything that is none of the others. */
 export type AddressScope = 'loopback' | 'private' | 'link-local' | 'unspecified' | 'public';
 
-function scopeOfV4(address: string): AddressScope {
-  const [a = 0, b = 0] = address.split('.').map(Number);
-  if (a === 127) return 'loopback';
-  if (a === 0) return 'unspecified';
-  if (a === 169 && b === 254) return 'link-local';
-  if (a === 10 || (a === 172 && b >= 16 && b <= 31) || (a === 192 && b === 168)) return 'private';
-  if (a === 100 && b >= 64 && b <= 127) return 'private';
-  return 'public';
-}
+/** Special IPv4 blocks: first address, prefix length, scope. Source: RFC 6890, RFC 6598. */
+const V4_BLOCKS: readonly (readonly [
+  address: string,
+  prefixLength: number,
+  scope: AddressScope,
+])[] = [
+  ['0.0.0.0', 8, 'unspecified'],
+  ['10.0.0.0', 8, 'private'],
+  ['100.64.0.0', 10, 'private'],
+  ['127.0.0.0', 8, 'loopback'],
+  ['169.254.0.0', 16, 'link-local'],
+  ['172.16.0.0', 12, 'private'],
+  ['192.168.0.0', 16, 'private'],
+];
+/** Special IPv6 blocks. Source: RFC 4291, RFC 4193. */
+const V6_BLOCKS: readonly (readonly [
+  address: string,
+  prefixLength: number,
+  scope: AddressScope,
+])[] = [
+  ['::', 128, 'unspecified'],
+  ['::1', 128, 'loopback'],
+  ['fe80::', 10, 'link-local'],
+  ['fc00::', 7, 'private'],
+];
+/** Blocks whose last 32 bits are an IPv4 address: mapped and compatible. */
+const EMBEDDED_V4: readonly Network[] = [parseNetwork('::ffff:0:0/96'), parseNetwork('::/96')];
 
-/** The eight 16-bit groups of an IPv6 address without a zone. */
-function groupsOfV6(address: string): readonly number[] {
-  const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
-  const text =
-    dotted === null
-      ? address
-      : `${dotted[1] ?? ''}${(Number(dotted[2]) * 256 + Number(dotted[3])).toString(16)}:${(Number(dotted[4]) * 256 + Number(dotted[5])).toString(16)}`;
-  const [head = '', tail] = text.split('::');
-  const parse = (part: string): number[] => (part === '' ? [] : part.split(':').map((g) => Number.parseInt(g, 16)));
-  const left = parse(head);
-  if (tail === undefined) return left;
-  const right = parse(tail);
-  return [...left, ...new Array<number>(Math.max(0, 8 - left.length - right.length)).fill(0), ...right];
-}
-
-function scopeOfV6(address: string): AddressScope {
-  const groups = groupsOfV6(address.replace(/%.*$/, ''));
-  const [first = 0] = groups;
-  const leadingZeros = groups.slice(0, 5).every((group) => group === 0);
-  const [sixth = 0, seventh = 0, eighth = 0] = groups.slice(5);
-  if (leadingZeros && (sixth === 0xffff || (sixth === 0 && seventh !== 0))) {
-    return scopeOfV4(`${seventh >> 8}.${seventh & 255}.${eighth >> 8}.${eighth & 255}`);
-  }
-  if (leadingZeros && sixth === 0 && seventh === 0) {
-    if (eighth === 1) return 'loopback';
-    if (eighth === 0) return 'unspecified';
-  }
-  if (first >= 0xfe80 && first <= 0xfebf) return 'link-local';
-  if (first >= 0xfc00 && first <= 0xfdff) return 'private';
-  return 'public';
+function scopeOfAddress(address: Address): AddressScope {
+  const blocks = address.family === 'ipv4' ? V4_BLOCKS : V6_BLOCKS;
+  const found = blocks.find(([first, prefixLength]) =>
+    contains(parseNetwork(`${first}/${prefixLength}`), address),
+  );
+  if (found !== undefined) return found[2];
+  const isEmbedded =
+    address.family === 'ipv6' && EMBEDDED_V4.some((block) => contains(block, address));
+  return isEmbedded
+    ? scopeOfAddress({ family: 'ipv4', value: address.value & 0xffffffffn })
+    : 'public';
 }
 
 /** Scope of a literal address; a text that is no address is `public` (it has to be resolved first). */
 export function scopeOf(address: string): AddressScope {
-  const bare = address.replace(/^\[|\]$/g, '');
-  switch (isIP(bare.replace(/%.*$/, ''))) {
-    case 4:
-      return scopeOfV4(bare);
-    case 6:
-      return scopeOfV6(bare);
-    default:
-      return 'public';
-  }
+  const parsed = tryParseAddress(address.replace(/^\[|\]$/g, '').replace(/%.*$/, ''));
+  return parsed === undefined ? 'public' : scopeOfAddress(parsed);
 }
 
 /**

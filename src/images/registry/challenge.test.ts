@@ -7,8 +7,17 @@ const plain = (header: string): unknown =>
 
 test('parseChallenges() reads a bearer challenge with quoted commas', () => {
   assert.deepEqual(
-    plain('Bearer realm="https://auth.example/token",service="reg",scope="repository:a/b:pull,push"'),
-    [{ scheme: 'bearer', realm: 'https://auth.example/token', service: 'reg', scope: 'repository:a/b:pull,push' }],
+    plain(
+      'Bearer realm="https://auth.example/token",service="reg",scope="repository:a/b:pull,push"',
+    ),
+    [
+      {
+        scheme: 'bearer',
+        realm: 'https://auth.example/token',
+        service: 'reg',
+        scope: 'repository:a/b:pull,push',
+      },
+    ],
   );
 });
 
@@ -20,11 +29,22 @@ test('parseChallenges() reads several challenges of one header', () => {
 });
 
 test('parseChallenges() unescapes quoted pairs and takes unquoted values', () => {
-  assert.deepEqual(plain('Bearer realm="a\\"b", service=s'), [{ scheme: 'bearer', realm: 'a"b', service: 's' }]);
+  assert.deepEqual(plain('Bearer realm="a\\"b", service=s'), [
+    { scheme: 'bearer', realm: 'a"b', service: 's' },
+  ]);
 });
 
 test('parseChallenges() survives garbage, cut quotes, lone schemes and prototype names', () => {
-  for (const bad of ['', ',,,', '=', '"', 'Bearer realm="cut', 'Bearer =x', '\u0000', 'Bearer __proto__="x"']) {
+  for (const bad of [
+    '',
+    ',,,',
+    '=',
+    '"',
+    'Bearer realm="cut',
+    'Bearer =x',
+    '\u0000',
+    'Bearer __proto__="x"',
+  ]) {
     assert.doesNotThrow(() => parseChallenges(bad));
   }
   assert.deepEqual(plain('Negotiate'), [{ scheme: 'negotiate' }]);

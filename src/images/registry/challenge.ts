@@ -60,14 +60,14 @@ export function parseChallenges(header: string): readonly Challenge[] {
     const scheme = token();
     if (scheme === '') break;
     skip(' \t');
-    const params: Record<string, string> = Object.create(null) as Record<string, string>;
+    const params = new Map<string, string>();
     for (;;) {
       skip(' \t,');
       const found = parameter();
       if (found === undefined) break;
-      params[found[0]] = found[1];
+      params.set(...found);
     }
-    challenges.push({ scheme: scheme.toLowerCase(), params });
+    challenges.push({ scheme: scheme.toLowerCase(), params: Object.fromEntries(params) });
   }
   return challenges;
 }

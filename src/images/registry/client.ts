@@ -1,21 +1,33 @@
 /**
- * The distribution API of one endpoint, verb by verb: manifests, blobs,
- * uploads, tags, referrers. Bytes come back unverified unless a digest is
- * named; the caller stores them through the content store, which verifies.
+ * The distribution API of one repository at one endpoint: manifests, blobs,
+ * tags, referrers. Blob bytes come unverified: they go through the content
+ * store, which verifies. Manifests are verified against their digest here.
  *
  * Source: OCI distribution-spec 1.1.1 (end-1 … end-13).
  */
 
 import type { Readable } from 'node:stream';
 import type { Digest } from '../../base/brand.ts';
-import { EngineError, isEngineError } from '../../base/error.ts';
+import { EngineError } from '../../base/error.ts';
 import { digestBytes, isDigest } from '../../spec/digest.ts';
 import { MEDIA_TYPE } from '../../spec/media-type.ts';
 import { readBounded } from './read.ts';
+import {
+  basePath,
+  pulling,
+  pushing,
+  type RegistryCallOptions,
+  type RepositoryName,
+  type RepositoryRequest,
+} from './repository.ts';
 import type { Session } from './session.ts';
+import type { HttpResponse } from './transport.ts';
+import { Uploader } from './upload.ts';
 
-/** Largest manifest or index accepted, in bytes. */
+/** Largest manifest, index or list accepted, in bytes. */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+/** Count of pages a list may have. */
+const MAX_PAGES = 1000;
 
 /** What `Accept` lists, most wanted first. */
 const MANIFEST_TYPES = [
@@ -32,6 +44,13 @@ export interface RemoteManifest {
   readonly bytes: Uint8Array;
 }
 
+/** A part of a blob. */
+export interface BlobRange {
+  readonly offsetBytes: number;
+  /** Exclusive, in bytes; `undefined`: the end of the blob. */
+  readonly endBytes?: number;
+}
+
 /** A blob on its way; `body` must be read or destroyed. */
 export interface RemoteBlob {
   /** Offset of the first byte that comes: what was asked, or 0 when the registry cannot resume. */
@@ -39,258 +58,207 @@ export interface RemoteBlob {
   readonly body: Readable;
 }
 
-/** Options of every call. */
-export interface RegistryCallOptions {
-  readonly signal?: AbortSignal | undefined;
+/** A document to store. */
+export interface ManifestUpload {
+  /** Tag or digest. */
+  readonly reference: string;
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
 }
-
-/** Which repository and what for, in messages. */
-export interface RepositoryName {
-  /** Path below the registry. */
-  readonly path: string;
-  /** As the user named it. */
-  readonly display: string;
-}
-
-/** Verbs of one repository at one endpoint. */
-export interface RegistryClient {
-  /** `reference` is a tag or a digest. Errors: `not-found`, `corrupt` when digest and bytes disagree. */
-  getManifest(reference: string, options?: RegistryCallOptions): Promise<RemoteManifest>;
-  /** Digest by HEAD, `undefined` when absent or not told. */
-  findManifestDigest(reference: string, options?: RegistryCallOptions): Promise<Digest | undefined>;
-  /** Bytes from `offsetBytes` up to `endBytes` (exclusive; default: the end). */
-  openBlob(digest: Digest, range: { readonly offsetBytes: number; readonly endBytes?: number }, options?: RegistryCallOptions): Promise<RemoteBlob>;
-  hasBlob(digest: Digest, options?: RegistryCallOptions): Promise<boolean>;
-  /** True when the registry took the blob over from another repository of its own. */
-  mountBlob(digest: Digest, fromPath: string, options?: RegistryCallOptions): Promise<boolean>;
-  /** Upload in one request; `open` is called again for each try. */
-  uploadBlob(digest: Digest, sizeBytes: number, open: () => Readable, options?: RegistryCallOptions): Promise<void>;
-  /** Upload in pieces of at most `chunkBytes`, resuming after an error at what the registry has. */
-  uploadChunked(digest: Digest, content: { readonly sizeBytes: number; readonly read: (offset: number, length: number) => Promise<Uint8Array> }, chunkBytes: number, options?: RegistryCallOptions): Promise<void>;
-  /** Store a manifest under a tag or its digest. `true` when the registry knows `subject` by itself. */
-  putManifest(reference: string, mediaType: string, bytes: Uint8Array, options?: RegistryCallOptions): Promise<{ readonly hasSubject: boolean }>;
-  listTags(options?: RegistryCallOptions): Promise<readonly string[]>;
-  /** The index of manifests whose subject is `digest`; falls back to the tag schema. Empty when there are none. */
-  getReferrers(digest: Digest, artifactType?: string, options?: RegistryCallOptions): Promise<Uint8Array | undefined>;
-}
-
-/** Count of pages a list may have. */
-const MAX_PAGES = 1000;
-/** Count of times a chunked upload asks the registry where it stands. */
-const MAX_RESUMES = 5;
 
 /** The `next` target of a Link header. Source: RFC 8288. */
 export function nextLink(header: string | undefined): string | undefined {
-  const match = /<([^>]*)>\s*;[^,]*\brel="?next"?/i.exec(header ?? '');
-  return match?.[1];
+  return /<([^>]*)>\s*;[^,]*\brel="?next"?/i.exec(header ?? '')?.[1];
 }
 
-/** Add `digest` to an upload location, keeping what is there. */
-export function withDigest(location: string, digest: Digest): string {
-  return `${location}${location.includes('?') ? '&' : '?'}digest=${encodeURIComponent(digest)}`;
-}
+/** Verbs of one repository at one endpoint. */
+export class RegistryClient {
+  /** Puts blobs. */
+  readonly uploads: Uploader;
+  readonly #session: Session;
+  readonly #name: RepositoryName;
 
-/** First byte the registry wants next, by its `Range: 0-N` header. */
-export function uploadedBytes(range: string | undefined): number {
-  const match = /^(?:bytes=)?0-(\d+)$/.exec(range ?? '');
-  return match?.[1] === undefined ? 0 : Number(match[1]) + 1;
-}
+  constructor(session: Session, name: RepositoryName) {
+    this.#session = session;
+    this.#name = name;
+    this.uploads = new Uploader(session, name);
+  }
 
-/** Make the client of one repository. */
-export function createRegistryClient(session: Session, name: RepositoryName): RegistryClient {
-  const base = `/v2/${name.path}`;
-  const pull = [`repository:${name.path}:pull`];
-  const push = [`repository:${name.path}:pull,push`];
-  const pulling = `pull ${name.display}`;
-  const pushing = `push ${name.display}`;
+  /** `reference` is a tag or a digest. Errors: `not-found`, `corrupt` when digest and bytes disagree. */
+  async getManifest(reference: string, options?: RegistryCallOptions): Promise<RemoteManifest> {
+    const response = await this.#pull(
+      { target: `/manifests/${reference}`, headers: { Accept: MANIFEST_TYPES }, accept: [200] },
+      options,
+    );
+    const bytes = await readBounded(
+      response.body,
+      MAX_MANIFEST_BYTES,
+      `the manifest of ${this.#name.display}`,
+    );
+    const digest = digestBytes(bytes);
+    const expected = isDigest(reference) ? reference : response.headers['docker-content-digest'];
+    if (expected?.startsWith('sha256:') === true && expected !== digest) {
+      const problem = `${this.#session.endpoint.host} sent a manifest with digest ${digest} instead of ${expected}`;
+      throw new EngineError('corrupt', `Cannot pull ${this.#name.display}: ${problem}`);
+    }
+    return { digest, mediaType: mediaTypeOf(response), bytes };
+  }
 
-  /** Where an upload goes on: absolute, same rules for credentials as any URL. */
-  const locationOf = (headers: Readonly<Record<string, string>>): string => {
-    const location = headers['location'];
-    if (location === undefined) throw new EngineError('unavailable', `Cannot ${pushing}: ${session.endpoint.host} gave no upload location`);
-    return location;
-  };
-  const startUpload = async (options?: RegistryCallOptions): Promise<{ readonly location: string; readonly minChunkBytes: number }> => {
-    const response = await session.send({
-      method: 'POST', target: `${base}/blobs/uploads/`, headers: { 'Content-Length': '0' }, scopes: push, accept: [202], action: pushing, signal: options?.signal,
-    });
+  /** Digest by HEAD; `undefined` when absent or not told. */
+  async findManifestDigest(
+    reference: string,
+    options?: RegistryCallOptions,
+  ): Promise<Digest | undefined> {
+    const request = {
+      method: 'HEAD',
+      target: `/manifests/${reference}`,
+      headers: { Accept: MANIFEST_TYPES },
+      accept: [200, 404],
+    } as const;
+    const response = await this.#pull(request, options);
     response.body.resume();
-    return { location: locationOf(response.headers), minChunkBytes: Number(response.headers['oci-chunk-min-length'] ?? 0) || 0 };
-  };
-  const finish = async (location: string, digest: Digest, body: Uint8Array | (() => Readable) | undefined, sizeBytes: number, options?: RegistryCallOptions): Promise<void> => {
-    const response = await session.send({
+    const digest = response.headers['docker-content-digest'];
+    return response.status === 200 && digest !== undefined && isDigest(digest) ? digest : undefined;
+  }
+
+  /** Bytes of a blob. Errors: `unavailable` when another range comes than asked for. */
+  async openBlob(
+    digest: Digest,
+    range: BlobRange,
+    options?: RegistryCallOptions,
+  ): Promise<RemoteBlob> {
+    const isPart = range.offsetBytes > 0 || range.endBytes !== undefined;
+    const end = range.endBytes === undefined ? '' : String(range.endBytes - 1);
+    const headers = isPart ? { Range: `bytes=${range.offsetBytes}-${end}` } : {};
+    const response = await this.#pull(
+      { target: `/blobs/${digest}`, headers, accept: isPart ? [200, 206] : [200] },
+      options,
+    );
+    if (response.status !== 206) return { offsetBytes: 0, body: response.body };
+    const start = /^bytes (\d+)-/.exec(response.headers['content-range'] ?? '')?.[1];
+    if (start !== String(range.offsetBytes)) {
+      response.body.destroy();
+      const problem = `${this.#session.endpoint.host} sent another range than asked for`;
+      throw new EngineError('unavailable', `Cannot pull ${this.#name.display}: ${problem}`);
+    }
+    return { offsetBytes: range.offsetBytes, body: response.body };
+  }
+
+  /** Whether the repository has the blob (asked with the right to push). */
+  async hasBlob(digest: Digest, options?: RegistryCallOptions): Promise<boolean> {
+    const request: RepositoryRequest = {
+      method: 'HEAD',
+      target: `${basePath(this.#name)}/blobs/${digest}`,
+      accept: [200, 404, 405],
+    };
+    const response = await this.#session.send(pushing(this.#name, request, options));
+    response.body.resume();
+    return response.status === 200;
+  }
+
+  /** Store a manifest. `hasSubject`: the registry keeps its referrers list by itself. */
+  async putManifest(
+    upload: ManifestUpload,
+    options?: RegistryCallOptions,
+  ): Promise<{ readonly hasSubject: boolean }> {
+    const headers = {
+      'Content-Type': upload.mediaType,
+      'Content-Length': String(upload.bytes.length),
+    };
+    const target = `${basePath(this.#name)}/manifests/${upload.reference}`;
+    const request: RepositoryRequest = {
       method: 'PUT',
-      target: withDigest(location, digest),
-      headers: { 'Content-Type': 'application/octet-stream', 'Content-Length': String(sizeBytes) },
-      ...(body === undefined ? {} : { body }),
-      scopes: push,
-      accept: [201, 202, 204],
-      action: pushing,
-      signal: options?.signal,
-    });
+      target,
+      headers,
+      body: upload.bytes,
+      accept: [200, 201, 202],
+    };
+    const response = await this.#session.send(pushing(this.#name, request, options));
     response.body.resume();
-  };
-  const sendChunk = async (location: string, offset: number, bytes: Uint8Array, options?: RegistryCallOptions): Promise<string> => {
-    const response = await session.send({
-      method: 'PATCH',
-      target: location,
-      headers: {
-        'Content-Type': 'application/octet-stream',
-        'Content-Length': String(bytes.length),
-        'Content-Range': `${offset}-${offset + bytes.length - 1}`,
-      },
-      body: bytes,
-      scopes: push,
-      accept: [202, 204],
-      action: pushing,
-      signal: options?.signal,
-    });
+    return { hasSubject: response.headers['oci-subject'] !== undefined };
+  }
+
+  /** Every tag, page by page. */
+  async listTags(options?: RegistryCallOptions): Promise<readonly string[]> {
+    const tags: string[] = [];
+    let target: string | undefined = `${basePath(this.#name)}/tags/list`;
+    for (let page = 0; target !== undefined && page < MAX_PAGES; page += 1) {
+      const response = await this.#session.send(
+        pulling(this.#name, { method: 'GET', target, accept: [200] }, options),
+      );
+      tags.push(
+        ...tagsOf(
+          await readBounded(response.body, MAX_MANIFEST_BYTES, `the tags of ${this.#name.display}`),
+        ),
+      );
+      const next = nextLink(response.headers['link']);
+      // Relative to the registry's root; another origin would need its own trust.
+      target = next?.startsWith('/') === true ? next : undefined;
+    }
+    return tags;
+  }
+
+  /** The index of manifests whose subject is `digest`, by the API or the tag schema; `undefined` when there is none. */
+  async getReferrers(
+    digest: Digest,
+    artifactType?: string,
+    options?: RegistryCallOptions,
+  ): Promise<Uint8Array | undefined> {
+    const query =
+      artifactType === undefined ? '' : `?artifactType=${encodeURIComponent(artifactType)}`;
+    const headers = { Accept: MEDIA_TYPE.ociIndex };
+    let response = await this.#pull(
+      { target: `/referrers/${digest}${query}`, headers, accept: [200, 400, 404] },
+      options,
+    );
+    if (response.status !== 200) {
+      response.body.resume();
+      response = await this.#pull(
+        { target: `/manifests/${digest.replace(':', '-')}`, headers, accept: [200, 404] },
+        options,
+      );
+    }
+    if (response.status === 200)
+      return await readBounded(
+        response.body,
+        MAX_MANIFEST_BYTES,
+        `the referrers of ${this.#name.display}`,
+      );
     response.body.resume();
-    return locationOf(response.headers);
-  };
-  const standing = async (location: string, options?: RegistryCallOptions): Promise<{ readonly location: string; readonly offset: number }> => {
-    const response = await session.send({ method: 'GET', target: location, scopes: push, accept: [204], action: pushing, signal: options?.signal });
-    response.body.resume();
-    return { location: response.headers['location'] ?? location, offset: uploadedBytes(response.headers['range']) };
-  };
+    return undefined;
+  }
 
-  return {
-    getManifest: async (reference, options) => {
-      const response = await session.send({
-        method: 'GET', target: `${base}/manifests/${reference}`, headers: { Accept: MANIFEST_TYPES }, scopes: pull, accept: [200], action: pulling, signal: options?.signal,
-      });
-      const bytes = await readBounded(response.body, MAX_MANIFEST_BYTES, `the manifest of ${name.display}`);
-      const digest = digestBytes(bytes);
-      const told = response.headers['docker-content-digest'];
-      const expected = isDigest(reference) ? reference : told;
-      if (expected?.startsWith('sha256:') === true && expected !== digest) {
-        throw new EngineError('corrupt', `Cannot ${pulling}: ${session.endpoint.host} sent a manifest with digest ${digest} instead of ${expected}`);
-      }
-      return { digest, mediaType: (response.headers['content-type'] ?? '').split(';', 1)[0]?.trim() ?? '', bytes };
-    },
+  async #pull(
+    request: Omit<RepositoryRequest, 'method'> & { readonly method?: 'HEAD' },
+    options?: RegistryCallOptions,
+  ): Promise<HttpResponse> {
+    const whole: RepositoryRequest = {
+      method: 'GET',
+      ...request,
+      target: `${basePath(this.#name)}${request.target}`,
+    };
+    return await this.#session.send(pulling(this.#name, whole, options));
+  }
+}
 
-    findManifestDigest: async (reference, options) => {
-      const response = await session.send({
-        method: 'HEAD', target: `${base}/manifests/${reference}`, headers: { Accept: MANIFEST_TYPES }, scopes: pull, accept: [200, 404], action: pulling, signal: options?.signal,
-      });
-      response.body.resume();
-      const digest = response.headers['docker-content-digest'];
-      return response.status === 200 && digest !== undefined && isDigest(digest) ? digest : undefined;
-    },
+function mediaTypeOf(response: HttpResponse): string {
+  return (response.headers['content-type'] ?? '').split(';', 1)[0]?.trim() ?? '';
+}
 
-    openBlob: async (digest, range, options) => {
-      const isPart = range.offsetBytes > 0 || range.endBytes !== undefined;
-      const end = range.endBytes === undefined ? '' : String(range.endBytes - 1);
-      const response = await session.send({
-        method: 'GET',
-        target: `${base}/blobs/${digest}`,
-        headers: isPart ? { Range: `bytes=${range.offsetBytes}-${end}` } : {},
-        scopes: pull,
-        accept: isPart ? [200, 206] : [200],
-        action: pulling,
-        signal: options?.signal,
-      });
-      if (response.status !== 206) return { offsetBytes: 0, body: response.body };
-      const start = /^bytes (\d+)-/.exec(response.headers['content-range'] ?? '')?.[1];
-      if (start === undefined || Number(start) !== range.offsetBytes) {
-        response.body.destroy();
-        throw new EngineError('unavailable', `Cannot ${pulling}: ${session.endpoint.host} sent another range than asked for`);
-      }
-      return { offsetBytes: range.offsetBytes, body: response.body };
-    },
-
-    hasBlob: async (digest, options) => {
-      const response = await session.send({
-        method: 'HEAD', target: `${base}/blobs/${digest}`, scopes: push, accept: [200, 404, 405], action: pushing, signal: options?.signal,
-      });
-      response.body.resume();
-      return response.status === 200;
-    },
-
-    mountBlob: async (digest, fromPath, options) => {
-      const response = await session.send({
-        method: 'POST',
-        target: `${base}/blobs/uploads/?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(fromPath)}`,
-        headers: { 'Content-Length': '0' },
-        scopes: [...push, `repository:${fromPath}:pull`],
-        accept: [201, 202],
-        action: pushing,
-        signal: options?.signal,
-      });
-      response.body.resume();
-      return response.status === 201;
-    },
-
-    uploadBlob: async (digest, sizeBytes, open, options) => {
-      const { location } = await startUpload(options);
-      await finish(location, digest, open, sizeBytes, options);
-    },
-
-    uploadChunked: async (digest, content, chunkBytes, options) => {
-      const started = await startUpload(options);
-      const pieceBytes = Math.max(chunkBytes, started.minChunkBytes);
-      let { location } = started;
-      let offset = 0;
-      let resumes = 0;
-      while (offset < content.sizeBytes) {
-        const bytes = await content.read(offset, Math.min(pieceBytes, content.sizeBytes - offset));
-        try {
-          location = await sendChunk(location, offset, bytes, options);
-          offset += bytes.length;
-        } catch (error) {
-          const isLost = isEngineError(error) && (error.kind === 'unavailable' || error.details['status'] === 416);
-          if (!isLost || resumes >= MAX_RESUMES) throw error;
-          resumes += 1;
-          ({ location, offset } = await standing(location, options));
-        }
-      }
-      await finish(location, digest, undefined, 0, options);
-    },
-
-    putManifest: async (reference, mediaType, bytes, options) => {
-      const response = await session.send({
-        method: 'PUT',
-        target: `${base}/manifests/${reference}`,
-        headers: { 'Content-Type': mediaType, 'Content-Length': String(bytes.length) },
-        body: bytes,
-        scopes: push,
-        accept: [200, 201, 202],
-        action: pushing,
-        signal: options?.signal,
-      });
-      response.body.resume();
-      return { hasSubject: response.headers['oci-subject'] !== undefined };
-    },
-
-    listTags: async (options) => {
-      const tags: string[] = [];
-      let target: string | undefined = `${base}/tags/list`;
-      for (let page = 0; target !== undefined && page < MAX_PAGES; page += 1) {
-        const response = await session.send({ method: 'GET', target, scopes: pull, accept: [200], action: `list tags of ${name.display}`, signal: options?.signal });
-        const body: unknown = JSON.parse(Buffer.from(await readBounded(response.body, MAX_MANIFEST_BYTES, 'a list of tags')).toString('utf8'));
-        const found = typeof body === 'object' && body !== null && 'tags' in body && Array.isArray(body.tags) ? body.tags : [];
-        tags.push(...found.filter((tag): tag is string => typeof tag === 'string'));
-        const next = nextLink(response.headers['link']);
-        // Relative to the registry's root; another origin would need its own trust.
-        target = next?.startsWith('/') === true ? next : undefined;
-      }
-      return tags;
-    },
-
-    getReferrers: async (digest, artifactType, options) => {
-      const query = artifactType === undefined ? '' : `?artifactType=${encodeURIComponent(artifactType)}`;
-      const action = `list what refers to ${name.display}`;
-      const response = await session.send({
-        method: 'GET', target: `${base}/referrers/${digest}${query}`, headers: { Accept: MEDIA_TYPE.ociIndex }, scopes: pull, accept: [200, 400, 404], action, signal: options?.signal,
-      });
-      if (response.status === 200) return await readBounded(response.body, MAX_MANIFEST_BYTES, 'a list of referrers');
-      response.body.resume();
-      const fallback = await session.send({
-        method: 'GET', target: `${base}/manifests/${digest.replace(':', '-')}`, headers: { Accept: MEDIA_TYPE.ociIndex }, scopes: pull, accept: [200, 404], action, signal: options?.signal,
-      });
-      if (fallback.status === 200) return await readBounded(fallback.body, MAX_MANIFEST_BYTES, 'a list of referrers');
-      fallback.body.resume();
-      return undefined;
-    },
-  };
+function tagsOf(bytes: Uint8Array): readonly string[] {
+  let body: unknown;
+  try {
+    body = JSON.parse(Buffer.from(bytes).toString('utf8'));
+  } catch (error) {
+    throw new EngineError(
+      'unavailable',
+      'Cannot list tags: the registry did not answer with JSON',
+      { cause: error },
+    );
+  }
+  const tags: unknown =
+    typeof body === 'object' && body !== null && 'tags' in body ? body.tags : [];
+  return Array.isArray(tags)
+    ? tags.filter((tag: unknown): tag is string => typeof tag === 'string')
+    : [];
 }

@@ -8,7 +8,9 @@ test('settingsFor() prefers the exact host, then the nearest wildcard, then defa
   const config = parseRegistryConfig(
     JSON.stringify({
       registries: {
-        'docker.io': { mirrors: ['http://127.0.0.1:5001/', { url: 'https://m.example/pre', pull: 'digest' }] },
+        'docker.io': {
+          mirrors: ['http://127.0.0.1:5001/', { url: 'https://m.example/pre', pull: 'digest' }],
+        },
         '*.corp.example': { insecure: true },
         '*.eu.corp.example': { blocked: true },
       },
@@ -37,17 +39,36 @@ test('parseRegistryConfig() refuses mistakes and names the key', () => {
     ['{"registries":{"a.b":{"clientKey":"/k"}}}', /together/],
   ];
   for (const [text, pattern] of cases) {
-    assert.throws(() => parseRegistryConfig(text), (error) => isEngineError(error) && error.kind === 'invalid' && pattern.test(error.message), text);
+    assert.throws(
+      () => parseRegistryConfig(text),
+      (error) => isEngineError(error) && error.kind === 'invalid' && pattern.test(error.message),
+      text,
+    );
   }
 });
 
 test('scopeOf() knows special addresses in every spelling', () => {
   const table: readonly (readonly [string, string])[] = [
-    ['127.0.0.1', 'loopback'], ['127.9.9.9', 'loopback'], ['10.1.2.3', 'private'], ['172.16.0.1', 'private'],
-    ['172.32.0.1', 'public'], ['192.168.1.1', 'private'], ['169.254.169.254', 'link-local'], ['100.64.0.1', 'private'],
-    ['0.0.0.0', 'unspecified'], ['8.8.8.8', 'public'], ['::1', 'loopback'], ['[::1]', 'loopback'], ['::', 'unspecified'],
-    ['::ffff:127.0.0.1', 'loopback'], ['::ffff:a9fe:a9fe', 'link-local'], ['fe80::1%eth0', 'link-local'],
-    ['fd00::1', 'private'], ['2001:db8::1', 'public'], ['::169.254.169.254', 'link-local'], ['registry.example', 'public'],
+    ['127.0.0.1', 'loopback'],
+    ['127.9.9.9', 'loopback'],
+    ['10.1.2.3', 'private'],
+    ['172.16.0.1', 'private'],
+    ['172.32.0.1', 'public'],
+    ['192.168.1.1', 'private'],
+    ['169.254.169.254', 'link-local'],
+    ['100.64.0.1', 'private'],
+    ['0.0.0.0', 'unspecified'],
+    ['8.8.8.8', 'public'],
+    ['::1', 'loopback'],
+    ['[::1]', 'loopback'],
+    ['::', 'unspecified'],
+    ['::ffff:127.0.0.1', 'loopback'],
+    ['::ffff:a9fe:a9fe', 'link-local'],
+    ['fe80::1%eth0', 'link-local'],
+    ['fd00::1', 'private'],
+    ['2001:db8::1', 'public'],
+    ['::169.254.169.254', 'link-local'],
+    ['registry.example', 'public'],
   ];
   for (const [address, scope] of table) assert.equal(scopeOf(address), scope, address);
 });

@@ -55,13 +55,20 @@ function invalid(where: string, problem: string): EngineError {
 }
 
 function asObject(value: unknown, where: string): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(where, 'must be an object');
-  return value as Readonly<Record<string, unknown>>;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalid(where, 'must be an object');
+  }
+  return Object.fromEntries(Object.entries(value));
 }
 
-function refuseUnknown(object: Readonly<Record<string, unknown>>, known: readonly string[], where: string): void {
+function refuseUnknown(
+  object: Readonly<Record<string, unknown>>,
+  known: readonly string[],
+  where: string,
+): void {
   const unknown = Object.keys(object).find((key) => !known.includes(key));
-  if (unknown !== undefined) throw invalid(where, `has an unknown key "${unknown}" (known: ${known.join(', ')})`);
+  if (unknown !== undefined)
+    throw invalid(where, `has an unknown key "${unknown}" (known: ${known.join(', ')})`);
 }
 
 function flagOf(value: unknown, where: string): boolean {
@@ -72,7 +79,8 @@ function flagOf(value: unknown, where: string): boolean {
 
 function pathOf(value: unknown, where: string): string | undefined {
   if (value === undefined) return undefined;
-  if (typeof value !== 'string' || !value.startsWith('/')) throw invalid(where, 'must be an absolute path');
+  if (typeof value !== 'string' || !value.startsWith('/'))
+    throw invalid(where, 'must be an absolute path');
   return value;
 }
 
@@ -81,16 +89,24 @@ function parseMirror(value: unknown, where: string): MirrorSettings {
   refuseUnknown(object, ['url', 'pull'], where);
   const url = object['url'];
   if (typeof url !== 'string' || !/^https?:\/\/[^/?#@\s]+(\/[^?#\s]*)?$/.test(url)) {
-    throw invalid(`${where}.url`, 'must be an http or https URL without credentials, query or fragment');
+    throw invalid(
+      `${where}.url`,
+      'must be an http or https URL without credentials, query or fragment',
+    );
   }
   const pull = object['pull'] ?? 'all';
-  if (pull !== 'all' && pull !== 'digest' && pull !== 'tag') throw invalid(`${where}.pull`, 'must be all, digest or tag');
+  if (pull !== 'all' && pull !== 'digest' && pull !== 'tag')
+    throw invalid(`${where}.pull`, 'must be all, digest or tag');
   return { url: url.replace(/\/+$/, ''), pull };
 }
 
 function parseSettings(value: unknown, where: string): RegistrySettings {
   const object = asObject(value, where);
-  refuseUnknown(object, ['mirrors', 'insecure', 'blocked', 'ca', 'clientCertificate', 'clientKey'], where);
+  refuseUnknown(
+    object,
+    ['mirrors', 'insecure', 'blocked', 'ca', 'clientCertificate', 'clientKey'],
+    where,
+  );
   const mirrors = object['mirrors'] ?? [];
   if (!Array.isArray(mirrors)) throw invalid(`${where}.mirrors`, 'must be a list');
   const ca = pathOf(object['ca'], `${where}.ca`);
@@ -104,7 +120,9 @@ function parseSettings(value: unknown, where: string): RegistrySettings {
     insecure: flagOf(object['insecure'], `${where}.insecure`),
     blocked: flagOf(object['blocked'], `${where}.blocked`),
     ...(ca === undefined ? {} : { ca }),
-    ...(clientCertificate === undefined || clientKey === undefined ? {} : { clientCertificate, clientKey }),
+    ...(clientCertificate === undefined || clientKey === undefined
+      ? {}
+      : { clientCertificate, clientKey }),
   };
 }
 
@@ -114,7 +132,9 @@ export function parseRegistryConfig(text: string): RegistryConfig {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new EngineError('invalid', 'Cannot read registry configuration: the file is not JSON', { cause: error });
+    throw new EngineError('invalid', 'Cannot read registry configuration: the file is not JSON', {
+      cause: error,
+    });
   }
   const root = asObject(value, 'the file');
   refuseUnknown(root, ['registries'], 'the file');

@@ -16,7 +16,7 @@ export type Credentials =
 const MAX_HEADER_CHARS = 1024 * 1024;
 
 function textOf(object: object, key: string): string {
-  const value: unknown = (object as Readonly<Record<string, unknown>>)[key];
+  const value: unknown = Object.entries(object).find(([name]) => name === key)?.[1];
   return typeof value === 'string' ? value : '';
 }
 
@@ -31,11 +31,15 @@ export function credentialsOf(config: unknown): Credentials | undefined {
   const password = textOf(config, 'password');
   if (username !== '') {
     // Docker's clients mark an identity token by this user name.
-    return username === '<token>' ? { kind: 'identity-token', token: password } : { kind: 'password', username, password };
+    return username === '<token>'
+      ? { kind: 'identity-token', token: password }
+      : { kind: 'password', username, password };
   }
   const joined = Buffer.from(textOf(config, 'auth'), 'base64').toString('utf8');
   const colon = joined.indexOf(':');
-  return colon <= 0 ? undefined : { kind: 'password', username: joined.slice(0, colon), password: joined.slice(colon + 1) };
+  return colon <= 0
+    ? undefined
+    : { kind: 'password', username: joined.slice(0, colon), password: joined.slice(colon + 1) };
 }
 
 /**

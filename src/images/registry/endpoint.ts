@@ -10,7 +10,12 @@
 import { EngineError } from '../../base/error.ts';
 import { DEFAULT_DOMAIN, type Reference } from '../../spec/reference.ts';
 import { scopeOf } from './address.ts';
-import { settingsFor, type MirrorSettings, type RegistryConfig, type RegistrySettings } from './config.ts';
+import {
+  settingsFor,
+  type MirrorSettings,
+  type RegistryConfig,
+  type RegistrySettings,
+} from './config.ts';
 
 /** One place that may answer. */
 export interface Endpoint {
@@ -49,7 +54,10 @@ function mirrorApplies(mirror: MirrorSettings, reference: Reference): boolean {
 export function pushEndpoint(reference: Reference, config: RegistryConfig): Endpoint {
   const settings = settingsFor(config, reference.domain);
   if (settings.blocked) {
-    throw new EngineError('denied', `Cannot use registry ${reference.domain}: it is blocked by the registry configuration`);
+    throw new EngineError(
+      'denied',
+      `Cannot use registry ${reference.domain}: it is blocked by the registry configuration`,
+    );
   }
   return {
     baseUrls: baseUrlsOf(reference.domain, settings),

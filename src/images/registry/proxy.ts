@@ -18,7 +18,9 @@ export interface ProxySettings {
 }
 
 /** Read the settings from an environment; lower-case names win. */
-export function proxySettingsFrom(env: Readonly<Record<string, string | undefined>>): ProxySettings {
+export function proxySettingsFrom(
+  env: Readonly<Record<string, string | undefined>>,
+): ProxySettings {
   const pick = (name: string): string | undefined => {
     const value = env[name.toLowerCase()] ?? env[name];
     return value === undefined || value === '' ? undefined : value;
@@ -56,7 +58,9 @@ export function proxyFor(settings: ProxySettings, url: URL): URL | undefined {
   if (settings.no !== undefined && isExempt(settings.no, url)) return undefined;
   const parsed = URL.parse(proxy.includes('://') ? proxy : `http://${proxy}`);
   if (parsed === null || parsed.protocol !== 'http:') {
-    throw new EngineError('invalid', `Cannot use proxy ${proxy}: it must be an http URL`, { operation: 'registry.proxy' });
+    throw new EngineError('invalid', `Cannot use proxy ${proxy}: it must be an http URL`, {
+      operation: 'registry.proxy',
+    });
   }
   return parsed;
 }

@@ -18,7 +18,11 @@ export interface RetryPolicy {
 }
 
 /** Five tries, at most 30 s apart. */
-export const DEFAULT_RETRY_POLICY: RetryPolicy = { attempts: 5, baseDelayMs: 200, maxDelayMs: 30_000 };
+export const DEFAULT_RETRY_POLICY: RetryPolicy = {
+  attempts: 5,
+  baseDelayMs: 200,
+  maxDelayMs: 30_000,
+};
 
 const RETRIABLE_STATUS: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
 
@@ -35,9 +39,8 @@ export function retryAfterMs(header: string | undefined, nowMs: number): number 
   return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
 }
 
-/** Wait before try `attempt` + 1 (`attempt` counts from 1), in milliseconds; `dice` in 0..1. */
-export function delayMs(policy: RetryPolicy, attempt: number, askedMs: number | undefined, dice: number): number {
-  if (askedMs !== undefined) return Math.min(askedMs, policy.maxDelayMs);
+/** Wait after try number `attempt` (from 1) without a word of the registry, in milliseconds; `dice` in 0..1. */
+export function delayMs(policy: RetryPolicy, attempt: number, dice: number): number {
   return Math.min(policy.baseDelayMs * 2 ** (attempt - 1), policy.maxDelayMs) * (0.5 + dice / 2);
 }
 
@@ -62,7 +65,11 @@ export const SYSTEM_RETRY_CLOCK: RetryClock = {
       }, ms);
       const onAbort = (): void => {
         clearTimeout(timer);
-        reject(new EngineError('cancelled', 'The operation was cancelled', { operation: 'registry.retry' }));
+        reject(
+          new EngineError('cancelled', 'The operation was cancelled', {
+            operation: 'registry.retry',
+          }),
+        );
       };
       if (signal?.aborted === true) onAbort();
       else signal?.addEventListener('abort', onAbort, { once: true });
@@ -76,7 +83,11 @@ export const SYSTEM_RETRY_CLOCK: RetryClock = {
  */
 export async function withRetries<T>(
   attempt: (count: number) => Promise<T>,
-  options: { readonly policy?: RetryPolicy; readonly clock?: RetryClock; readonly signal?: AbortSignal | undefined } = {},
+  options: {
+    readonly policy?: RetryPolicy;
+    readonly clock?: RetryClock;
+    readonly signal?: AbortSignal | undefined;
+  } = {},
 ): Promise<T> {
   const policy = options.policy ?? DEFAULT_RETRY_POLICY;
   const clock = options.clock ?? SYSTEM_RETRY_CLOCK;
@@ -84,10 +95,15 @@ export async function withRetries<T>(
     try {
       return await attempt(count);
     } catch (error) {
-      if (!isEngineError(error) || error.kind !== 'unavailable' || count >= policy.attempts) throw error;
+      if (!isEngineError(error) || error.kind !== 'unavailable' || count >= policy.attempts)
+        throw error;
       if (error.details['isFinal'] === true) throw error;
       const asked = error.details['retryAfterMs'];
-      await clock.sleep(delayMs(policy, count, typeof asked === 'number' ? asked : undefined, clock.dice()), options.signal);
+      const waitMs =
+        typeof asked === 'number'
+          ? Math.min(asked, policy.maxDelayMs)
+          : delayMs(policy, count, clock.dice());
+      await clock.sleep(waitMs, options.signal);
     }
   }
 }

@@ -78,7 +78,12 @@ const CAUSES: Readonly<Record<string, string>> = {
 
 /** Code of a Node error, or the empty text. */
 function codeOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return typeof error === 'object' &&
+    error !== null &&
+    'code' in error &&
+    typeof error.code === 'string'
+    ? error.code
+    : '';
 }
 
 const TLS_ERROR = /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|HOSTNAME|EPROTO|ERR_SSL/;
@@ -86,25 +91,37 @@ const TLS_ERROR = /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|HOSTNAME|EPROTO|ERR_SSL/;
 function connectionError(url: URL, error: unknown): EngineError {
   const code = codeOf(error);
   if (TLS_ERROR.test(code)) {
-    return new EngineError('unavailable', `Cannot reach ${url.host}: its TLS certificate is not accepted (${messageOf(error)})`, {
-      operation: 'registry.connect',
-      hint: 'Name its authority as "ca" of this registry in the registry configuration, or mark the registry "insecure"',
-      details: { isFinal: true, isTls: true },
-      cause: error,
-    });
+    return new EngineError(
+      'unavailable',
+      `Cannot reach ${url.host}: its TLS certificate is not accepted (${messageOf(error)})`,
+      {
+        operation: 'registry.connect',
+        hint: 'Name its authority as "ca" of this registry in the registry configuration, or mark the registry "insecure"',
+        details: { isFinal: true, isTls: true },
+        cause: error,
+      },
+    );
   }
-  return new EngineError('unavailable', `Cannot reach ${url.host}: ${CAUSES[code] ?? messageOf(error)}`, {
-    operation: 'registry.connect',
-    details: code === 'ENOTFOUND' || code === 'ECONNREFUSED' ? { isFinal: true, code } : { code },
-    cause: error,
-  });
+  return new EngineError(
+    'unavailable',
+    `Cannot reach ${url.host}: ${CAUSES[code] ?? messageOf(error)}`,
+    {
+      operation: 'registry.connect',
+      details: code === 'ENOTFOUND' || code === 'ECONNREFUSED' ? { isFinal: true, code } : { code },
+      cause: error,
+    },
+  );
 }
 
 function addressDenied(url: URL, address: string): EngineError {
-  return new EngineError('denied', `Cannot reach ${url.host}: a registry may not send carve to ${address}`, {
-    operation: 'registry.connect',
-    hint: 'This address was named by the registry (a redirect or a token server), and lies in a network the registry is not in',
-  });
+  return new EngineError(
+    'denied',
+    `Cannot reach ${url.host}: a registry may not send carve to ${address}`,
+    {
+      operation: 'registry.connect',
+      hint: 'This address was named by the registry (a redirect or a token server), and lies in a network the registry is not in',
+    },
+  );
 }
 
 /** A resolver that refuses addresses the request may not reach. */
@@ -112,8 +129,11 @@ function guardedLookup(request: HttpRequest): LookupFunction {
   return (hostname, options, callback) => {
     dnsLookup(hostname, { ...options, all: true }, (error, addresses) => {
       if (error !== null) return callback(error, '', 0);
-      const refused = addresses.find((found) => request.mayConnect?.(scopeOf(found.address)) === false);
-      if (refused !== undefined) return callback(addressDenied(request.url, refused.address), '', 0);
+      const refused = addresses.find(
+        (found) => request.mayConnect?.(scopeOf(found.address)) === false,
+      );
+      if (refused !== undefined)
+        return callback(addressDenied(request.url, refused.address), '', 0);
       if (options.all === true) return callback(null, addresses);
       const [first] = addresses;
       return callback(null, first?.address ?? '', first?.family ?? 4);
@@ -137,15 +157,16 @@ function serverName(url: URL): { readonly servername?: string } {
 
 /** A TLS connection through a CONNECT tunnel. */
 async function tunnel(request: HttpRequest, proxy: URL): Promise<tls.TLSSocket> {
-  const port = request.url.port === '' ? '443' : request.url.port;
-  const target = `${request.url.hostname}:${port}`;
+  const target = `${request.url.hostname}:${portOf(request.url)}`;
   const credentials =
     proxy.username === ''
       ? {}
-      : { 'Proxy-Authorization': `Basic ${Buffer.from(`${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`).toString('base64')}` };
+      : {
+          'Proxy-Authorization': `Basic ${Buffer.from(`${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`).toString('base64')}`,
+        };
   const ask = http.request({
     host: proxy.hostname,
-    port: proxy.port === '' ? 80 : Number(proxy.port),
+    port: portOf(proxy),
     method: 'CONNECT',
     path: target,
     headers: { Host: target, ...credentials },
@@ -159,7 +180,11 @@ async function tunnel(request: HttpRequest, proxy: URL): Promise<tls.TLSSocket> 
         fail(new Error(`the proxy answered ${String(response.statusCode)}`));
         return;
       }
-      const secure = tls.connect({ ...tlsOptions(request.tls), socket, ...serverName(request.url) });
+      const secure = tls.connect({
+        ...tlsOptions(request.tls),
+        socket,
+        ...serverName(request.url),
+      });
       secure.once('error', (error) => reject(connectionError(request.url, error)));
       secure.once('secureConnect', () => resolve(secure));
     });
@@ -167,85 +192,128 @@ async function tunnel(request: HttpRequest, proxy: URL): Promise<tls.TLSSocket> 
   });
 }
 
-/** Make a transport. `proxies` come from the daemon's environment, read once in `wiring.ts`. */
-export function createTransport(
-  options: { readonly proxies?: ProxySettings; readonly timeouts?: TransportTimeouts } = {},
-): Transport {
-  const timeouts = options.timeouts ?? DEFAULT_TIMEOUTS;
-  const plainAgent = new http.Agent({ keepAlive: true, maxSockets: 32 });
-  const agents = new Map<string, https.Agent>();
+function portOf(url: URL): number {
+  if (url.port !== '') return Number(url.port);
+  return url.protocol === 'https:' ? 443 : 80;
+}
 
-  const secureAgent = (settings: TlsSettings): https.Agent => {
-    const key = JSON.stringify(settings);
-    const known = agents.get(key);
-    if (known !== undefined) return known;
-    const agent = new https.Agent({ keepAlive: true, maxSockets: 32, ...tlsOptions(settings) });
-    agents.set(key, agent);
-    return agent;
-  };
+function headersOf(response: http.IncomingMessage): Readonly<Record<string, string>> {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(response.headers)) {
+    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return headers;
+}
 
-  const open = async (request: HttpRequest): Promise<http.ClientRequest> => {
+/** Settings of a transport. */
+export interface TransportOptions {
+  /** The daemon's, read once from its environment in `wiring.ts`. */
+  readonly proxies?: ProxySettings;
+  readonly timeouts?: TransportTimeouts;
+}
+
+/** Sends requests by `node:http`; keeps idle connections until `close`. */
+class HttpTransport implements Transport {
+  readonly #proxies: ProxySettings;
+  readonly #timeouts: TransportTimeouts;
+  readonly #plainAgent = new http.Agent({ keepAlive: true, maxSockets: 32 });
+  readonly #secureAgents = new Map<string, https.Agent>();
+
+  constructor(options: TransportOptions) {
+    this.#proxies = options.proxies ?? {};
+    this.#timeouts = options.timeouts ?? DEFAULT_TIMEOUTS;
+  }
+
+  async send(request: HttpRequest): Promise<HttpResponse> {
+    const call = await this.#open(request);
+    const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>();
+    const timer = setTimeout(() => {
+      call.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' }));
+    }, this.#timeouts.responseMs);
+    call.once('response', (response) => {
+      clearTimeout(timer);
+      this.#watchSilence(request.url, response);
+      resolve({ status: response.statusCode ?? 0, headers: headersOf(response), body: response });
+    });
+    call.once('error', (error) => {
+      clearTimeout(timer);
+      reject(sendError(request, error));
+    });
+    const { body } = request;
+    if (body === undefined || body instanceof Uint8Array) call.end(body);
+    else {
+      body.once('error', (error) => call.destroy(error));
+      body.pipe(call);
+    }
+    return await promise;
+  }
+
+  close(): void {
+    this.#plainAgent.destroy();
+    for (const agent of this.#secureAgents.values()) agent.destroy();
+  }
+
+  #watchSilence(url: URL, response: http.IncomingMessage): void {
+    const { idleMs } = this.#timeouts;
+    response.setTimeout(idleMs, () => {
+      response.destroy(
+        new EngineError(
+          'unavailable',
+          `Cannot read from ${url.host}: nothing came for ${idleMs / 1000} s`,
+        ),
+      );
+    });
+  }
+
+  async #open(request: HttpRequest): Promise<http.ClientRequest> {
     const { url } = request;
-    const literal = scopeOf(url.hostname);
-    if (request.mayConnect?.(literal) === false) throw addressDenied(url, url.hostname);
-    const proxy = proxyFor(options.proxies ?? {}, url);
+    if (request.mayConnect?.(scopeOf(url.hostname)) === false)
+      throw addressDenied(url, url.hostname);
+    const proxy = proxyFor(this.#proxies, url);
     const base: http.RequestOptions = {
       method: request.method,
-      host: url.hostname.replace(/^\[|\]$/g, ''),
-      port: url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port),
+      host: url.hostname.replaceAll(/^\[|\]$/g, ''),
+      port: portOf(url),
       path: `${url.pathname}${url.search}`,
       headers: { Host: url.host, ...request.headers },
       lookup: guardedLookup(request),
       ...(request.signal === undefined ? {} : { signal: request.signal }),
     };
     if (url.protocol === 'http:') {
-      if (proxy === undefined) return http.request({ ...base, agent: plainAgent });
-      return http.request({ ...base, host: proxy.hostname, port: Number(proxy.port === '' ? 80 : proxy.port), path: url.href, agent: plainAgent });
+      const via =
+        proxy === undefined ? {} : { host: proxy.hostname, port: portOf(proxy), path: url.href };
+      return http.request({ ...base, ...via, agent: this.#plainAgent });
     }
     if (proxy !== undefined) {
       const socket = await tunnel(request, proxy);
       return https.request({ ...base, createConnection: () => socket });
     }
-    return https.request({ ...base, ...tlsOptions(request.tls), ...serverName(url), agent: secureAgent(request.tls) });
-  };
-
-  const send = async (request: HttpRequest): Promise<HttpResponse> => {
-    const call = await open(request);
-    return await new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        call.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' }));
-      }, timeouts.responseMs);
-      call.once('response', (response) => {
-        clearTimeout(timer);
-        response.setTimeout(timeouts.idleMs, () => {
-          response.destroy(new EngineError('unavailable', `Cannot read from ${request.url.host}: nothing came for ${timeouts.idleMs / 1000} s`));
-        });
-        const headers: Record<string, string> = {};
-        for (const [name, value] of Object.entries(response.headers)) {
-          if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
-        }
-        resolve({ status: response.statusCode ?? 0, headers, body: response });
-      });
-      call.once('error', (error) => {
-        clearTimeout(timer);
-        if (request.signal?.aborted === true) reject(new EngineError('cancelled', 'The operation was cancelled', { cause: error }));
-        else if (error instanceof EngineError) reject(error);
-        else reject(connectionError(request.url, error));
-      });
-      const { body } = request;
-      if (body === undefined || body instanceof Uint8Array) call.end(body);
-      else {
-        body.once('error', (error) => call.destroy(error));
-        body.pipe(call);
-      }
+    return https.request({
+      ...base,
+      ...tlsOptions(request.tls),
+      ...serverName(url),
+      agent: this.#secureAgent(request.tls),
     });
-  };
+  }
 
-  return {
-    send,
-    close: () => {
-      plainAgent.destroy();
-      for (const agent of agents.values()) agent.destroy();
-    },
-  };
+  #secureAgent(settings: TlsSettings): https.Agent {
+    const key = JSON.stringify(settings);
+    let agent = this.#secureAgents.get(key);
+    if (agent === undefined) {
+      agent = new https.Agent({ keepAlive: true, maxSockets: 32, ...tlsOptions(settings) });
+      this.#secureAgents.set(key, agent);
+    }
+    return agent;
+  }
+}
+
+function sendError(request: HttpRequest, error: Error): EngineError {
+  if (request.signal?.aborted === true)
+    return new EngineError('cancelled', 'The operation was cancelled', { cause: error });
+  return error instanceof EngineError ? error : connectionError(request.url, error);
+}
+
+/** Make a transport. Close it. */
+export function createTransport(options: TransportOptions = {}): Transport {
+  return new HttpTransport(options);
 }

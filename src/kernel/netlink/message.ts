@@ -104,6 +104,7 @@ function encodeAttribute([type, value]: Attribute): Uint8Array {
 
 /** A message before it is bytes. */
 export interface Message {
+  /** Number of the message in its family. */
   readonly type: number;
   /** NLM_F bits. */
   readonly flags: number;
@@ -140,7 +141,10 @@ export function decodeAttributes(bytes: Uint8Array): ReadonlyMap<number, Uint8Ar
   for (let at = 0; at + ATTRIBUTE_HEADER_BYTES <= bytes.length; ) {
     const length = view.getUint16(at, true);
     if (length < ATTRIBUTE_HEADER_BYTES || at + length > bytes.length) break;
-    found.set(view.getUint16(at + 2, true) & 0x3fff, bytes.subarray(at + ATTRIBUTE_HEADER_BYTES, at + length));
+    found.set(
+      view.getUint16(at + 2, true) & 0x3fff,
+      bytes.subarray(at + ATTRIBUTE_HEADER_BYTES, at + length),
+    );
     at += padded(length);
   }
   return found;

@@ -1,6 +1,14 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { concatBytes, decodeAttributes, encodeAttributes, encodeMessages, offsetOf, u32, type Message } from './message.ts';
+import {
+  concatBytes,
+  decodeAttributes,
+  encodeAttributes,
+  encodeMessages,
+  offsetOf,
+  u32,
+  type Message,
+} from './message.ts';
 import * as route from './route.ts';
 
 /** Hex without blanks and comments (`#` to the end of the line). */
@@ -49,10 +57,17 @@ test('addRoute() makes a default route through a gateway', () => {
 
 test('addVeth() nests the peer with its own header and one namespace placeholder', () => {
   const bytes = encodeMessages([
-    route.addVeth({ name: 'v0', masterIndex: 7 }, { name: 'eth0', index: 2, mac: Uint8Array.of(2, 0, 0, 0, 0, 2) }),
+    route.addVeth(
+      { name: 'v0', masterIndex: 7 },
+      { name: 'eth0', index: 2, mac: Uint8Array.of(2, 0, 0, 0, 0, 2) },
+    ),
   ]);
   const offset = offsetOf(bytes, u32(route.NETNS_FD_PLACEHOLDER));
-  assert.deepEqual([...bytes.subarray(offset - 4, offset)], [8, 0, 28, 0], 'IFLA_NET_NS_FD stands before it');
+  assert.deepEqual(
+    [...bytes.subarray(offset - 4, offset)],
+    [8, 0, 28, 0],
+    'IFLA_NET_NS_FD stands before it',
+  );
   assert.equal(
     Buffer.from(bytes).toString('hex'),
     hex(`
@@ -73,7 +88,11 @@ test('addVeth() nests the peer with its own header and one namespace placeholder
 });
 
 test('decodeAttributes() undoes encodeAttributes() and stops at a malformed length', () => {
-  const bytes = encodeAttributes([[1, u32(7)], [2, Uint8Array.of(1)], [3, [[4, u32(9)]]]]);
+  const bytes = encodeAttributes([
+    [1, u32(7)],
+    [2, Uint8Array.of(1)],
+    [3, [[4, u32(9)]]],
+  ]);
   const found = decodeAttributes(bytes);
   assert.deepEqual([...found.keys()], [1, 2, 3]);
   assert.deepEqual(found.get(2), Uint8Array.of(1));

@@ -7,7 +7,16 @@
  * Source: include/uapi/linux/{rtnetlink,if_link,if_addr,if}.h; rtnetlink(7).
  */
 
-import { encodeAttributes, NLM_F, text, u16, u32, u8, type Attribute, type Message } from './message.ts';
+import {
+  encodeAttributes,
+  NLM_F,
+  text,
+  u16,
+  u32,
+  u8,
+  type Attribute,
+  type Message,
+} from './message.ts';
 
 /** netlink(7): the protocol number of rtnetlink. */
 export const NETLINK_ROUTE = 0;
@@ -15,8 +24,25 @@ export const NETLINK_ROUTE = 0;
 /** Address families. Source: bits/socket.h. */
 export const AF = { UNSPEC: 0, INET: 2, INET6: 10 } as const;
 
-const RTM = { NEWLINK: 16, DELLINK: 17, NEWADDR: 20, DELADDR: 21, NEWROUTE: 24, DELROUTE: 25 } as const;
-const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, MASTER: 10, LINKINFO: 18, NET_NS_FD: 28, AF_SPEC: 26, PROTINFO: 12 } as const;
+const RTM = {
+  NEWLINK: 16,
+  DELLINK: 17,
+  NEWADDR: 20,
+  DELADDR: 21,
+  NEWROUTE: 24,
+  DELROUTE: 25,
+} as const;
+const IFLA = {
+  ADDRESS: 1,
+  IFNAME: 3,
+  MTU: 4,
+  LINK: 5,
+  MASTER: 10,
+  LINKINFO: 18,
+  NET_NS_FD: 28,
+  AF_SPEC: 26,
+  PROTINFO: 12,
+} as const;
 const IFLA_INFO = { KIND: 1, DATA: 2 } as const;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
 const IFLA_BRPORT_ISOLATED = 33;
@@ -36,14 +62,17 @@ const RTN_UNICAST = 1;
 /** Stands where the executor stores a namespace's fd number. */
 export const NETNS_FD_PLACEHOLDER = 0x7e57_0fd5;
 
+/** What a request says of IFF_UP. */
+type LinkState = 'up' | 'down' | 'kept';
+
 /** `struct ifinfomsg`: family, pad, type, index, flags, change. */
-function ifinfomsg(index: number, flags: number, change: number, family: number = AF.UNSPEC): Uint8Array {
+function ifinfomsg(index: number, state: LinkState, family: number = AF.UNSPEC): Uint8Array {
   const bytes = new Uint8Array(16);
   const view = new DataView(bytes.buffer);
   view.setUint8(0, family);
   view.setInt32(4, index, true);
-  view.setUint32(8, flags, true);
-  view.setUint32(12, change, true);
+  view.setUint32(8, state === 'up' ? IFF_UP : 0, true);
+  view.setUint32(12, state === 'kept' ? 0 : IFF_UP, true);
   return bytes;
 }
 
@@ -53,10 +82,13 @@ const CHANGE = NLM_F.REQUEST | NLM_F.ACK;
 /** A link that exists, by its number or its name (at most 15 bytes). */
 export type LinkName = { readonly index: number } | { readonly name: string };
 
-function linkHeader(link: LinkName, flags = 0, change = 0): { readonly header: Uint8Array; readonly name: readonly Attribute[] } {
+function linkHeader(
+  link: LinkName,
+  state: LinkState,
+): { readonly header: Uint8Array; readonly name: readonly Attribute[] } {
   return 'index' in link
-    ? { header: ifinfomsg(link.index, flags, change), name: [] }
-    : { header: ifinfomsg(0, flags, change), name: [[IFLA.IFNAME, text(link.name)]] };
+    ? { header: ifinfomsg(link.index, state), name: [] }
+    : { header: ifinfomsg(0, state), name: [[IFLA.IFNAME, text(link.name)]] };
 }
 
 /** Settings common to new links. */
@@ -64,7 +96,7 @@ export interface LinkSettings {
   readonly name: string;
   /** Six bytes. */
   readonly mac?: Uint8Array;
-  /** Bytes; `undefined`: the kernel's default. */
+  /** In bytes; `undefined`: the kernel's default. */
   readonly mtu?: number;
 }
 
@@ -81,10 +113,16 @@ export function addBridge(link: LinkSettings): Message {
   return {
     type: RTM.NEWLINK,
     flags: CREATE,
-    header: ifinfomsg(0, IFF_UP, IFF_UP),
+    header: ifinfomsg(0, 'up'),
     attributes: [
       ...settingsOf(link),
-      [IFLA.LINKINFO, [[IFLA_INFO.KIND, text('bridge')], [IFLA_INFO.DATA, [[IFLA_BR.MCAST_SNOOPING, u8(0)]]]]],
+      [
+        IFLA.LINKINFO,
+        [
+          [IFLA_INFO.KIND, text('bridge')],
+          [IFLA_INFO.DATA, [[IFLA_BR.MCAST_SNOOPING, u8(0)]]],
+        ],
+      ],
     ],
   };
 }
@@ -100,16 +138,25 @@ export interface VethPeer extends LinkSettings {
  * far end in the namespace whose fd the executor stores at
  * {@link NETNS_FD_PLACEHOLDER}.
  */
-export function addVeth(near: LinkSettings & { readonly masterIndex?: number }, far: VethPeer): Message {
+export function addVeth(
+  near: LinkSettings & { readonly masterIndex?: number },
+  far: VethPeer,
+): Message {
   const peer: Attribute[] = [...settingsOf(far), [IFLA.NET_NS_FD, u32(NETNS_FD_PLACEHOLDER)]];
   return {
     type: RTM.NEWLINK,
     flags: CREATE,
-    header: ifinfomsg(0, IFF_UP, IFF_UP),
+    header: ifinfomsg(0, 'up'),
     attributes: [
       ...settingsOf(near),
       ...(near.masterIndex === undefined ? [] : [[IFLA.MASTER, u32(near.masterIndex)] as const]),
-      [IFLA.LINKINFO, [[IFLA_INFO.KIND, text('veth')], [IFLA_INFO.DATA, [[VETH_INFO_PEER, rawNested(ifinfomsg(far.index, 0, 0), peer)]]]]],
+      [
+        IFLA.LINKINFO,
+        [
+          [IFLA_INFO.KIND, text('veth')],
+          [IFLA_INFO.DATA, [[VETH_INFO_PEER, rawNested(ifinfomsg(far.index, 'kept'), peer)]]],
+        ],
+      ],
     ],
   };
 }
@@ -129,25 +176,52 @@ export const MACVLAN_MODE = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as c
 export const IPVLAN_MODE = { l2: 0, l3: 1, l3s: 2 } as const;
 
 /** A macvlan on `parentIndex`, in the namespace of the placeholder. */
-export function addMacvlan(link: LinkSettings & { readonly index: number }, parentIndex: number, mode: keyof typeof MACVLAN_MODE): Message {
-  return addChild(link, parentIndex, 'macvlan', [IFLA_MACVLAN_MODE, u32(MACVLAN_MODE[mode])]);
+export function addMacvlan(
+  link: LinkSettings & { readonly index: number },
+  parentIndex: number,
+  mode: keyof typeof MACVLAN_MODE,
+): Message {
+  return addChild(
+    link,
+    parentIndex,
+    infoOf('macvlan', [IFLA_MACVLAN_MODE, u32(MACVLAN_MODE[mode])]),
+  );
 }
 
 /** An ipvlan on `parentIndex`, in the namespace of the placeholder. */
-export function addIpvlan(link: LinkSettings & { readonly index: number }, parentIndex: number, mode: keyof typeof IPVLAN_MODE): Message {
-  return addChild(link, parentIndex, 'ipvlan', [IFLA_IPVLAN_MODE, u16(IPVLAN_MODE[mode])]);
+export function addIpvlan(
+  link: LinkSettings & { readonly index: number },
+  parentIndex: number,
+  mode: keyof typeof IPVLAN_MODE,
+): Message {
+  return addChild(link, parentIndex, infoOf('ipvlan', [IFLA_IPVLAN_MODE, u16(IPVLAN_MODE[mode])]));
 }
 
-function addChild(link: LinkSettings & { readonly index: number }, parentIndex: number, kind: string, data: Attribute): Message {
+/** `IFLA_LINKINFO` of a kind with one setting. */
+function infoOf(kind: string, data: Attribute): Attribute {
+  return [
+    IFLA.LINKINFO,
+    [
+      [IFLA_INFO.KIND, text(kind)],
+      [IFLA_INFO.DATA, [data]],
+    ],
+  ];
+}
+
+function addChild(
+  link: LinkSettings & { readonly index: number },
+  parentIndex: number,
+  info: Attribute,
+): Message {
   return {
     type: RTM.NEWLINK,
     flags: CREATE,
-    header: ifinfomsg(link.index, 0, 0),
+    header: ifinfomsg(link.index, 'kept'),
     attributes: [
       ...settingsOf(link),
       [IFLA.LINK, u32(parentIndex)],
       [IFLA.NET_NS_FD, u32(NETNS_FD_PLACEHOLDER)],
-      [IFLA.LINKINFO, [[IFLA_INFO.KIND, text(kind)], [IFLA_INFO.DATA, [data]]]],
+      info,
     ],
   };
 }
@@ -157,7 +231,7 @@ export function addDummy(link: LinkSettings): Message {
   return {
     type: RTM.NEWLINK,
     flags: CREATE,
-    header: ifinfomsg(0, IFF_UP, IFF_UP),
+    header: ifinfomsg(0, 'up'),
     attributes: [...settingsOf(link), [IFLA.LINKINFO, [[IFLA_INFO.KIND, text('dummy')]]]],
   };
 }
@@ -165,6 +239,7 @@ export function addDummy(link: LinkSettings): Message {
 /** What to change of a link; absent fields stay. */
 export interface LinkChange {
   readonly up?: boolean;
+  /** In bytes. */
   readonly mtu?: number;
   readonly mac?: Uint8Array;
   readonly rename?: string;
@@ -174,7 +249,10 @@ export interface LinkChange {
 
 /** Change a link. */
 export function setLink(link: LinkName, change: LinkChange): Message {
-  const { header, name } = linkHeader(link, change.up === true ? IFF_UP : 0, change.up === undefined ? 0 : IFF_UP);
+  const { header, name } = linkHeader(
+    link,
+    change.up === undefined ? 'kept' : change.up ? 'up' : 'down',
+  );
   return {
     type: RTM.NEWLINK,
     flags: CHANGE,
@@ -184,15 +262,25 @@ export function setLink(link: LinkName, change: LinkChange): Message {
       ...(change.rename === undefined ? [] : [[IFLA.IFNAME, text(change.rename)] as const]),
       ...(change.mac === undefined ? [] : [[IFLA.ADDRESS, change.mac] as const]),
       ...(change.mtu === undefined ? [] : [[IFLA.MTU, u32(change.mtu)] as const]),
-      ...(change.masterIndex === undefined ? [] : [[IFLA.MASTER, u32(change.masterIndex)] as const]),
+      ...(change.masterIndex === undefined
+        ? []
+        : [[IFLA.MASTER, u32(change.masterIndex)] as const]),
     ],
   };
 }
 
 /** No link-local IPv6 address is made for the link (mode `none`), or made as usual (`eui64`). */
-export function setAddressGeneration(link: { readonly index: number }, mode: 'none' | 'eui64'): Message {
+export function setAddressGeneration(
+  link: { readonly index: number },
+  mode: 'none' | 'eui64',
+): Message {
   const data: Attribute = [IFLA_INET6_ADDR_GEN_MODE, u8(mode === 'none' ? 1 : 0)];
-  return { type: RTM.NEWLINK, flags: CHANGE, header: ifinfomsg(link.index, 0, 0), attributes: [[IFLA.AF_SPEC, [[AF.INET6, [data]]]]] };
+  return {
+    type: RTM.NEWLINK,
+    flags: CHANGE,
+    header: ifinfomsg(link.index, 'kept'),
+    attributes: [[IFLA.AF_SPEC, [[AF.INET6, [data]]]]],
+  };
 }
 
 /** Ports of one bridge that are isolated do not see each other. Source: bridge(8). */
@@ -201,14 +289,14 @@ export function setPortIsolation(portIndex: number, isIsolated: boolean): Messag
   return {
     type: RTM.NEWLINK,
     flags: CHANGE,
-    header: ifinfomsg(portIndex, 0, 0, AF_BRIDGE),
+    header: ifinfomsg(portIndex, 'kept', AF_BRIDGE),
     attributes: [[IFLA.PROTINFO, [[IFLA_BRPORT_ISOLATED, u8(isIsolated ? 1 : 0)]]]],
   };
 }
 
 /** Delete a link; its veth peer goes too. */
 export function deleteLink(link: LinkName): Message {
-  const { header, name } = linkHeader(link);
+  const { header, name } = linkHeader(link, 'kept');
   return { type: RTM.DELLINK, flags: CHANGE, header, attributes: name };
 }
 
@@ -245,7 +333,9 @@ export function addAddress(linkIndex: number, address: InterfaceAddress): Messag
     attributes: [
       [IFA.LOCAL, address.address],
       [IFA.ADDRESS, address.address],
-      ...(isV4 && address.prefixLength < 31 ? [[IFA.BROADCAST, broadcastOf(address)] as const] : []),
+      ...(isV4 && address.prefixLength < 31
+        ? [[IFA.BROADCAST, broadcastOf(address)] as const]
+        : []),
       ...(isV4 ? [] : [[IFA.FLAGS, u32(IFA_F_NODAD)] as const]),
     ],
   };
@@ -253,7 +343,12 @@ export function addAddress(linkIndex: number, address: InterfaceAddress): Messag
 
 /** Take an address from a link. */
 export function deleteAddress(linkIndex: number, address: InterfaceAddress): Message {
-  return { type: RTM.DELADDR, flags: CHANGE, header: ifaddrmsg(address, linkIndex), attributes: [[IFA.LOCAL, address.address]] };
+  return {
+    type: RTM.DELADDR,
+    flags: CHANGE,
+    header: ifaddrmsg(address, linkIndex),
+    attributes: [[IFA.LOCAL, address.address]],
+  };
 }
 
 /** A route; without `gateway` the destination is on the link. */
@@ -263,7 +358,7 @@ export interface Route {
   readonly gateway?: Uint8Array;
   readonly linkIndex: number;
   readonly family: 'ipv4' | 'ipv6';
-  /** Lower wins. */
+  /** Priority: the lower number wins. */
   readonly metric?: number;
 }
 
@@ -295,7 +390,11 @@ export function addRoute(route: Route): Message {
 
 /** Replace the route of the same destination and metric. */
 export function replaceRoute(route: Route): Message {
-  return routeMessage(RTM.NEWROUTE, NLM_F.REQUEST | NLM_F.ACK | NLM_F.CREATE | NLM_F.REPLACE, route);
+  return routeMessage(
+    RTM.NEWROUTE,
+    NLM_F.REQUEST | NLM_F.ACK | NLM_F.CREATE | NLM_F.REPLACE,
+    route,
+  );
 }
 
 /** Delete a route. */

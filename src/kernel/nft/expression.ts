@@ -35,48 +35,106 @@ export function dataValue(value: Uint8Array): Attribute {
 }
 
 /** NFTA_DATA_VERDICT. */
-export function dataVerdict(verdict: Verdict): Attribute {
-  const code: Attribute = [1, be32(VERDICT_CODE[verdict.kind])];
-  return [NFTA_DATA.VERDICT, 'chain' in verdict ? [code, [2, text(verdict.chain)]] : [code]];
+export function dataVerdict(value: Verdict): Attribute {
+  const code: Attribute = [1, be32(VERDICT_CODE[value.kind])];
+  return [NFTA_DATA.VERDICT, 'chain' in value ? [code, [2, text(value.chain)]] : [code]];
 }
 
 /** End the rule with a verdict. */
 export function verdict(value: Verdict): Expression {
-  return { name: 'immediate', attributes: [[1, be32(REGISTER.verdict)], [2, [dataVerdict(value)]]] };
+  return {
+    name: 'immediate',
+    attributes: [
+      [1, be32(REGISTER.verdict)],
+      [2, [dataVerdict(value)]],
+    ],
+  };
 }
 
 /** Put a constant into a register. */
 export function immediate(register: number, value: Uint8Array): Expression {
-  return { name: 'immediate', attributes: [[1, be32(register)], [2, [dataValue(value)]]] };
+  return {
+    name: 'immediate',
+    attributes: [
+      [1, be32(register)],
+      [2, [dataValue(value)]],
+    ],
+  };
 }
 
-const META_KEY = { length: 0, protocol: 1, mark: 3, iif: 4, oif: 5, iifname: 6, oifname: 7, nfproto: 15, l4proto: 16, bri_iifname: 17 } as const;
+const META_KEY = {
+  length: 0,
+  protocol: 1,
+  mark: 3,
+  iif: 4,
+  oif: 5,
+  iifname: 6,
+  oifname: 7,
+  nfproto: 15,
+  l4proto: 16,
+  bri_iifname: 17,
+} as const;
 
 /** Load packet metadata. */
 export function meta(key: keyof typeof META_KEY, register: number = REGISTER.r1): Expression {
-  return { name: 'meta', attributes: [[2, be32(META_KEY[key])], [1, be32(register)]] };
+  return {
+    name: 'meta',
+    attributes: [
+      [2, be32(META_KEY[key])],
+      [1, be32(register)],
+    ],
+  };
 }
 
 /** Store a register into packet metadata (the mark). */
 export function setMeta(key: 'mark', register: number = REGISTER.r1): Expression {
-  return { name: 'meta', attributes: [[2, be32(META_KEY[key])], [3, be32(register)]] };
+  return {
+    name: 'meta',
+    attributes: [
+      [2, be32(META_KEY[key])],
+      [3, be32(register)],
+    ],
+  };
 }
 
 const PAYLOAD_BASE = { link: 0, network: 1, transport: 2 } as const;
 
+/** A piece of a packet's header. */
+export interface HeaderField {
+  readonly base: keyof typeof PAYLOAD_BASE;
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+}
+
 /** Load bytes of a header. */
-export function payload(base: keyof typeof PAYLOAD_BASE, offsetBytes: number, lengthBytes: number, register: number = REGISTER.r1): Expression {
+export function payload(field: HeaderField, register: number = REGISTER.r1): Expression {
   return {
     name: 'payload',
-    attributes: [[1, be32(register)], [2, be32(PAYLOAD_BASE[base])], [3, be32(offsetBytes)], [4, be32(lengthBytes)]],
+    attributes: [
+      [1, be32(register)],
+      [2, be32(PAYLOAD_BASE[field.base])],
+      [3, be32(field.offsetBytes)],
+      [4, be32(field.lengthBytes)],
+    ],
   };
 }
 
 const CMP_OP = { eq: 0, neq: 1, lt: 2, lte: 3, gt: 4, gte: 5 } as const;
 
 /** Go on only when the register compares so with a constant. */
-export function compare(operator: keyof typeof CMP_OP, value: Uint8Array, register: number = REGISTER.r1): Expression {
-  return { name: 'cmp', attributes: [[1, be32(register)], [2, be32(CMP_OP[operator])], [3, [dataValue(value)]]] };
+export function compare(
+  operator: keyof typeof CMP_OP,
+  value: Uint8Array,
+  register: number = REGISTER.r1,
+): Expression {
+  return {
+    name: 'cmp',
+    attributes: [
+      [1, be32(register)],
+      [2, be32(CMP_OP[operator])],
+      [3, [dataValue(value)]],
+    ],
+  };
 }
 
 /** register = (register & mask) ^ 0. */
@@ -97,7 +155,13 @@ const CT_KEY = { state: 0, direction: 1, status: 2, mark: 3 } as const;
 
 /** Load a fact of the connection. */
 export function conntrack(key: keyof typeof CT_KEY, register: number = REGISTER.r1): Expression {
-  return { name: 'ct', attributes: [[2, be32(CT_KEY[key])], [1, be32(register)]] };
+  return {
+    name: 'ct',
+    attributes: [
+      [2, be32(CT_KEY[key])],
+      [1, be32(register)],
+    ],
+  };
 }
 
 /** Bits of `conntrack('state')`. */
@@ -105,8 +169,16 @@ export const CT_STATE = { invalid: 1, established: 2, related: 4, new: 8 } as co
 /** Bits of `conntrack('status')`. Source: nf_conntrack_common.h. */
 export const CT_STATUS = { snat: 0x10, dnat: 0x20 } as const;
 
+/** How a key is looked up. */
+export interface LookupOptions {
+  /** Number of the register a map's value goes into. */
+  readonly target?: number;
+  /** Go on when the key is not there. */
+  readonly invert?: boolean;
+}
+
 /** Look a key up in a set: go on when it is there (`invert`: when it is not); with a map the value goes into `target`. */
-export function lookup(set: string, key: number, options: { readonly target?: number; readonly invert?: boolean } = {}): Expression {
+export function lookup(set: string, key: number, options: LookupOptions = {}): Expression {
   return {
     name: 'lookup',
     attributes: [
@@ -123,21 +195,33 @@ const FIB_F = { saddr: 1, daddr: 2, iif: 8 } as const;
 
 /** Load the routing type (see {@link ADDRESS_TYPE}) of the packet's destination or source. */
 export function fibAddressType(of: 'saddr' | 'daddr', register: number = REGISTER.r1): Expression {
-  return { name: 'fib', attributes: [[1, be32(register)], [2, be32(FIB_RESULT.addressType)], [3, be32(FIB_F[of])]] };
+  return {
+    name: 'fib',
+    attributes: [
+      [1, be32(register)],
+      [2, be32(FIB_RESULT.addressType)],
+      [3, be32(FIB_F[of])],
+    ],
+  };
 }
 
 /** Routing types as `fib` gives them, in host order. Source: linux/rtnetlink.h. */
 export const ADDRESS_TYPE = { unicast: 1, local: 2, broadcast: 3, multicast: 5 } as const;
 
-/** Rewrite destination (or source): address in `addressRegister`, port in `portRegister`. */
-export function nat(type: 'snat' | 'dnat', family: 'ipv4' | 'ipv6', addressRegister: number, portRegister?: number): Expression {
+/** Rewrite the destination: address in `addressRegister`, port in `portRegister`. */
+export function destinationNat(
+  family: 'ipv4' | 'ipv6',
+  addressRegister: number,
+  portRegister: number,
+): Expression {
+  const NFT_NAT_DNAT = 1;
   return {
     name: 'nat',
     attributes: [
-      [1, be32(type === 'snat' ? 0 : 1)],
+      [1, be32(NFT_NAT_DNAT)],
       [2, be32(family === 'ipv4' ? 2 : 10)],
       [3, be32(addressRegister)],
-      ...(portRegister === undefined ? [] : [[5, be32(portRegister)] as const]),
+      [5, be32(portRegister)],
     ],
   };
 }
@@ -161,5 +245,11 @@ export function counter(): Expression {
 export function reject(): Expression {
   const ICMPX_UNREACH = 2;
   const ADMIN_PROHIBITED = 3;
-  return { name: 'reject', attributes: [[1, be32(ICMPX_UNREACH)], [2, Uint8Array.of(ADMIN_PROHIBITED)]] };
+  return {
+    name: 'reject',
+    attributes: [
+      [1, be32(ICMPX_UNREACH)],
+      [2, Uint8Array.of(ADMIN_PROHIBITED)],
+    ],
+  };
 }

@@ -23,19 +23,62 @@ test('encodeBatch() wraps messages in one transaction and asks for one ack', () 
 });
 
 test('addRule() nests expressions as the kernel reads them', () => {
-  const rule = nft.addRule(at, 'c', [expression.payload('transport', 2, 2), expression.compare('eq', be16(80)), expression.verdict({ kind: 'drop' })]);
-  assert.deepEqual(
-    rule.attributes[2]?.[1],
+  const rule = nft.addRule(at, 'c', [
+    expression.payload({ base: 'transport', offsetBytes: 2, lengthBytes: 2 }),
+    expression.compare('eq', be16(80)),
+    expression.verdict({ kind: 'drop' }),
+  ]);
+  assert.deepEqual(rule.attributes[2]?.[1], [
     [
-      [1, [[1, new TextEncoder().encode('payload\0')], [2, [[1, Uint8Array.of(0, 0, 0, 1)], [2, Uint8Array.of(0, 0, 0, 2)], [3, Uint8Array.of(0, 0, 0, 2)], [4, Uint8Array.of(0, 0, 0, 2)]]]]],
-      [1, [[1, new TextEncoder().encode('cmp\0')], [2, [[1, Uint8Array.of(0, 0, 0, 1)], [2, Uint8Array.of(0, 0, 0, 0)], [3, [[1, Uint8Array.of(0, 80)]]]]]]],
-      [1, [[1, new TextEncoder().encode('immediate\0')], [2, [[1, Uint8Array.of(0, 0, 0, 0)], [2, [[2, [[1, Uint8Array.of(0, 0, 0, 0)]]]]]]]]],
+      1,
+      [
+        [1, new TextEncoder().encode('payload\0')],
+        [
+          2,
+          [
+            [1, Uint8Array.of(0, 0, 0, 1)],
+            [2, Uint8Array.of(0, 0, 0, 2)],
+            [3, Uint8Array.of(0, 0, 0, 2)],
+            [4, Uint8Array.of(0, 0, 0, 2)],
+          ],
+        ],
+      ],
     ],
-  );
+    [
+      1,
+      [
+        [1, new TextEncoder().encode('cmp\0')],
+        [
+          2,
+          [
+            [1, Uint8Array.of(0, 0, 0, 1)],
+            [2, Uint8Array.of(0, 0, 0, 0)],
+            [3, [[1, Uint8Array.of(0, 80)]]],
+          ],
+        ],
+      ],
+    ],
+    [
+      1,
+      [
+        [1, new TextEncoder().encode('immediate\0')],
+        [
+          2,
+          [
+            [1, Uint8Array.of(0, 0, 0, 0)],
+            [2, [[2, [[1, Uint8Array.of(0, 0, 0, 0)]]]]],
+          ],
+        ],
+      ],
+    ],
+  ]);
 });
 
 test('concatKey() pads each part to four bytes', () => {
-  assert.deepEqual([...nft.concatKey([Uint8Array.of(10, 0, 0, 1), Uint8Array.of(6), be16(8080)])], [10, 0, 0, 1, 6, 0, 0, 0, 0x1f, 0x90, 0, 0]);
+  assert.deepEqual(
+    [...nft.concatKey([Uint8Array.of(10, 0, 0, 1), Uint8Array.of(6), be16(8080)])],
+    [10, 0, 0, 1, 6, 0, 0, 0, 0x1f, 0x90, 0, 0],
+  );
   assert.equal(nft.keyBytes(['ipv4', 'protocol', 'port']), 12);
   assert.equal(nft.keyBytes(['port']), 2);
 });
@@ -50,6 +93,12 @@ test('addSet() names concatenated types six bits each and sizes map values', () 
 });
 
 test('verdicts that jump carry their chain, negative codes in network order', () => {
-  assert.deepEqual(expression.dataVerdict({ kind: 'goto', chain: 'x' }), [2, [[1, Uint8Array.of(255, 255, 255, 252)], [2, Uint8Array.of(120, 0)]]]);
+  assert.deepEqual(expression.dataVerdict({ kind: 'goto', chain: 'x' }), [
+    2,
+    [
+      [1, Uint8Array.of(255, 255, 255, 252)],
+      [2, Uint8Array.of(120, 0)],
+    ],
+  ]);
   assert.deepEqual(u32(1), Uint8Array.of(1, 0, 0, 0));
 });

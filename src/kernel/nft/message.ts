@@ -5,7 +5,15 @@
  * Source: include/uapi/linux/netfilter/nf_tables.h, nfnetlink.h.
  */
 
-import { be32, be64, encodeMessages, NLM_F, text, type Attribute, type Message } from '../netlink/message.ts';
+import {
+  be32,
+  be64,
+  encodeMessages,
+  NLM_F,
+  text,
+  type Attribute,
+  type Message,
+} from '../netlink/message.ts';
 import { dataValue, dataVerdict, type Expression, type Verdict } from './expression.ts';
 
 /** netlink(7): the protocol number of nfnetlink. */
@@ -13,7 +21,6 @@ export const NETLINK_NETFILTER = 12;
 
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFNL_MSG_BATCH = { BEGIN: 16, END: 17 } as const;
-const NFT_MSG = { NEWTABLE: 0, DELTABLE: 2, NEWCHAIN: 3, DELCHAIN: 5, NEWRULE: 6, DELRULE: 8, NEWSET: 9, DELSET: 11, NEWSETELEM: 12, DELSETELEM: 14 } as const;
 
 /** Family of a table. Source: linux/netfilter.h. */
 export const NFPROTO = { inet: 1, ipv4: 2, bridge: 7, ipv6: 10 } as const;
@@ -29,10 +36,26 @@ function nfgenmsg(family: number, resourceId: number): Uint8Array {
   return Uint8Array.of(family, 0, resourceId >> 8, resourceId & 0xff);
 }
 
-function request(at: TableName, type: number, flags: number, attributes: readonly Attribute[]): Message {
+/** Each request's NFT_MSG number, and its NLM_F bits beyond REQUEST. */
+const REQUEST = {
+  newTable: { type: 0, flags: NLM_F.CREATE },
+  deleteTable: { type: 2, flags: 0 },
+  newChain: { type: 3, flags: NLM_F.CREATE },
+  newRule: { type: 6, flags: NLM_F.CREATE | NLM_F.APPEND },
+  deleteRules: { type: 8, flags: 0 },
+  newSet: { type: 9, flags: NLM_F.CREATE },
+  newElements: { type: 12, flags: NLM_F.CREATE },
+  deleteElements: { type: 14, flags: 0 },
+} as const;
+
+function request(
+  at: TableName,
+  name: keyof typeof REQUEST,
+  attributes: readonly Attribute[],
+): Message {
   return {
-    type: (NFNL_SUBSYS_NFTABLES << 8) | type,
-    flags: NLM_F.REQUEST | flags,
+    type: (NFNL_SUBSYS_NFTABLES << 8) | REQUEST[name].type,
+    flags: NLM_F.REQUEST | REQUEST[name].flags,
     header: nfgenmsg(NFPROTO[at.family], 0),
     attributes,
   };
@@ -40,12 +63,12 @@ function request(at: TableName, type: number, flags: number, attributes: readonl
 
 /** Make the table; success when it exists. */
 export function addTable(at: TableName): Message {
-  return request(at, NFT_MSG.NEWTABLE, NLM_F.CREATE, [[1, text(at.table)]]);
+  return request(at, 'newTable', [[1, text(at.table)]]);
 }
 
 /** Delete the table with all in it. Errors: ENOENT when it is not there. */
 export function deleteTable(at: TableName): Message {
-  return request(at, NFT_MSG.DELTABLE, 0, [[1, text(at.table)]]);
+  return request(at, 'deleteTable', [[1, text(at.table)]]);
 }
 
 /** Where a base chain hooks in. Source: linux/netfilter.h. */
@@ -63,13 +86,19 @@ export interface BaseChain {
 
 /** Make a chain; without `base` one that only others jump to. */
 export function addChain(at: TableName, chain: string, base?: BaseChain): Message {
-  return request(at, NFT_MSG.NEWCHAIN, NLM_F.CREATE, [
+  return request(at, 'newChain', [
     [1, text(at.table)],
     [3, text(chain)],
     ...(base === undefined
       ? []
       : ([
-          [4, [[1, be32(HOOK[base.hook])], [2, be32(base.priority)]]],
+          [
+            4,
+            [
+              [1, be32(HOOK[base.hook])],
+              [2, be32(base.priority)],
+            ],
+          ],
           [5, be32(base.policy === 'drop' ? 0 : 1)],
           [7, text(base.type)],
         ] as const)),
@@ -78,16 +107,30 @@ export function addChain(at: TableName, chain: string, base?: BaseChain): Messag
 
 /** Append a rule. */
 export function addRule(at: TableName, chain: string, expressions: readonly Expression[]): Message {
-  return request(at, NFT_MSG.NEWRULE, NLM_F.CREATE | NLM_F.APPEND, [
+  return request(at, 'newRule', [
     [1, text(at.table)],
     [2, text(chain)],
-    [4, expressions.map((expression): Attribute => [1, [[1, text(expression.name)], [2, expression.attributes]]])],
+    [
+      4,
+      expressions.map(
+        (expression): Attribute => [
+          1,
+          [
+            [1, text(expression.name)],
+            [2, expression.attributes],
+          ],
+        ],
+      ),
+    ],
   ]);
 }
 
 /** Delete every rule of a chain. */
 export function flushChain(at: TableName, chain: string): Message {
-  return request(at, NFT_MSG.DELRULE, 0, [[1, text(at.table)], [2, text(chain)]]);
+  return request(at, 'deleteRules', [
+    [1, text(at.table)],
+    [2, text(chain)],
+  ]);
 }
 
 /** Element types as nft(8) prints them: their number and bytes in a register key (padded to 4). Source: libnftables datatype.h. */
@@ -114,7 +157,9 @@ function paddedBytes(type: DataType): number {
 /** Bytes of a whole key: exact for one part, each padded to four for a concatenation. */
 export function keyBytes(types: readonly DataType[]): number {
   const [only] = types;
-  return types.length === 1 && only !== undefined ? DATA_TYPE[only].bytes : types.reduce((sum, type) => sum + paddedBytes(type), 0);
+  return types.length === 1 && only !== undefined
+    ? DATA_TYPE[only].bytes
+    : types.reduce((sum, type) => sum + paddedBytes(type), 0);
 }
 
 function typeId(types: readonly DataType[]): number {
@@ -136,31 +181,42 @@ export interface SetShape {
   readonly timeout?: boolean;
 }
 
+function setFlags(set: SetShape): number {
+  const isInterval = set.interval === true;
+  return (
+    (isInterval ? NFT_SET.INTERVAL : 0) |
+    (set.data === undefined ? 0 : NFT_SET.MAP) |
+    (set.timeout === true ? NFT_SET.TIMEOUT : 0) |
+    (set.key.length > 1 && isInterval ? NFT_SET.CONCAT : 0)
+  );
+}
+
+function valueAttributes(data: readonly DataType[] | undefined): readonly Attribute[] {
+  if (data === undefined) return [];
+  const isVerdict = data[0] === 'verdict';
+  return [
+    [6, be32(isVerdict ? 0xffffff00 : typeId(data))],
+    [7, be32(isVerdict ? 16 : keyBytes(data))],
+  ];
+}
+
+/** The parts of a concatenated range. */
+function fieldAttributes(key: readonly DataType[]): readonly Attribute[] {
+  const fields = key.map((type): Attribute => [1, [[1, be32(DATA_TYPE[type].bytes)]]]);
+  return [[9, [[2, fields]]]];
+}
+
 /** Make a set or map. `id` is any number unique in the batch. */
 export function addSet(at: TableName, set: SetShape, id: number): Message {
   const isConcat = set.key.length > 1;
-  const flags =
-    (set.interval === true ? NFT_SET.INTERVAL : 0) |
-    (set.data === undefined ? 0 : NFT_SET.MAP) |
-    (set.timeout === true ? NFT_SET.TIMEOUT : 0) |
-    (isConcat && set.interval === true ? NFT_SET.CONCAT : 0);
-  const isVerdict = set.data?.[0] === 'verdict';
-  const data: readonly Attribute[] =
-    set.data === undefined
-      ? []
-      : [
-          [6, be32(isVerdict ? 0xffffff00 : typeId(set.data))],
-          [7, be32(isVerdict ? 16 : keyBytes(set.data))],
-        ];
-  const fields: readonly Attribute[] = set.key.map((type): Attribute => [1, [[1, be32(DATA_TYPE[type].bytes)]]]);
-  return request(at, NFT_MSG.NEWSET, NLM_F.CREATE, [
+  return request(at, 'newSet', [
     [1, text(at.table)],
     [2, text(set.name)],
-    [3, be32(flags)],
+    [3, be32(setFlags(set))],
     [4, be32(typeId(set.key))],
     [5, be32(keyBytes(set.key))],
-    ...data,
-    ...(isConcat && set.interval === true ? [[9, [[2, fields]]] as const] : []),
+    ...valueAttributes(set.data),
+    ...(isConcat && set.interval === true ? fieldAttributes(set.key) : []),
     [10, be32(id)],
     ...(isConcat || !isHostOrder(set.key) ? [] : [[13, KEY_IS_HOST_ORDER] as const]),
   ]);
@@ -197,33 +253,38 @@ function encodeElement(element: Element): Attribute {
       ...(element.isIntervalEnd === true ? [[3, be32(NFT_SET_ELEM_INTERVAL_END)] as const] : []),
       [1, [dataValue(element.key)]],
       ...(element.keyEnd === undefined ? [] : [[10, [dataValue(element.keyEnd)]] as const]),
-      ...(data === undefined ? [] : [[2, [data instanceof Uint8Array ? dataValue(data) : dataVerdict(data)]] as const]),
+      ...(data === undefined
+        ? []
+        : [[2, [data instanceof Uint8Array ? dataValue(data) : dataVerdict(data)]] as const]),
       ...(element.timeoutMs === undefined ? [] : [[4, be64(BigInt(element.timeoutMs))] as const]),
     ],
   ];
 }
 
-function elements(at: TableName, type: number, flags: number, set: string, list: readonly Element[]): Message {
-  return request(at, type, flags, [
+function elementAttributes(at: TableName, set: string, list: readonly Element[]): Attribute[] {
+  return [
     [1, text(at.table)],
     [2, text(set)],
     [3, list.map(encodeElement)],
-  ]);
+  ];
 }
 
 /** Add elements. Existing equal ones are kept. Errors: EEXIST when a map's key has another value. */
 export function addElements(at: TableName, set: string, list: readonly Element[]): Message {
-  return elements(at, NFT_MSG.NEWSETELEM, NLM_F.CREATE, set, list);
+  return request(at, 'newElements', elementAttributes(at, set, list));
 }
 
 /** Delete elements. Errors: ENOENT when one is not there. */
 export function deleteElements(at: TableName, set: string, list: readonly Element[]): Message {
-  return elements(at, NFT_MSG.DELSETELEM, 0, set, list);
+  return request(at, 'deleteElements', elementAttributes(at, set, list));
 }
 
 /** Delete every element of a set. */
 export function flushSet(at: TableName, set: string): Message {
-  return request(at, NFT_MSG.DELSETELEM, 0, [[1, text(at.table)], [2, text(set)]]);
+  return request(at, 'deleteElements', [
+    [1, text(at.table)],
+    [2, text(set)],
+  ]);
 }
 
 /** Join the parts of a concatenated key, each padded to four bytes. */
@@ -247,6 +308,8 @@ function batchMark(type: number): Message {
  */
 export function encodeBatch(messages: readonly Message[]): Uint8Array {
   const last = messages.length - 1;
-  const body = messages.map((message, index) => (index === last ? { ...message, flags: message.flags | NLM_F.ACK } : message));
+  const body = messages.map((message, index) =>
+    index === last ? { ...message, flags: message.flags | NLM_F.ACK } : message,
+  );
   return encodeMessages([batchMark(NFNL_MSG_BATCH.BEGIN), ...body, batchMark(NFNL_MSG_BATCH.END)]);
 }

@@ -51,10 +51,14 @@ export function chooseSubnet(pools: readonly SubnetPool[], taken: readonly Netwo
       value = (lastOf(clash) / step + 1n) * step;
     }
   }
-  throw new EngineError('exhausted', 'Cannot choose a subnet: every subnet of the address pools is in use by a network or a route of the host', {
-    operation: 'network.ipam',
-    hint: 'Remove unused networks (carve network prune), give a subnet (--subnet), or configure more address pools',
-  });
+  throw new EngineError(
+    'exhausted',
+    'Cannot choose a subnet: every subnet of the address pools is in use by a network or a route of the host',
+    {
+      operation: 'network.ipam',
+      hint: 'Remove unused networks (carve network prune), give a subnet (--subnet), or configure more address pools',
+    },
+  );
 }
 
 /** A unique local IPv6 /64 made of 40 random bits. Source: RFC 4193 §3.2. */
@@ -70,7 +74,7 @@ export interface AddressRange {
   /** Part of `subnet` to choose from; `undefined`: all of it. */
   readonly range?: Network;
   readonly taken: ReadonlySet<bigint>;
-  /** The search starts after this one, so that a freed address rests a while; `undefined`: from the start. */
+  /** The number of an address: the search starts after it, so that a freed address rests a while; `undefined`: from the start. */
   readonly after?: bigint;
 }
 
@@ -88,25 +92,43 @@ export function chooseAddress(request: AddressRange): Address {
   const { family } = request.subnet.address;
   const first = firstOf(within);
   const last = lastOf(within);
-  const start = request.after !== undefined && request.after >= first && request.after < last ? request.after + 1n : first;
+  const start =
+    request.after !== undefined && request.after >= first && request.after < last
+      ? request.after + 1n
+      : first;
   // At most as many steps as there are taken and reserved addresses, whatever the size of the subnet.
-  for (let value = start, steps = 0n; steps <= last - first; steps += 1n, value = value === last ? first : value + 1n) {
+  for (
+    let value = start, steps = 0n;
+    steps <= last - first;
+    steps += 1n, value = value === last ? first : value + 1n
+  ) {
     if (!isReserved(request.subnet, value) && !request.taken.has(value)) return { family, value };
   }
-  throw new EngineError('exhausted', `Cannot choose an address: every address of ${formatNetwork(within)} is in use`, {
-    operation: 'network.ipam',
-  });
+  throw new EngineError(
+    'exhausted',
+    `Cannot choose an address: every address of ${formatNetwork(within)} is in use`,
+    {
+      operation: 'network.ipam',
+    },
+  );
 }
 
 /** Check an address somebody asked for. Errors: `invalid` outside the subnet or reserved, `conflict` when taken. */
 export function claimAddress(request: AddressRange, address: Address): Address {
   const text = formatAddress(address);
   if (!contains(request.subnet, address)) {
-    throw new EngineError('invalid', `Cannot use address ${text}: it is not in subnet ${formatNetwork(request.subnet)}`);
+    throw new EngineError(
+      'invalid',
+      `Cannot use address ${text}: it is not in subnet ${formatNetwork(request.subnet)}`,
+    );
   }
   if (isReserved(request.subnet, address.value)) {
-    throw new EngineError('invalid', `Cannot use address ${text}: it is the network or broadcast address of ${formatNetwork(request.subnet)}`);
+    throw new EngineError(
+      'invalid',
+      `Cannot use address ${text}: it is the network or broadcast address of ${formatNetwork(request.subnet)}`,
+    );
   }
-  if (request.taken.has(address.value)) throw new EngineError('conflict', `Cannot use address ${text}: it is in use`);
+  if (request.taken.has(address.value))
+    throw new EngineError('conflict', `Cannot use address ${text}: it is in use`);
   return address;
 }

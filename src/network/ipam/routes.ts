@@ -20,12 +20,17 @@ function swapped(hex: string): bigint {
 
 /** Destinations in /proc/net/route but the default route. Lines that are none are passed over. */
 export function parseRoutes4(text: string): readonly Network[] {
-  return text.split('\n').slice(1).flatMap((line) => {
-    const [, destination = '', , , , , , mask = ''] = line.split('\t').map((cell) => cell.trim());
-    if (!/^[0-9A-F]{8}$/i.test(destination) || !/^[0-9A-F]{8}$/i.test(mask)) return [];
-    const prefixLength = bitCount(swapped(mask));
-    return prefixLength === 0 ? [] : [networkOf({ family: 'ipv4', value: swapped(destination) }, prefixLength)];
-  });
+  return text
+    .split('\n')
+    .slice(1)
+    .flatMap((line) => {
+      const [, destination = '', , , , , , mask = ''] = line.split('\t').map((cell) => cell.trim());
+      if (!/^[0-9A-F]{8}$/i.test(destination) || !/^[0-9A-F]{8}$/i.test(mask)) return [];
+      const prefixLength = bitCount(swapped(mask));
+      return prefixLength === 0
+        ? []
+        : [networkOf({ family: 'ipv4', value: swapped(destination) }, prefixLength)];
+    });
 }
 
 /** Destinations in /proc/net/ipv6_route but default, link-local, loopback and multicast. */

@@ -1,0 +1,191 @@
+/**
+ * Putting blobs into a repository: at once, in pieces that can be resumed, or
+ * by taking them over from another repository of the registry.
+ *
+ * Source: OCI distribution-spec 1.1.1 "Pushing blobs" (end-4a, 5, 6, 11, 13).
+ */
+
+import type { Readable } from 'node:stream';
+import type { Digest } from '../../base/brand.ts';
+import { EngineError, isEngineError } from '../../base/error.ts';
+import {
+  basePath,
+  pushing,
+  type RegistryCallOptions,
+  type RepositoryName,
+  type RepositoryRequest,
+} from './repository.ts';
+import type { Session } from './session.ts';
+import type { HttpResponse } from './transport.ts';
+
+/** Count of times a chunked upload asks the registry where it stands. */
+const MAX_RESUMES = 5;
+const OCTETS = 'application/octet-stream';
+
+/** Content that can be read from any place. */
+export interface UploadContent {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  /** The bytes of a piece; `offset` and `length` in bytes. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+/** Content that is read from its start, anew for each try. */
+export interface StreamContent {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  open(): Readable;
+}
+
+/** Add `digest` to an upload location, keeping what is there. */
+export function withDigest(location: string, digest: Digest): string {
+  return `${location}${location.includes('?') ? '&' : '?'}digest=${encodeURIComponent(digest)}`;
+}
+
+/** First byte the registry wants next, by its `Range: 0-N` header. */
+export function uploadedBytes(range: string | undefined): number {
+  const match = /^(?:bytes=)?0-(\d+)$/.exec(range ?? '');
+  return match?.[1] === undefined ? 0 : Number(match[1]) + 1;
+}
+
+/** Uploads into one repository. */
+export class Uploader {
+  readonly #session: Session;
+  readonly #name: RepositoryName;
+
+  constructor(session: Session, name: RepositoryName) {
+    this.#session = session;
+    this.#name = name;
+  }
+
+  /** True when the registry took the blob over from repository `from` of its own. */
+  async mount(digest: Digest, from: string, options?: RegistryCallOptions): Promise<boolean> {
+    const query = `mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`;
+    const target = `${basePath(this.#name)}/blobs/uploads/?${query}`;
+    const response = await this.#send(
+      { method: 'POST', target, headers: { 'Content-Length': '0' }, from, accept: [201, 202] },
+      options,
+    );
+    return response.status === 201;
+  }
+
+  /** Upload in one request. */
+  async whole(content: StreamContent, options?: RegistryCallOptions): Promise<void> {
+    const { location } = await this.#start(options);
+    await this.#finish(
+      location,
+      { digest: content.digest, sizeBytes: content.sizeBytes, body: () => content.open() },
+      options,
+    );
+  }
+
+  /** Upload in pieces of about `chunkBytes`, resuming after an error at what the registry has. */
+  async chunked(
+    content: UploadContent,
+    chunkBytes: number,
+    options?: RegistryCallOptions,
+  ): Promise<void> {
+    const started = await this.#start(options);
+    const pieceBytes = Math.max(chunkBytes, started.minChunkBytes);
+    let { location } = started;
+    let offset = 0;
+    let resumes = 0;
+    while (offset < content.sizeBytes) {
+      const bytes = await content.read(offset, Math.min(pieceBytes, content.sizeBytes - offset));
+      try {
+        location = await this.#chunk(location, { offset, bytes }, options);
+        offset += bytes.length;
+      } catch (error) {
+        if (!isLost(error) || resumes >= MAX_RESUMES) throw error;
+        resumes += 1;
+        ({ location, offset } = await this.#standing(location, options));
+      }
+    }
+    await this.#finish(location, { digest: content.digest, sizeBytes: 0 }, options);
+  }
+
+  async #send(request: RepositoryRequest, options?: RegistryCallOptions): Promise<HttpResponse> {
+    const response = await this.#session.send(pushing(this.#name, request, options));
+    response.body.resume();
+    return response;
+  }
+
+  async #start(
+    options?: RegistryCallOptions,
+  ): Promise<{ readonly location: string; readonly minChunkBytes: number }> {
+    const target = `${basePath(this.#name)}/blobs/uploads/`;
+    const response = await this.#send(
+      { method: 'POST', target, headers: { 'Content-Length': '0' }, accept: [202] },
+      options,
+    );
+    const least = Number(response.headers['oci-chunk-min-length'] ?? '0');
+    return {
+      location: this.#locationOf(response),
+      minChunkBytes: Number.isSafeInteger(least) ? least : 0,
+    };
+  }
+
+  async #chunk(
+    location: string,
+    piece: { readonly offset: number; readonly bytes: Uint8Array },
+    options?: RegistryCallOptions,
+  ): Promise<string> {
+    const { offset, bytes } = piece;
+    const headers = {
+      'Content-Type': OCTETS,
+      'Content-Length': String(bytes.length),
+      'Content-Range': `${offset}-${offset + bytes.length - 1}`,
+    };
+    return this.#locationOf(
+      await this.#send(
+        { method: 'PATCH', target: location, headers, body: bytes, accept: [202, 204] },
+        options,
+      ),
+    );
+  }
+
+  /** Where an interrupted upload goes on. */
+  async #standing(
+    location: string,
+    options?: RegistryCallOptions,
+  ): Promise<{ readonly location: string; readonly offset: number }> {
+    const response = await this.#send({ method: 'GET', target: location, accept: [204] }, options);
+    return {
+      location: response.headers['location'] ?? location,
+      offset: uploadedBytes(response.headers['range']),
+    };
+  }
+
+  async #finish(
+    location: string,
+    end: { readonly digest: Digest; readonly sizeBytes: number; readonly body?: () => Readable },
+    options?: RegistryCallOptions,
+  ): Promise<void> {
+    const headers = { 'Content-Type': OCTETS, 'Content-Length': String(end.sizeBytes) };
+    const body = end.body === undefined ? {} : { body: end.body };
+    await this.#send(
+      {
+        method: 'PUT',
+        target: withDigest(location, end.digest),
+        headers,
+        ...body,
+        accept: [201, 202, 204],
+      },
+      options,
+    );
+  }
+
+  #locationOf(response: HttpResponse): string {
+    const location = response.headers['location'];
+    if (location !== undefined) return location;
+    throw new EngineError(
+      'unavailable',
+      `Cannot push ${this.#name.display}: ${this.#session.endpoint.host} gave no upload location`,
+    );
+  }
+}
+
+/** The upload may go on: the connection broke, or the registry says it stands elsewhere. */
+function isLost(error: unknown): boolean {
+  return isEngineError(error) && (error.kind === 'unavailable' || error.details['status'] === 416);
+}
