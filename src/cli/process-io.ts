@@ -126,7 +126,9 @@ class ProcessInput implements Input {
 
   async *chunks(): AsyncGenerator<Uint8Array, void, void> {
     try {
-      for await (const chunk of process.stdin as AsyncIterable<unknown>) {
+      for await (const chunk of process.stdin.iterator({
+        destroyOnReturn: false,
+      }) as AsyncIterable<unknown>) {
         if (chunk instanceof Uint8Array) yield chunk;
       }
     } catch (error) {

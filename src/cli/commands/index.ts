@@ -107,11 +107,6 @@ const diff = leaf(
   'List the files a container changed',
   async () => (await import('./container/diff.ts')).diffCommand,
 );
-const cp = leaf(
-  'cp',
-  'Copy files between a container and this machine',
-  async () => (await import('./container/cp.ts')).cpCommand,
-);
 const commit = leaf(
   'commit',
   'Make an image of a container',
@@ -241,61 +236,87 @@ const search = leaf(
   async () => (await import('./system/search.ts')).searchCommand,
 );
 
-const container: GroupEntry = {
-  kind: 'group',
-  name: 'container',
-  summary: 'Work with containers',
-  heading: 'Groups',
-  entries: [
-    ...[attach, commit, cp, create, diff, exec, exportFiles, containerInspect, kill, logs],
-    as(ps, 'ls', { aliases: ['list', 'ps'] }),
-    ...[pause, port, containerPrune, rename, restart],
-    as(rm, 'rm', { aliases: ['remove'] }),
-    ...[run, start, stats, stop, top, unpause, update, wait],
-  ],
-};
+/** Leaves and renamed leaves, in the order they are shown. */
+const containerEntries: readonly CommandEntry[] = [
+  attach,
+  commit,
+  create,
+  diff,
+  exec,
+  exportFiles,
+  containerInspect,
+  kill,
+  logs,
+  as(ps, 'ls', { aliases: ['list', 'ps'] }),
+  pause,
+  port,
+  containerPrune,
+  rename,
+  restart,
+  as(rm, 'rm', { aliases: ['remove'] }),
+  run,
+  start,
+  stats,
+  stop,
+  top,
+  unpause,
+  update,
+  wait,
+];
 
-const image: GroupEntry = {
-  kind: 'group',
-  name: 'image',
-  summary: 'Work with images',
-  heading: 'Groups',
-  entries: [
-    ...[bootstrap, history, importFiles, imageInspect, load],
-    as(images, 'ls', { aliases: ['list'] }),
-    ...[imagePrune, pull, push],
-    as(rmi, 'rm', { aliases: ['remove'] }),
-    ...[save, tag],
-  ],
-};
+const imageEntries: readonly CommandEntry[] = [
+  bootstrap,
+  history,
+  importFiles,
+  imageInspect,
+  load,
+  as(images, 'ls', { aliases: ['list'] }),
+  imagePrune,
+  pull,
+  push,
+  as(rmi, 'rm', { aliases: ['remove'] }),
+  save,
+  tag,
+];
 
-const system: GroupEntry = {
-  kind: 'group',
-  name: 'system',
-  summary: 'Work with the engine itself',
-  heading: 'Groups',
-  entries: [df, events, info, systemPrune],
-};
+const groups: readonly GroupEntry[] = [
+  group('container', 'Work with containers', containerEntries),
+  group('image', 'Work with images', imageEntries),
+  group('system', 'Work with the engine itself', [df, events, info, systemPrune]),
+];
+
+function group(name: string, summary: string, entries: readonly CommandEntry[]): GroupEntry {
+  return { kind: 'group', name, summary, heading: 'Groups', entries };
+}
 
 const common = [run, exec, ps, logs, pull, push, images, login, logout, search, version, info];
-const others = [
-  ...[
-    attach,
-    commit,
-    cp,
-    create,
-    diff,
-    events,
-    exportFiles,
-    history,
-    importFiles,
-    inspect,
-    kill,
-    load,
-    pause,
-    port,
-  ],
-  ...[rename, restart, rm, rmi, save, start, stats, stop, tag, top, unpause, update, wait],
+const others: readonly CommandEntry[] = [
+  attach,
+  commit,
+  create,
+  diff,
+  events,
+  exportFiles,
+  history,
+  importFiles,
+  inspect,
+  kill,
+  load,
+  pause,
+  port,
+  rename,
+  restart,
+  rm,
+  rmi,
+  save,
+  start,
+  stats,
+  stop,
+  tag,
+  top,
+  unpause,
+  update,
+  wait,
 ];
 
 /** `carve` itself. */
@@ -305,7 +326,7 @@ export const rootEntry: GroupEntry = {
   summary: 'Carve a machine into containers that feel like a whole system each',
   entries: [
     ...common.map((entry): CommandEntry => ({ ...entry, heading: 'Common commands' })),
-    ...[container, image, system],
+    ...groups,
     ...others,
   ],
 };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { parseFlags, readEach } from './parse.ts';
 import type { FlagTable } from './table.ts';
 import { isUsageError, usageError } from './usage-error.ts';
-import { EngineError } from '../../base/error.ts';
+import { EngineError, isEngineError } from '../../base/error.ts';
 
 const table = {
   detach: { kind: 'bool', short: 'd', help: '' },
@@ -123,7 +123,11 @@ for (const [argv, message, hint] of mistakes) {
   test(`parseFlags() refuses ${JSON.stringify(argv)} in one sentence`, () => {
     assert.throws(
       () => parseFlags(table, argv, { isInterspersed: true }),
-      (error: unknown) => isUsageError(error) && error.message === message && error.hint === hint,
+      (error: unknown) =>
+        isUsageError(error) &&
+        isEngineError(error) &&
+        error.message === message &&
+        error.hint === hint,
     );
   });
 }
@@ -139,6 +143,7 @@ test('readEach() names the flag in an error of one of its values, and lets other
     () => readEach('--port', ['1', 'x'], read),
     (error: unknown) =>
       isUsageError(error) &&
+      isEngineError(error) &&
       error.message === 'invalid argument "x" for "--port" flag: is not a number',
   );
   assert.throws(() => readEach('--port', ['bug'], read), TypeError);

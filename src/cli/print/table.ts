@@ -9,13 +9,16 @@ import { neutraliseCell } from './safe.ts';
 const paddingWidth = 3;
 const columnWidthMin = 10;
 
-/** The rows as lines, each with its newline. Cells are made harmless for a terminal. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
+/** The rows as lines, each with its newline. Cells are made harmless for a terminal. `widthMin`: of every column but the last. */
+export function formatTable(
+  rows: readonly (readonly string[])[],
+  widthMin: number = columnWidthMin,
+): string {
   const cells = rows.map((row) => row.map(neutraliseCell));
   const widths: number[] = [];
   for (const row of cells) {
     for (const [index, cell] of row.slice(0, -1).entries()) {
-      widths[index] = Math.max(widths[index] ?? columnWidthMin, widthOf(cell) + paddingWidth);
+      widths[index] = Math.max(widths[index] ?? widthMin, widthOf(cell) + paddingWidth);
     }
   }
   return cells

@@ -27,7 +27,7 @@ export const attachCommand: Command = defineCommand(
   async (context, { flags, args }) => {
     const [ref = ''] = args;
     const inspected = await context.client.containers.inspect(ref);
-    refuseUnlessRunning(inspected);
+    refuseUnlessRunning(inspected, ref);
     const tty = inspected.Config.Tty === true;
     const stdin = !flags['no-stdin'] && inspected.Config.OpenStdin === true;
     checkTerminal(context.io, { tty, stdin });
@@ -42,14 +42,13 @@ export const attachCommand: Command = defineCommand(
   },
 );
 
-function refuseUnlessRunning({ State }: ContainerInspect): void {
-  const refuse = (text: string): never => {
-    throw new EngineError('wrong-state', text);
+function refuseUnlessRunning({ State }: ContainerInspect, ref: string): void {
+  const refuse = (reason: string): never => {
+    throw new EngineError('wrong-state', `Cannot attach to container ${ref}: ${reason}`);
   };
-  if (!State.Running) refuse('You cannot attach to a stopped container, start it first');
-  if (State.Paused) refuse('You cannot attach to a paused container, unpause it first');
-  if (State.Restarting)
-    refuse('You cannot attach to a restarting container, wait until it is running');
+  if (!State.Running) refuse('it is not running; start it first');
+  if (State.Paused) refuse('it is paused; unpause it first');
+  if (State.Restarting) refuse('it is restarting; wait until it runs');
 }
 
 interface Followed {

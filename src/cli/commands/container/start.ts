@@ -54,7 +54,7 @@ export const startCommand: Command = defineCommand(
     }
     const [ref = '', ...others] = args;
     if (others.length > 0)
-      throw argumentCountError('you cannot start and attach multiple containers at once');
+      throw argumentCountError('only one container can be started and attached at once');
     return await startAttached(context, ref, {
       stdin: flags.interactive,
       detachKeys: flags['detach-keys'],

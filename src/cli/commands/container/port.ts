@@ -1,0 +1,50 @@
+/** `carve port`. */
+
+import { EngineError } from '../../../base/error.ts';
+import type { PortBinding } from '../../../spec/docker/container.ts';
+import { defineCommand, type Command } from '../../command.ts';
+import { neutraliseCell } from '../../print/safe.ts';
+import { hostPort } from '../../print/ports.ts';
+
+/** Lists where the ports of a container are published, or where one of them is. */
+export const portCommand: Command = defineCommand(
+  {
+    synopsis: 'CONTAINER [PRIVATE_PORT[/PROTOCOL]]',
+    flags: {},
+    args: { min: 1, max: 2, completes: 'running-container' },
+  },
+  async ({ client, io }, { args }) => {
+    const [ref = '', wanted] = args;
+    const { Ports } = (await client.containers.inspect(ref)).NetworkSettings;
+    const lines = wanted === undefined ? allLines(Ports) : linesOf(Ports, portKey(wanted), ref);
+    await io.stdout.write(lines.map((line) => `${neutraliseCell(line)}\n`).join(''));
+  },
+);
+
+type Ports = Readonly<Record<string, readonly PortBinding[] | null>>;
+
+function allLines(ports: Ports): readonly string[] {
+  const keys = Object.keys(ports).toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  return keys.flatMap((key) =>
+    (ports[key] ?? []).map((binding) => `${key} -> ${addressOf(binding)}`),
+  );
+}
+
+function linesOf(ports: Ports, key: string, ref: string): readonly string[] {
+  const bindings = ports[key];
+  if (bindings === undefined || bindings === null) {
+    throw new EngineError('not-found', `Error: No public port '${key}' published for ${ref}`);
+  }
+  return bindings.map(addressOf);
+}
+
+function portKey(text: string): string {
+  const groups = /^(?<port>\d{1,5})(?:\/(?<protocol>[a-z]+))?$/i.exec(text)?.groups;
+  if (groups === undefined)
+    throw new EngineError('invalid', `Invalid port '${text}': write it as 80 or 80/udp`);
+  return `${groups['port'] ?? ''}/${(groups['protocol'] ?? 'tcp').toLowerCase()}`;
+}
+
+function addressOf({ HostIp = '', HostPort = '' }: PortBinding): string {
+  return hostPort(HostIp, HostPort);
+}
