@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { lockFindings, treeFindings } from './check-tree.ts';
+import { checkTestKinds, strayTests } from './files.ts';
 
 const messagesOf = (file: string, text: string): readonly string[] =>
   treeFindings(new Map([[file, text]])).map((one) => one.message);
@@ -34,6 +35,15 @@ test('tree rules accept what has its reason', () => {
     ['test/kernel/a.test.ts', 'await new Promise((resolve) => setTimeout(resolve, 10));'],
   ];
   for (const [file, text] of rows) assert.deepEqual(messagesOf(file, text), [], text);
+});
+
+test('a test file in a folder that no kind runs is reported', () => {
+  const paths = ['src/a.test.ts', 'test/kernel/b.test.ts', 'test/odd/c.test.ts', 'test/odd/d.ts'];
+  assert.deepEqual(
+    strayTests(paths).map((one) => one.file),
+    ['test/odd/c.test.ts'],
+  );
+  assert.deepEqual(checkTestKinds(), []);
 });
 
 test('tree rules report a lock file that names a registry', () => {

@@ -10,7 +10,7 @@ import { checkDocs } from './check-docs.ts';
 import { checkLayers } from './check-layers.ts';
 import { checkTree } from './check-tree.ts';
 import { runChild } from './child.ts';
-import { unitTests } from './files.ts';
+import { checkTestKinds, unitTests } from './files.ts';
 import { type Finding, formatFindings } from './findings.ts';
 import { type Counts, formatCounts, runSuite, sumCounts, type SuiteResult } from './suite.ts';
 import { LINT_ENV, lintArgv, ROOT, TOOLS } from './tools.ts';
@@ -76,6 +76,7 @@ function allSteps(): readonly Step[] {
     findings('layers', checkLayers),
     findings('chisel', checkChisel),
     findings('tree', checkTree),
+    findings('test kinds', checkTestKinds),
   ];
 }
 

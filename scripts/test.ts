@@ -9,7 +9,7 @@
 
 import { printResult, runCheck } from './check.ts';
 import { runChild } from './child.ts';
-import { testsOf, unitTests } from './files.ts';
+import { MACHINE_KINDS, testsOf, unitTests } from './files.ts';
 import { findLeaks, readSystemState, type SystemState } from './leaks.ts';
 import { formatCounts, runSuite, type Suite, type SuiteResult, sumCounts } from './suite.ts';
 import { TOOLS } from './tools.ts';
@@ -18,9 +18,6 @@ import { TOOLS } from './tools.ts';
 const isRequired =
   process.getuid?.() === 0 &&
   (process.env['CI'] === 'true' || process.env['KERNEL_TESTS'] === 'required');
-
-/** Kinds that touch the machine, in the order they run. */
-const MACHINE_KINDS = ['kernel', 'faults', 'compat', 'fuzz', 'dist', 'vm'] as const;
 
 /** Milliseconds for one test; one of the virtual machine is a run of many. */
 const TEST_TIMEOUT_MS = 120_000;
