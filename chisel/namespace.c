@@ -80,7 +80,7 @@ int write_id_maps(struct run *run, pid_t pid, const char *uid_map, const char *g
 static pid_t fork_holder(void) {
   struct k_clone_args args = { .flags = K_CLONE_NEWUSER, .exit_signal = SIGCHLD };
   pid_t pid = (pid_t)syscall(K_CLONE3, &args, sizeof args);
-  if (pid < 0 && errno == ENOSYS) pid = (pid_t)syscall(SYS_clone, K_CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
+  if (pid < 0 && (errno == ENOSYS || errno == EPERM)) pid = (pid_t)syscall(SYS_clone, K_CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
   while (pid == 0) pause();
   return pid;
 }

@@ -15,6 +15,8 @@
 #define ANSWER_MAX 65536u      /* bytes of one datagram from the kernel; dumps use 32 KiB */
 #define PATCHES_MAX 32u        /* 256 bytes of patches */
 #define SEND_BUFFER_MIN 131072u /* messages longer than this need a larger socket buffer */
+#define ACKS_MIN 128            /* as many acknowledgements fit into the receive buffer that every socket has */
+#define ACK_BYTES 1024          /* what one takes there; the kernel doubles what is asked */
 #define WAIT_SECONDS 10
 
 static uint8_t answer[ANSWER_MAX];
@@ -77,9 +79,8 @@ static int send_patched(struct run *run, int fd, const uint8_t *bytes, uint32_t 
   }
   pieces[count++] = (struct iovec){ (void *)(uintptr_t)(bytes + at), size - at };
   if (size > SEND_BUFFER_MIN) {
-    int room = 4 * (int)size;
+    int room = 2 * (int)size;
     setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
   }
   struct msghdr message = { .msg_iov = pieces, .msg_iovlen = count };
   return sendmsg(fd, &message, 0) < 0 ? run_failed(run, CALL_SENDMSG) : 0;
@@ -108,6 +109,10 @@ int op_netlink(struct run *run, const struct op *op) {
   const uint8_t *messages = op_bytes(op, F_NETLINK_MESSAGES, &size);
   struct outcome outcome = { .acks = count_acks(messages, size) };
   if (outcome.acks < 0) return run_error(run, CALL_SENDMSG, EINVAL);
+  if (outcome.acks > ACKS_MIN) {
+    int room = outcome.acks * ACK_BYTES;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
+  }
   int err = send_patched(run, fd, messages, size, op);
   if (err < 0) return err;
   /*

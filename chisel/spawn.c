@@ -50,7 +50,8 @@ static pid_t clone_child(struct cloning *cloning, int *pidfd) {
     .cgroup = cloning->cgroup >= 0 ? (uint64_t)cloning->cgroup : 0,
   };
   pid_t pid = (pid_t)syscall(K_CLONE3, &args, sizeof args);
-  if (pid >= 0 || errno != ENOSYS || (cloning->flags & K_CLONE_NEWTIME) != 0) return pid;
+  bool is_absent = pid < 0 && (errno == ENOSYS || errno == EPERM);
+  if (!is_absent || (cloning->flags & K_CLONE_NEWTIME) != 0) return pid;
   /* A filter around us hides clone3: the cgroup is entered by a write then. */
   cloning->waits |= cloning->cgroup >= 0;
   return (pid_t)syscall(SYS_clone, cloning->flags | K_CLONE_PIDFD | SIGCHLD, 0, pidfd, 0, 0);

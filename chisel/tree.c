@@ -125,11 +125,16 @@ int tree_clone(struct run *run, int fd, bool recursive) {
 
 int tree_move(struct run *run, int tree, int target) {
   char from[FD_PATH], to[FD_PATH];
-  if (sys_move_mount(tree, target) == 0) return 0;
-  if (!is_absent(errno)) return run_failed(run, CALL_MOVE_MOUNT);
-  fd_path(from, tree);
-  fd_path(to, target);
-  return mount(from, to, NULL, MS_MOVE, NULL) == 0 ? 0 : run_failed(run, CALL_MOVE_MOUNT);
+  int err = sys_move_mount(tree, target);
+  if (err < 0 && is_absent(errno)) {
+    fd_path(from, tree);
+    fd_path(to, target);
+    err = mount(from, to, NULL, MS_MOVE, NULL);
+  }
+  if (err == 0) return 0;
+  /* The kernel says EINVAL to this and to much else. */
+  bool is_mismatch = errno == EINVAL && is_directory(tree) != is_directory(target);
+  return is_mismatch ? run_error(run, CALL_MOVE_MOUNT, ENOTDIR) : run_failed(run, CALL_MOVE_MOUNT);
 }
 
 /* ---- new file systems --------------------------------------------------------------- */
