@@ -119,8 +119,7 @@ function lineOf(source: string, name: string): number {
 async function emitDeclarations(root: string): Promise<SourceTree> {
   mkdirSync(join(root, 'build'), { recursive: true });
   const folder = mkdtempSync(join(root, 'build', 'declarations-'));
-  const flags =
-    '--noEmit false --emitDeclarationOnly --isolatedDeclarations false --noEmitOnError false';
+  const flags = '--noEmit false --declaration --emitDeclarationOnly --noEmitOnError false';
   try {
     await runChild([TOOLS.tsc, '-p', root, ...flags.split(' '), '--outDir', folder]);
     return readTree(folder, CHECKED, (path) => path.endsWith('.d.ts'));
