@@ -7,7 +7,7 @@
 
 import { EngineError } from '../../base/error.ts';
 import { CLONE, MOUNT_ATTR, MS, O } from '../../kernel/plan/flags.ts';
-import type { NamespaceProcess, OciMount } from '../../spec/oci/runtime.ts';
+import type { OciMount } from '../../spec/oci/runtime.ts';
 import type { PlanBuilder } from './builder.ts';
 import type { PlannedMount } from './context.ts';
 import type { MountOptions } from './mount-options.ts';
@@ -26,7 +26,7 @@ export function prepareBind(builder: PlanBuilder, planned: PlannedMount): number
     );
   }
   const isDeep = options.bind === 'rbind';
-  const slot = cloneSource(builder, mount, isDeep);
+  const slot = cloneSource(builder, planned);
   planIdMap(builder, { slot, mount, options });
   for (const change of changesOf(options, isDeep)) {
     builder.push({ op: 'mount-attr', slot, ...change });
@@ -34,16 +34,17 @@ export function prepareBind(builder: PlanBuilder, planned: PlannedMount): number
   return slot;
 }
 
-function cloneSource(builder: PlanBuilder, mount: OciMount, isDeep: boolean): number {
-  const { source = '', process } = mount;
+function cloneSource(builder: PlanBuilder, planned: PlannedMount): number {
+  const { mount, options, processSlot } = planned;
+  const { source = '' } = mount;
   if (!source.startsWith('/')) {
     throw new EngineError(
       'invalid',
       `Invalid source ${JSON.stringify(source.slice(0, 200))} of a bind`,
     );
   }
-  const recursive = isDeep ? 1 : 0;
-  if (process !== undefined) return cloneForeign(builder, { process, source, recursive });
+  const recursive = options.bind === 'rbind' ? 1 : 0;
+  if (processSlot !== undefined) return cloneForeign(builder, { processSlot, source, recursive });
   const slot = builder.take();
   builder.push({ op: 'open-tree', slot, path: source, recursive });
   return slot;
@@ -52,25 +53,25 @@ function cloneSource(builder: PlanBuilder, mount: OciMount, isDeep: boolean): nu
 /** A path that another process sees: enter its mount namespace, clone, come back. */
 function cloneForeign(
   builder: PlanBuilder,
-  from: { readonly process: NamespaceProcess; readonly source: string; readonly recursive: number },
+  from: {
+    readonly processSlot: number;
+    readonly source: string;
+    readonly recursive: number;
+  },
 ): number {
-  const { process, source, recursive } = from;
   const own = builder.take();
-  const target = builder.take();
   const root = builder.take();
   const slot = builder.take();
   const flags = CLONE.CLONE_NEWNS;
-  const { pid } = process;
   builder.push(
     { op: 'open', slot: own, path: '/proc/self/ns/mnt', flags: 0 },
-    { op: 'pidfd', slot: target, pid, startTicks: BigInt(process.startTicks) },
-    { op: 'setns', slot: target, flags },
+    { op: 'setns', slot: from.processSlot, flags },
     { op: 'open', slot: root, path: '/', flags: Number(O.O_PATH | O.O_DIRECTORY) },
     // Below the other's root: nothing it made can lead out of that.
-    { op: 'open-tree', slot, dir: root, path: source, recursive },
+    { op: 'open-tree', slot, dir: root, path: from.source, recursive: from.recursive },
     { op: 'setns', slot: own, flags },
   );
-  for (const used of [own, target, root]) builder.release(used);
+  for (const used of [own, root]) builder.release(used);
   return slot;
 }
 

@@ -26,6 +26,7 @@ import { planMasks } from './masks.ts';
 import { isShared, planMounts, prepareEarly, readMounts } from './mounts.ts';
 import { idMapText, planBeforeClone, planJoins, planNamespaces } from './namespaces.ts';
 import { planProc } from './proc.ts';
+import { ProcessSlots } from './process-slots.ts';
 import { planProcess } from './process.ts';
 import { planReadonlyRoot, planRoot, planStage } from './root.ts';
 
@@ -50,9 +51,10 @@ export function planContainer(input: ContainerPlanInput): readonly PlanOp[] {
 
 /** What is done before the clone, the clone, and the new process' first acts in the caller's place. */
 function planCaller(builder: PlanBuilder, input: ContainerPlanInput): PlanContext {
-  const mounts = readMounts(input.spec);
+  const processes = new ProcessSlots(builder);
+  const mounts = readMounts(processes, input.spec);
+  const namespaces = planNamespaces(processes, input.spec);
   planHostMounts(builder, input, mounts.some(isShared));
-  const namespaces = planNamespaces(builder, input.spec);
   const hasOwnDev = mounts.some(isDevMount);
   const found: PlanContext = { builder, input, namespaces, mounts, hasOwnDev };
   let context = found;

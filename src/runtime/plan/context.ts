@@ -17,6 +17,8 @@ export interface PlannedMount {
   readonly options: MountOptions;
   /** Already prepared: the slot that holds it. */
   readonly slot?: number;
+  /** Slot of the process that sees the source. */
+  readonly processSlot?: number;
 }
 
 /** One container's planning. */

@@ -15,6 +15,7 @@ import { planCgroupMount } from './cgroup-mount.ts';
 import type { PlanContext, PlannedMount } from './context.ts';
 import { isDevMount, planDev } from './dev.ts';
 import { parseMountOptions } from './mount-options.ts';
+import type { ProcessSlots } from './process-slots.ts';
 import { isProcMount, planOrdinaryDirectory, planProcMount } from './proc.ts';
 
 const DEV_DEFAULT: OciMount = {
@@ -24,8 +25,11 @@ const DEV_DEFAULT: OciMount = {
   options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
 };
 
-/** Read the options of every mount. A /dev of our own is added where there is none. Errors: `invalid`. */
-export function readMounts(spec: Spec): readonly PlannedMount[] {
+/**
+ * Read the options of every mount, and open the processes whose files are
+ * mounted. A /dev of our own is added where there is none. Errors: `invalid`.
+ */
+export function readMounts(processes: ProcessSlots, spec: Spec): readonly PlannedMount[] {
   const mounts = spec.mounts ?? [];
   const hasDev = mounts.some(({ destination }) => checkDestination(destination) === '/dev');
   const all = hasDev ? mounts : [DEV_DEFAULT, ...mounts];
@@ -33,6 +37,7 @@ export function readMounts(spec: Spec): readonly PlannedMount[] {
     mount,
     destination: checkDestination(mount.destination),
     options: parseMountOptions(mount.options ?? []),
+    ...(mount.process === undefined ? {} : { processSlot: processes.slotOf(mount.process) }),
   }));
 }
 

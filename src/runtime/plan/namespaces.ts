@@ -13,6 +13,7 @@ import { EngineError } from '../../base/error.ts';
 import { CLONE } from '../../kernel/plan/flags.ts';
 import type { IdMapping, LinuxNamespace, NamespaceType, Spec } from '../../spec/oci/runtime.ts';
 import type { PlanBuilder } from './builder.ts';
+import type { ProcessSlots } from './process-slots.ts';
 
 /** Flag of each kind. */
 export const NAMESPACE_FLAGS: Readonly<Record<NamespaceType, bigint>> = {
@@ -49,7 +50,7 @@ export interface NamespacePlan {
 }
 
 /** Sort the namespaces; opens the joined ones. Errors: `invalid` for a double one or none of mounts. */
-export function planNamespaces(builder: PlanBuilder, spec: Spec): NamespacePlan {
+export function planNamespaces(processes: ProcessSlots, spec: Spec): NamespacePlan {
   const list = spec.linux?.namespaces ?? [];
   const types = new Set(list.map(({ type }) => type));
   if (types.size < list.length) throw new EngineError('invalid', 'A namespace is given twice');
@@ -57,7 +58,7 @@ export function planNamespaces(builder: PlanBuilder, spec: Spec): NamespacePlan 
   if (!own.has('mount')) {
     throw new EngineError('unsupported', 'A container needs a mount namespace of its own');
   }
-  const joined = openJoined(builder, list);
+  const joined = openJoined(processes, list);
   const cloneFlags = [...own]
     .filter((type) => type !== 'cgroup' && !isLateTime(type, spec))
     .reduce((flags, type) => flags | NAMESPACE_FLAGS[type], 0n);
@@ -94,22 +95,12 @@ export function planJoins(builder: PlanBuilder, plan: NamespacePlan): void {
   }
 }
 
-/** One descriptor per process, however many of its namespaces are entered. */
-function openJoined(builder: PlanBuilder, list: readonly LinuxNamespace[]): readonly Joined[] {
-  const processes = new Map<string, number>();
+function openJoined(processes: ProcessSlots, list: readonly LinuxNamespace[]): readonly Joined[] {
   return list.flatMap(({ type, path, process }) => {
     if (path === undefined) return [];
-    if (process === undefined) {
-      const slot = builder.take();
-      builder.push({ op: 'open', slot, path: checkNamespacePath(path), flags: 0 });
-      return [{ type, slot }];
-    }
-    const key = `${process.pid} ${process.startTicks}`;
-    const slot = processes.get(key) ?? builder.take();
-    if (!processes.has(key)) {
-      builder.push({ op: 'pidfd', slot, pid: process.pid, startTicks: BigInt(process.startTicks) });
-      processes.set(key, slot);
-    }
+    if (process !== undefined) return [{ type, slot: processes.slotOf(process) }];
+    const slot = processes.builder.take();
+    processes.builder.push({ op: 'open', slot, path: checkNamespacePath(path), flags: 0 });
     return [{ type, slot }];
   });
 }
