@@ -37,7 +37,8 @@ import { layoutOf, planFeatures } from './machine.ts';
 import { MonitoredContainer } from './monitored-container.ts';
 import { cgroupRequest, ENGINE_PARENT, planAfter } from './plan/cgroups.ts';
 import type { PlanFeatures } from './plan/input.ts';
-import { planContainer, planExec } from './plan/plan.ts';
+import { planContainer } from './plan/container.ts';
+import { planExec } from './plan/exec.ts';
 import { decodeReadReply, planReadFile } from './read-file.ts';
 import type {
   CallOptions,
@@ -148,7 +149,7 @@ class ChiselRuntime implements Runtime {
     const place = this.#placeOf(request.spec);
     const what = `Cannot start container ${request.id.slice(0, 12)}`;
     try {
-      const { process, exited } = await chisel.start(this.#plan(request, place), planAfter(place), {
+      const { process, exited } = await chisel.start(this.#plan(request, place), planAfter(place, request.spec), {
         ...options,
         failure: what,
       });

@@ -20,6 +20,7 @@ export function layoutOf(features: KernelFeatures): CgroupLayout {
 export function planFeatures(features: KernelFeatures): PlanFeatures {
   return {
     knownCapabilities: features.knownCapabilities,
+    ownCapabilities: features.ownCapabilities,
     isRootless: features.isRootless,
     hostMounts: identify(process.pid),
   };

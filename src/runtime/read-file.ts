@@ -10,7 +10,7 @@
  */
 
 import { EngineError } from '../base/error.ts';
-import { CLONE, O } from '../kernel/plan/flags.ts';
+import { O } from '../kernel/plan/flags.ts';
 import type { Plan } from '../kernel/plan/op.ts';
 import type { ProcessRoot, RootSource } from './runtime.ts';
 
@@ -47,12 +47,15 @@ export function openRoot(place: RootSource | ProcessRoot): Plan {
           attrs: 0n,
         },
       ];
-    case 'process':
+    case 'process': {
+      const { pid, startTicks } = place.process;
+      // Not by joining its mount namespace: there /proc would be the container's. The check
+      // comes after the open: who had the pid with this start time then had it all along.
       return [
-        { op: 'pidfd', slot: PIDFD, pid: place.process.pid, startTicks: place.process.startTicks },
-        { op: 'setns', slot: PIDFD, flags: CLONE.CLONE_NEWNS },
-        { op: 'open', slot: ROOT, dir: undefined, path: '/', flags },
+        { op: 'open', slot: ROOT, dir: undefined, path: `/proc/${pid}/root`, flags },
+        { op: 'pidfd', slot: PIDFD, pid, startTicks },
       ];
+    }
   }
 }
 

@@ -22,13 +22,11 @@ interface Meaning {
 }
 
 /**
- * The error of a start or exec; `what` begins the sentence. An error that is
- * not a plan's failure stays as it is, but for the exit code.
+ * The error of a start or exec; `what` begins the sentence. An engine error that
+ * is not a plan's failure only gets its exit code; any other is a bug and stays.
  */
-export function explainStart(error: unknown, what: string): EngineError {
-  if (!isEngineError(error)) {
-    return new EngineError('internal', `${what}: ${String(error)}`, { cause: error, details: { exitCode: OTHER } });
-  }
+export function explainStart(error: unknown, what: string): unknown {
+  if (!isEngineError(error)) return error;
   const meaning = isKernelFailure(error.cause) ? meaningOf(error.cause) : undefined;
   const { details, hint, cause } = error;
   const options = { cause: cause ?? error, ...(hint === undefined ? {} : { hint }) };

@@ -45,7 +45,9 @@ export class Attachments {
 
   /** A stream to a process that runs. */
   async attach(running: RunningContainer, request: AttachRequest): Promise<Duplex> {
-    return this.#keep(await running.attach(request));
+    const late = lateDuplex();
+    late.connect(await running.attach(request), async () => running.exited);
+    return this.#keep(late.stream);
   }
 
   /** The container started: everyone who waits is connected. */
@@ -54,7 +56,7 @@ export class Attachments {
     this.#waiting = new Set();
     for (const { request, late } of waiting) {
       running.attach(request).then(
-        (target) => late.connect(target),
+        (target) => late.connect(target, async () => running.exited),
         (error: unknown) => {
           this.#log.warn('attach failed', { error: messageOf(error) });
           late.endUnconnected();

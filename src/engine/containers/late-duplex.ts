@@ -11,21 +11,20 @@ import { Duplex } from 'node:stream';
 /** The client's side, and the way to connect the other. */
 export interface LateDuplex {
   readonly stream: Duplex;
-  /** Connect once. Destroys `target` at once when the client has left already. */
-  connect(target: Duplex): void;
+  /**
+   * Connect once. Destroys `target` at once when the client has left already.
+   * `beforeEnd` is awaited between the target's end and this stream's, and the
+   * client's input goes on so long; its rejection is ignored.
+   */
+  connect(target: Duplex, beforeEnd?: () => Promise<unknown>): void;
   /** There will be nothing to connect to. */
   endUnconnected(): void;
 }
 
-/** How it ends. */
-export interface LateDuplexOptions {
-  /** Awaited between the target's end and this stream's; its rejection is ignored. */
-  readonly beforeEnd?: () => Promise<unknown>;
-}
-
 /** A new, unconnected one. */
-export function lateDuplex(options: LateDuplexOptions = {}): LateDuplex {
+export function lateDuplex(): LateDuplex {
   let target: Duplex | undefined;
+  let beforeEnd: (() => Promise<unknown>) | undefined;
   let heldWrite: (() => void) | undefined;
   let isEnded = false;
 
@@ -51,14 +50,20 @@ export function lateDuplex(options: LateDuplexOptions = {}): LateDuplex {
   const end = (): void => {
     if (isEnded) return;
     isEnded = true;
-    if (options.beforeEnd === undefined) stream.push(null);
-    else void options.beforeEnd().catch(() => undefined).then(() => stream.push(null));
+    const finish = (): void => {
+      // The process is gone or was never there: what the client still types is for nobody.
+      target?.destroy();
+      stream.push(null);
+    };
+    if (target === undefined || beforeEnd === undefined) finish();
+    else void beforeEnd().catch(() => undefined).then(finish);
   };
   return {
     stream,
     endUnconnected: end,
-    connect(to) {
+    connect(to, awaited) {
       target = to;
+      beforeEnd = awaited;
       to.on('error', () => to.destroy());
       if (stream.destroyed) {
         to.destroy();

@@ -129,8 +129,8 @@ async function attachExec(
     logs: false,
     lossless: true,
   });
-  const late = lateDuplex({ beforeEnd: async () => running.exited });
-  late.connect(target);
+  const late = lateDuplex();
+  late.connect(target, async () => running.exited);
   return { framing: tty ? 'raw' : 'multiplexed', stream: late.stream };
 }
 

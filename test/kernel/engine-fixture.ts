@@ -1,0 +1,218 @@
+/**
+ * An engine over the real kernel: chisel, monitors, overlay roots; only the
+ * image store is made up, with one image of a busybox.
+ *
+ * **Invariant:** when a fixture is disposed nothing that it made is left.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { ChainId, Digest } from '../../src/base/brand.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import type { Failpoints } from '../../src/base/failpoint.ts';
+import { noFailpoints } from '../../src/base/failpoint.ts';
+import { hostPath } from '../../src/base/host-path.ts';
+import type { Log } from '../../src/base/log.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import { openEngine } from '../../src/engine/open.ts';
+import { hostMachine, readHost } from '../../src/engine/read-host.ts';
+import { openDatabase } from '../../src/engine/state/database.ts';
+import { MIGRATIONS } from '../../src/engine/state/schema.ts';
+import type { ImageRecord } from '../../src/images/store.ts';
+import { probeFeatures } from '../../src/kernel/features.ts';
+import { openChisel } from '../../src/kernel/chisel.ts';
+import { planRemoveEngineCgroups } from '../../src/kernel/cgroup/setup.ts';
+import { openChiselRuntime } from '../../src/runtime/chisel-runtime.ts';
+import { readLogBatches } from '../../src/runtime/log/read.ts';
+import { DiskSnapshotStore } from '../../src/snapshots/disk.ts';
+import type { ContainerConfig, HostConfig } from '../../src/spec/docker/container.ts';
+import { decodeStreamFrames } from '../../src/spec/stream-frame.ts';
+import { DiskVolumes } from '../../src/volumes/disk.ts';
+import { fakeImage, fakeImages } from '../fakes/images.ts';
+
+/** The executable under test. */
+export const CHISEL_PATH: string =
+  process.env['CARVE_CHISEL'] ?? resolve(import.meta.dirname, '../../build/chisel');
+
+const CHAIN = `sha256:${'b'.repeat(64)}` as ChainId;
+const APPLETS = ['sh', 'cat', 'echo', 'sleep', 'true', 'false', 'id', 'ls', 'ps', 'kill', 'hostname', 'env', 'dd', 'stty', 'touch', 'mount', 'head', 'yes', 'seq', 'nproc', 'stat', 'ip', 'tty', 'rm', 'mkdir', 'sync', 'test', 'wc', 'trap', 'adduser', 'grep'];
+
+/** An engine and its directories. */
+export class EngineFixture {
+  readonly directory: string;
+  readonly engineId: string = randomBytes(16).toString('hex');
+  readonly warnings: string[] = [];
+  #engine: Engine | undefined;
+
+  constructor(directory: string = mkdtempSync(join(tmpdir(), 'carve-kernel-'))) {
+    this.directory = directory;
+    for (const name of ['root', 'run']) mkdirSync(join(directory, name), { recursive: true, mode: 0o711 });
+  }
+
+  get engine(): Engine {
+    if (this.#engine === undefined) throw new Error('the engine is not open');
+    return this.#engine;
+  }
+
+  async open(failpoints: Failpoints = noFailpoints): Promise<Engine> {
+    const root = hostPath(join(this.directory, 'root'));
+    const run = hostPath(join(this.directory, 'run'));
+    const clock = systemClock();
+    const warn = (message: string, facts: object = {}): void =>
+      void this.warnings.push(`${message} ${JSON.stringify(facts)}`);
+    const log: Log = { debug: () => undefined, info: () => undefined, warn, error: warn };
+    const features = probeFeatures();
+    const database = openDatabase({
+      path: hostPath(`${root}/state.db`),
+      migrations: MIGRATIONS,
+      describeOwner: () => 'another process',
+    });
+    const snapshots = DiskSnapshotStore.open({
+      root: hostPath(`${root}/snapshots`),
+      bootId: 'test',
+      measure: async () => ({ sizeBytes: 0, entries: 0 }),
+    });
+    if (snapshots.findLayer(CHAIN) === undefined) await makeBusyboxLayer(snapshots);
+    const runtime = await openChiselRuntime({
+      chiselPath: hostPath(CHISEL_PATH),
+      engineId: this.engineId,
+      runDir: run,
+      machine: hostMachine(),
+      features,
+      clock,
+      log,
+    });
+    this.#engine = await openEngine({
+      database,
+      version: '0.0.0-test',
+      engineId: this.engineId,
+      paths: { root, run },
+      host: readHost(features),
+      clock,
+      log,
+      failpoints,
+      randomHex: () => randomBytes(32).toString('hex'),
+      runtime,
+      images: fakeImages([busyboxImage()]),
+      snapshots,
+      volumes: new DiskVolumes({ root: hostPath(`${root}/volumes`), database, clock, log }),
+      logs: { read: readLogBatches },
+    });
+    return this.#engine;
+  }
+
+  async close(): Promise<void> {
+    await this.#engine?.close();
+    this.#engine = undefined;
+  }
+
+  async create(config: ContainerConfig = {}, hostConfig: HostConfig = {}, name?: string): Promise<string> {
+    const { id } = await this.engine.containers.create({
+      ...(name === undefined ? {} : { name }),
+      config: { Image: 'busybox', ...config },
+      hostConfig: { NetworkMode: 'none', ...hostConfig },
+      endpoints: {},
+    });
+    return id;
+  }
+
+  /** Create, attach, start, wait: what the foreground run does. */
+  async run(
+    config: ContainerConfig,
+    hostConfig: HostConfig = {},
+    input?: string,
+  ): Promise<{ readonly id: string; readonly code: number; readonly stdout: string; readonly stderr: string }> {
+    const { containers } = this.engine;
+    const id = await this.create({ ...config, ...(input === undefined ? {} : { OpenStdin: true, StdinOnce: true }) }, hostConfig);
+    const { stream, framing } = await containers.attach(id, {
+      stdin: input !== undefined,
+      stdout: true,
+      stderr: true,
+      logs: false,
+      stream: true,
+    });
+    const wait = containers.wait(id, 'next-exit');
+    const output = framing === 'raw' ? collectRaw(stream) : collect(stream);
+    await containers.start(id);
+    if (input === undefined) stream.end();
+    else stream.end(input);
+    const [{ statusCode }, text] = await Promise.all([wait.result, output]);
+    return { id, code: statusCode, ...text };
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#engine === undefined) await this.open();
+    for (const { Id } of await this.engine.containers.list({ all: true, size: false, filters: {} })) {
+      await this.engine.containers.remove(Id, { force: true, volumes: true }).catch((error: unknown) => {
+        // A container of `--rm` may be going by itself.
+        if (!/No such container|already in progress/.test(String(error))) throw error;
+      });
+    }
+    await this.close();
+    const layout = probeFeatures().cgroups;
+    if (layout !== undefined) {
+      const chisel = await openChisel({ path: CHISEL_PATH });
+      try {
+        await chisel.apply(planRemoveEngineCgroups(layout, { parent: '/carve', engine: this.engineId }));
+      } finally {
+        await chisel.close();
+      }
+    }
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+}
+
+/** An open fixture. */
+export async function openFixture(): Promise<EngineFixture> {
+  const fixture = new EngineFixture();
+  await fixture.open();
+  return fixture;
+}
+
+/** Output of both streams. */
+export async function collect(stream: Readable): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  const out: Uint8Array[] = [];
+  const err: Uint8Array[] = [];
+  for await (const frame of decodeStreamFrames(stream)) (frame.stream === 2 ? err : out).push(frame.payload);
+  return { stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
+}
+
+async function collectRaw(stream: Readable): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  const out: Uint8Array[] = [];
+  for await (const chunk of stream) out.push(chunk as Uint8Array);
+  return { stdout: Buffer.concat(out).toString(), stderr: '' };
+}
+
+function busyboxImage(): ImageRecord {
+  const image = fakeImage('busybox', { Cmd: ['sh'], Env: ['PATH=/bin'] });
+  return { ...image, chain: [CHAIN] };
+}
+
+async function makeBusyboxLayer(snapshots: DiskSnapshotStore): Promise<void> {
+  const draft = await snapshots.draftLayer(CHAIN);
+  const root = draft.directory;
+  for (const name of ['bin', 'etc', 'dev', 'proc', 'sys', 'tmp', 'root', 'home/app']) mkdirSync(`${root}/${name}`, { recursive: true });
+  chmodSync(`${root}/tmp`, 0o1777);
+  copyFileSync('/bin/busybox', `${root}/bin/busybox`);
+  for (const applet of APPLETS) symlinkSync('busybox', `${root}/bin/${applet}`);
+  writeFileSync(`${root}/etc/passwd`, 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n');
+  writeFileSync(`${root}/etc/group`, 'root:x:0:\napp:x:1000:\n');
+  writeFileSync(`${root}/bin/script`, '#!/no/such/interpreter\n', { mode: 0o755 });
+  await draft.commit(CHAIN, undefined, {
+    diffId: `sha256:${'a'.repeat(64)}` as Digest,
+    sizeBytes: 1,
+    entries: 1,
+    root: { mode: 0o755, uid: 0, gid: 0 },
+    captured: {
+      'etc/passwd': { kind: 'text', text: 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n' },
+      'etc/group': { kind: 'text', text: 'root:x:0:\napp:x:1000:\n' },
+    },
+  });
+}
