@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FakeOperations, sampleInspect } from '../../test/fakes/engine.ts';
+import { atRest, turns } from '../../test/fakes/quiet.ts';
 import { type RawClient, requestText, TestServer } from '../../test/fakes/server.ts';
 import { FakeProcess } from '../../test/fakes/streams.ts';
 import { EngineError } from '../base/error.ts';
@@ -166,15 +167,14 @@ test('attach holds a process back whose client does not read, and loses nothing'
   client.socket.pause();
   const piece = Buffer.alloc(64 * 1024, 'x');
   let said = 0;
-  while (said < 500) {
+  for (let isWanted = true; isWanted && said < 500; ) {
     said += 1;
-    if (!process.say(piece)) {
-      const isWanted = await Promise.race([
-        process.wanted().then(() => true),
-        new Promise((resolve) => setTimeout(() => resolve(false), 100)),
-      ]);
-      if (isWanted === false) break;
-    }
+    if (process.say(piece)) continue;
+    isWanted = false;
+    void process.wanted().then(() => {
+      isWanted = true;
+    });
+    await turns();
   }
   assert.ok(said < 50, `took ${said} pieces from a client that does not read`);
   client.socket.resume();
@@ -195,8 +195,8 @@ test('attach holds a client back whose process does not read', async () => {
   const size = 4 * 1024 * 1024;
   client.socket.end(Buffer.alloc(size, 'y'));
   await process.until(() => process.input.length > 0);
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  assert.ok(process.input.length < size / 2, `read ${process.input.length}`);
+  const read = await atRest(() => process.input.length);
+  assert.ok(read < size / 2, `read ${read}`);
   process.release();
   await process.until(() => process.isInputEnded);
   assert.equal(process.input.length, size);
@@ -366,7 +366,7 @@ test('exec start takes the body of an upgrade request, whole or in pieces, and w
     await using server = await TestServer.start(operations);
     const client = await server.raw();
     client.write(text.slice(0, cut));
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await turns(10);
     client.write(`${text.slice(cut)}stdin`);
     assert.match(await opened(client), /^HTTP\/1\.1 101 UPGRADED/);
     client.socket.end();

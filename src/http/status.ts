@@ -7,7 +7,7 @@ import { type EngineError, type ErrorKind, isEngineError, messageOf } from '../b
 import { HttpSyntaxError } from './wire/head.ts';
 
 /** Every kind has its status. */
-export const statusOfKind = {
+export const statusOfKind: Readonly<Record<ErrorKind, number>> = {
   invalid: 400,
   unauthorized: 401,
   denied: 403,
@@ -23,7 +23,7 @@ export const statusOfKind = {
   unavailable: 503,
   timeout: 504,
   exhausted: 507,
-} as const satisfies Record<ErrorKind, number>;
+};
 
 /** An error as an answer. */
 export interface ErrorAnswer {

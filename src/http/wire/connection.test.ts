@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { atRest, turns } from '../../../test/fakes/quiet.ts';
 import type { Exchange, ExchangeHandler } from './exchange.ts';
 import { HttpSyntaxError } from './head.ts';
 import { defaultLimits, type WireLimits } from './limits.ts';
@@ -258,7 +259,7 @@ test('Connection stops reading requests from a client that reads no answers', as
   const client = await fixture.client();
   client.socket.pause();
   client.write('GET /a HTTP/1.1\r\n\r\n'.repeat(400));
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await atRest(() => answered);
   assert.ok(answered < 200, `answered ${answered}`);
   client.socket.resume();
   await client.until((all) => all.length > 400 * body.length);
@@ -281,7 +282,7 @@ test('Connection streams an answer in chunks with back pressure', async () => {
   const client = await fixture.client();
   client.socket.pause();
   client.write('GET / HTTP/1.1\r\n\r\n');
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await atRest(() => written);
   assert.ok(written < 20, `wrote ${written}`);
   client.socket.resume();
   const text = await client.until((all) => all.endsWith('\r\n3\r\nend\r\n0\r\n\r\n'));
@@ -397,7 +398,7 @@ test('Connection ends clients that are slow on purpose', async () => {
   const clients: Client[] = [];
   for (const [text] of rows) clients.push((await fixture.client()).write(text));
   await clients[3]?.until((all) => all.endsWith('/idle '));
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await turns();
   fixture.nowMs += defaultLimits.idleTimeoutMs + 1;
   for (const [index, [, expected]] of rows.entries()) {
     assert.match((await clients[index]?.ended()) ?? '', expected);
