@@ -1,12 +1,9 @@
 /*
- * Raw bytes between attached clients and processes. See attach.h.
+ * Output of the container's process to its clients. See attach.h.
  *
  * Clients of the container's process are cursors in its log: one that keeps up
- * is served from memory, one that lags from the segments. Clients of an exec
- * share one held piece of output and hold the exec back. Input is looked at in
- * the client's socket and taken from there only as far as the process took it,
- * so that nothing is stored here.
- * Source: docs/chisel-protocol.md "Output"; unix(7), recv(2) MSG_PEEK.
+ * is served from memory, one that lags from the segments.
+ * Source: docs/chisel-protocol.md "Output"; unix(7).
  * SPDX-License-Identifier: Apache-2.0
  */
 #define _GNU_SOURCE
@@ -30,8 +27,9 @@ static struct log *spool;
 static struct cursor run_start = {.fd = -1}; /* the first byte of this run, while expected clients are to come */
 static uint64_t written;                     /* record bytes since then */
 uint8_t attach_scratch[ATTACH_SCRATCH] __attribute__((aligned(4096)));
+bool attach_scratch_used;
 
-static bool is_wanted(const struct client *client, uint8_t stream) {
+bool attach_is_wanted(const struct client *client, uint8_t stream) {
   return (client->streams & (stream == 1 ? ATTACH_STDOUT : ATTACH_STDERR)) != 0;
 }
 
@@ -124,8 +122,7 @@ bool attach_holds_process(void) {
   return false;
 }
 
-/* Bytes sent; 0: not now; its output side may be found dead. */
-static size_t send_parts(struct client *client, struct iovec *parts, size_t count) {
+size_t attach_send_parts(struct client *client, struct iovec *parts, size_t count) {
   const struct msghdr message = {.msg_iov = parts, .msg_iovlen = (typeof((struct msghdr){0}.msg_iovlen))count};
   ssize_t sent;
   do sent = sendmsg(client->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL); while (sent < 0 && errno == EINTR);
@@ -137,8 +134,7 @@ static size_t send_parts(struct client *client, struct iovec *parts, size_t coun
   return 0;
 }
 
-/* It will read no more, but what it wrote may still be on its way to the process. */
-static void end_output(struct client *client) {
+void attach_end_output(struct client *client) {
   if (client->has_input_ended || (client->streams & ATTACH_STDIN) == 0) {
     client_drop(client);
     return;
@@ -151,8 +147,7 @@ static void end_output(struct client *client) {
   client->place = log_end(spool);
 }
 
-/* Docker's stream header before `payload`, where room for it is. */
-static uint8_t *put_stream_header(uint8_t *payload, uint8_t stream, uint32_t count) {
+uint8_t *attach_put_stream_header(uint8_t *payload, uint8_t stream, uint32_t count) {
   uint8_t *header = payload - STREAM_HEADER;
   header[0] = stream;
   header[1] = header[2] = header[3] = 0;
@@ -165,39 +160,19 @@ static uint8_t *put_stream_header(uint8_t *payload, uint8_t stream, uint32_t cou
 
 static uint32_t header_size(void) { return sessions[0].tty ? 0 : STREAM_HEADER; }
 
-static void tell_watcher(struct client *client) {
-  if (!client->is_armed || !client->is_dirty) return;
-  client->is_armed = client->is_dirty = false;
-  if (send(client->fd, "\1", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1) client_drop(client);
-}
-
-void attach_tell_watchers(void) {
-  for (uint32_t i = 0; i < client_count; i++) {
-    if (clients[i].kind != CLIENT_WATCH) continue;
-    clients[i].is_dirty = true;
-    tell_watcher(&clients[i]);
-  }
-}
-
-void attach_end_watchers(void) {
-  for (uint32_t i = 0; i < client_count; i++) {
-    if (clients[i].kind == CLIENT_WATCH) client_drop(&clients[i]);
-  }
-}
-
 static void offer_record(struct client *client, uint8_t *shown, uint32_t size, uint32_t length, struct cursor place, uint8_t stream) {
   bool is_at_end = client->place.number == place.number && client->place.at == place.at;
   if (!is_at_end || client->sent > 0) {
     client->unread += length;
     return;
   }
-  if (is_wanted(client, stream)) {
+  if (attach_is_wanted(client, stream)) {
     struct iovec part = {.iov_base = shown, .iov_len = size};
-    size_t sent = send_parts(client, &part, 1);
+    size_t sent = attach_send_parts(client, &part, 1);
     if (sent < size) {
       client->sent = (uint32_t)sent;
       client->unread += length;
-      if (client->is_output_dead) end_output(client);
+      if (client->is_output_dead) attach_end_output(client);
       return;
     }
   }
@@ -208,7 +183,7 @@ void attach_record(uint8_t *record, struct cursor place) {
   uint32_t n = get_u32(record);
   uint32_t length = n + LOG_HEAD + LOG_TAIL;
   uint8_t stream = record[4];
-  put_stream_header(record + LOG_HEAD, stream, n);
+  attach_put_stream_header(record + LOG_HEAD, stream, n);
   uint8_t *shown = record + LOG_HEAD - header_size();
   written += length;
   for (uint32_t i = 0; i < client_count; i++) {
@@ -219,7 +194,7 @@ void attach_record(uint8_t *record, struct cursor place) {
 
 /* How much of the record at `record` the client still gets to see. */
 static uint32_t shown_size(const struct client *client, const uint8_t *record) {
-  if ((record[5] & LOG_FLAG_NOTE) != 0 || !is_wanted(client, record[4])) return 0;
+  if ((record[5] & LOG_FLAG_NOTE) != 0 || !attach_is_wanted(client, record[4])) return 0;
   return get_u32(record) + header_size();
 }
 
@@ -253,7 +228,7 @@ static size_t collect_parts(const struct client *client, size_t count, struct io
     uint8_t *record = attach_scratch + at;
     uint32_t shown = shown_size(client, record);
     if (shown > skip) {
-      put_stream_header(record + LOG_HEAD, record[4], get_u32(record));
+      attach_put_stream_header(record + LOG_HEAD, record[4], get_u32(record));
       parts[found++] = (struct iovec){.iov_base = record + LOG_HEAD - header_size() + skip, .iov_len = shown - skip};
       *total += shown - skip;
     }
@@ -269,14 +244,15 @@ static void tell_overrun(struct client *client) {
   static const char text[] = "carve: output was skipped: this reader fell behind the log\n";
   uint8_t frame[STREAM_HEADER + sizeof text];
   memcpy(frame + STREAM_HEADER, text, sizeof text - 1);
-  put_stream_header(frame + STREAM_HEADER, 3, sizeof text - 1);
+  attach_put_stream_header(frame + STREAM_HEADER, 3, sizeof text - 1);
   struct iovec part = {.iov_base = frame, .iov_len = STREAM_HEADER + sizeof text - 1};
   bool is_possible = client->sent == 0 && header_size() != 0;
   if (!is_possible) client_drop(client);
-  else if (send_parts(client, &part, 1) > 0 || client->is_output_dead) client_finish(client);
+  else if (attach_send_parts(client, &part, 1) > 0 || client->is_output_dead) client_finish(client);
 }
 
 static void serve_process(struct client *client) {
+  attach_scratch_used = true;
   for (int batch = 0; batch < BATCHES; batch++) {
     uint32_t number = client->place.number;
     int got = log_read(spool, &client->place, attach_scratch, sizeof attach_scratch);
@@ -289,43 +265,14 @@ static void serve_process(struct client *client) {
     size_t total;
     size_t count = collect_parts(client, (size_t)got, parts, &used, &total);
     if (used == 0) return;
-    size_t sent = count == 0 ? 0 : send_parts(client, parts, count);
+    size_t sent = count == 0 ? 0 : attach_send_parts(client, parts, count);
     if (client->is_output_dead) {
-      end_output(client);
+      attach_end_output(client);
       return;
     }
     advance(client, sent, used);
     if (sent < total) return;
   }
-}
-
-void attach_release_held(struct session *session) {
-  for (uint32_t i = 0; i < client_count; i++) {
-    const struct client *client = &clients[i];
-    if (client->kind == CLIENT_EXEC && client->session == session_index(session) && client->sent < session->held) return;
-  }
-  session->held = 0;
-}
-
-static void serve_exec_output(struct client *client) {
-  struct session *session = &sessions[client->session];
-  struct iovec part = {.iov_base = session_held[client->session] + client->sent, .iov_len = session->held - client->sent};
-  client->sent += (uint32_t)send_parts(client, &part, 1);
-  if (client->is_output_dead) end_output(client);
-  attach_release_held(session);
-}
-
-void attach_exec_output(struct session *session, uint8_t stream, uint32_t count) {
-  uint8_t *held = session_held[session_index(session)];
-  put_stream_header(held + STREAM_HEADER, stream, count);
-  session->held = STREAM_HEADER + count;
-  for (uint32_t i = 0; i < client_count; i++) {
-    struct client *client = &clients[i];
-    if (client->kind != CLIENT_EXEC || client->session != session_index(session)) continue;
-    client->sent = is_wanted(client, stream) ? (session->tty ? STREAM_HEADER : 0) : session->held;
-    if (client->sent < session->held) serve_exec_output(client);
-  }
-  attach_release_held(session);
 }
 
 bool attach_wants_output(const struct client *client) {
@@ -337,37 +284,7 @@ bool attach_wants_output(const struct client *client) {
 void attach_serve_output(struct client *client) {
   if (!attach_wants_output(client)) return;
   if (client->kind == CLIENT_PROCESS) serve_process(client);
-  else serve_exec_output(client);
-}
-
-bool attach_wants_input(const struct client *client) {
-  if (client->has_input_ended) return false;
-  return (client->streams & ATTACH_STDIN) == 0 || !sessions[client->session].is_input_full;
-}
-
-static void end_input(struct client *client) {
-  struct session *session = &sessions[client->session];
-  client->has_input_ended = true;
-  if ((client->streams & ATTACH_STDIN) != 0 && session->stdin_once) session_end_input(session);
-  if (client->is_output_dead || client->kind == CLIENT_WATCH || client->kind == CLIENT_CLOSING) client_drop(client);
-}
-
-void attach_serve_input(struct client *client) {
-  bool is_stdin = (client->streams & ATTACH_STDIN) != 0;
-  if (!attach_wants_input(client)) return;
-  ssize_t got = recv(client->fd, attach_scratch, sizeof attach_scratch, MSG_DONTWAIT | (is_stdin ? MSG_PEEK : 0));
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) {
-    end_input(client);
-    return;
-  }
-  if (client->kind == CLIENT_WATCH) {
-    client->is_armed = true;
-    tell_watcher(client);
-  }
-  if (!is_stdin) return;
-  size_t taken = session_write(&sessions[client->session], attach_scratch, (size_t)got);
-  if (taken > 0) recv(client->fd, attach_scratch, taken, MSG_DONTWAIT);
+  else attach_serve_exec(client);
 }
 
 bool attach_is_late(const struct client *client) {
@@ -407,10 +324,4 @@ bool attach_flush(void) {
     else if (client->kind != CLIENT_FREE) client_drop(client);
   }
   return is_done;
-}
-
-void attach_close_exec(const struct session *session) {
-  for (uint32_t i = 0; i < client_count; i++) {
-    if (clients[i].kind == CLIENT_EXEC && clients[i].session == session_index(session)) client_finish(&clients[i]);
-  }
 }

@@ -1,5 +1,6 @@
 /*
- * Raw bytes between attached clients and processes: attach.c.
+ * Raw bytes between attached clients and processes: attach.c for the
+ * container's own, attach-exec.c for execs, attach-input.c the other way.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef CHISEL_ATTACH_H
@@ -10,6 +11,24 @@
 #define ATTACH_SCRATCH 65536u
 /* Any record fits; overwritten by every call of attach.c. */
 extern uint8_t attach_scratch[ATTACH_SCRATCH];
+/* Its pages were touched. */
+extern bool attach_scratch_used;
+
+/* ---- shared by the files of attach ---- */
+
+/* The client asked for this stream. */
+bool attach_is_wanted(const struct client *client, uint8_t stream);
+/* Docker's stream header before `payload`, where room for it is; the start of both. */
+uint8_t *attach_put_stream_header(uint8_t *payload, uint8_t stream, uint32_t count);
+/* Bytes sent; 0: not now; its output side may be found dead. */
+struct iovec;
+size_t attach_send_parts(struct client *client, struct iovec *parts, size_t count);
+/* It will read no more, but what it wrote may still be on its way to the process. */
+void attach_end_output(struct client *client);
+/* The rest of the held output to one client of an exec. */
+void attach_serve_exec(struct client *client);
+
+/* ---- for the monitor ---- */
 
 /* The log of the process' output. Precondition: session 0 knows how many clients are expected. */
 void attach_init(struct log *log);

@@ -94,7 +94,7 @@ int session_start(struct session *session, const struct plan *plan, const struct
   *session = (struct session){
       .id = settings->id, .state = SESSION_RUNNING, .tty = settings->tty, .expected = settings->expected,
       .stdin_once = settings->stdin_once && !settings->tty, .pidfd = -1, .input = -1, .keeper = -1,
-      .output = {{.fd = -1}, {.fd = -1}},
+      .output = {{.fd = -1, .ticket = -1}, {.fd = -1, .ticket = -1}}, .ticket_pid = -1, .ticket_input = -1,
   };
   struct spawn_io io = {.in = -1, .out = -1, .err = -1, .console = -1};
   *report = (struct report){.call = CALL_PIPE};
@@ -200,6 +200,7 @@ size_t session_read(struct session *session, uint32_t which, uint8_t *buffer, si
   ssize_t count;
   do count = read(output->fd, buffer, size); while (count < 0 && errno == EINTR);
   if (count > 0) {
+    if (session->state == SESSION_DRAINING) output->drained += (uint32_t)count;
     pace(session, output, (size_t)count);
     return (size_t)count;
   }
@@ -244,7 +245,10 @@ void session_free(struct session *session) {
   fd_cleanup(&session->keeper);
   fd_cleanup(&session->output[0].fd);
   fd_cleanup(&session->output[1].fd);
-  *session = (struct session){.pidfd = -1, .input = -1, .keeper = -1, .output = {{.fd = -1}, {.fd = -1}}};
+  *session = (struct session){
+      .pidfd = -1, .input = -1, .keeper = -1, .ticket_pid = -1, .ticket_input = -1,
+      .output = {{.fd = -1, .ticket = -1}, {.fd = -1, .ticket = -1}},
+  };
   release_pages(session_held[session_index(session)], SESSION_HELD_MAX);
   while (session_count > 0 && sessions[session_count - 1].state == SESSION_FREE) session_count--;
 }

@@ -13,6 +13,7 @@
 
 #define SESSION_MAX 128u
 #define SESSION_HELD_MAX 16384u /* bytes of exec output that wait for clients, stream header included */
+#define SESSION_PIPE_MAX 1048576u /* bytes that a pipe or console holds at most */
 #define STREAM_HEADER 8u        /* Docker's stream framing: u8 stream, 3 zeros, u32 length, big endian */
 
 enum session_state { SESSION_FREE, SESSION_RUNNING, SESSION_DRAINING, SESSION_ENDED };
@@ -20,6 +21,7 @@ enum session_state { SESSION_FREE, SESSION_RUNNING, SESSION_DRAINING, SESSION_EN
 struct output {
   int fd;
   int16_t ticket;
+  uint32_t drained;      /* bytes read since the process was gone */
   uint8_t burst;         /* small reads in a row, shortly after each other */
   uint64_t read_us;      /* when the last read was */
   uint64_t rest_until_us; /* not read before: let a busy writer fill the pipe */

@@ -125,6 +125,31 @@ test('an exec waits for its slow client and loses nothing', async () => {
   assert.equal((await started.exited).code, 0);
 });
 
+test('two clients of an exec get identical bytes', async () => {
+  await using fixture = await MonitorFixture.create();
+  const { process, exec } = await startIdle(fixture);
+  const started = await exec(1, 'seq 1 300000; echo end >&2', { expectedClients: 2 });
+  const streams = { execNumber: 1, stdout: true, stderr: true };
+  const [one, two] = await Promise.all([
+    fixture.keep(attachMonitor(process.runDir, streams)),
+    fixture.keep(attachMonitor(process.runDir, streams)),
+  ]);
+  const [first, second] = await Promise.all([readAll(one), readAll(two)]);
+  assert.ok(payloadOf(first, 1).toString().endsWith('300000\n'));
+  assert.equal(payloadOf(first, 2).toString(), 'end\n');
+  assert.ok(payloadOf(second, 1).equals(payloadOf(first, 1)));
+  assert.equal((await started.exited).code, 0);
+});
+
+test('a background child that writes on does not keep the client', async () => {
+  await using fixture = await MonitorFixture.create();
+  const { process, exec } = await startIdle(fixture);
+  const started = await exec(1, 'echo start; yes & exit 7', { expectedClients: 1 });
+  const stream = await fixture.keep(attachMonitor(process.runDir, { execNumber: 1, stdout: true }));
+  assert.equal((await started.exited).code, 7);
+  assert.match(payloadOf(await readAll(stream), 1).toString(), /^start\n(y\n)*y?$/);
+});
+
 test('an exec without clients writes to nowhere', async () => {
   await using fixture = await MonitorFixture.create();
   const { exec } = await startIdle(fixture);

@@ -3,16 +3,25 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isEngineError } from '../../src/base/error.ts';
 import { readExitRecord } from '../../src/kernel/exit-record.ts';
+import { encodeFrame, FRAME_KIND } from '../../src/kernel/frame.ts';
 import { attachMonitor, connectMonitor } from '../../src/kernel/monitor.ts';
 import { type LogEntry } from '../../src/runtime/log/lines.ts';
 import { readLogs } from '../../src/runtime/log/read.ts';
-import { isAlive, MonitorFixture, payloadOf, readAll, readUntil } from './monitor-fixture.ts';
+import {
+  isAlive,
+  MonitorFixture,
+  payloadOf,
+  processOps,
+  readAll,
+  readUntil,
+} from './monitor-fixture.ts';
 
 test('the daemon is gone: the process goes on and its record is true', async () => {
   await using fixture = await MonitorFixture.create();
@@ -73,6 +82,97 @@ test('the monitor ignores the signals that end daemons', async () => {
   const stream = await fixture.keep(attachMonitor(process.runDir, { stdin: true }));
   stream.write('\n');
   assert.equal((await control.exited).code, 4);
+});
+
+/** Count of open descriptors. */
+async function descriptorsOf(pid: number): Promise<number> {
+  return (await readdir(`/proc/${pid}/fd`)).length;
+}
+
+/** Clock ticks a process has used. */
+async function ticksOf(pid: number): Promise<number> {
+  const fields = (await readFile(`/proc/${pid}/stat`, 'latin1')).split(') ')[1]?.split(' ') ?? [];
+  return Number(fields[11]) + Number(fields[12]);
+}
+
+test('clients and execs that come and go leave no descriptor behind', async () => {
+  await using fixture = await MonitorFixture.create();
+  const process = await fixture.start('while :; do echo line; sleep 0.01; done', {
+    openStdin: true,
+  });
+  const { monitorPid } = process.process;
+  const control = await fixture.control(process);
+  const round = async (execNumber: number): Promise<void> => {
+    const streams = { stdin: true, stdout: true, stderr: true, replay: true };
+    const stream = await fixture.keep(attachMonitor(process.runDir, streams));
+    stream.write('x');
+    const plan = processOps(['/bin/busybox', 'sh', '-c', 'echo hello']);
+    const exec = { execNumber, plan, tty: false, openStdin: true, expectedClients: 1 };
+    const { exited } = await control.exec(exec);
+    const output = await fixture.keep(
+      attachMonitor(process.runDir, { execNumber, stdin: true, stdout: true }),
+    );
+    await Promise.all([exited, readAll(output)]);
+    output.destroy();
+    stream.destroy();
+  };
+  await round(1);
+  await new Promise((done) => setTimeout(done, 50));
+  const before = await descriptorsOf(monitorPid);
+  for (let i = 0; i < 40; i++) await round(2 + i);
+  for (let i = 0; i < 100 && (await descriptorsOf(monitorPid)) > before; i++) {
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  assert.ok((await descriptorsOf(monitorPid)) <= before);
+});
+
+test('a monitor out of descriptors neither spins nor fails, and serves again later', async () => {
+  await using fixture = await MonitorFixture.create();
+  const process = await fixture.start('exec sleep 600');
+  const { monitorPid } = process.process;
+  const control = await fixture.control(process);
+  const limit = (await descriptorsOf(monitorPid)) + 4;
+  execFileSync('prlimit', ['--pid', String(monitorPid), `--nofile=${limit}:${limit}`]);
+  const attached = await Promise.allSettled(
+    Array.from({ length: 12 }, () =>
+      attachMonitor(process.runDir, { stdout: true, timeoutMs: 300 }),
+    ),
+  );
+  const before = await ticksOf(monitorPid);
+  await new Promise((done) => setTimeout(done, 400));
+  assert.ok((await ticksOf(monitorPid)) - before <= 5, 'less than 50 ms of work in 400 ms');
+  assert.equal(attached.filter((each) => each.status === 'fulfilled').length < 12, true);
+  await assert.rejects(control.resize({ rows: 1, columns: 1 }));
+  for (const each of attached) if (each.status === 'fulfilled') each.value.destroy();
+  const late = await fixture.control(process);
+  assert.equal(late.state.pid, process.process.pid);
+});
+
+test('random frames do not disturb the monitor', async () => {
+  await using fixture = await MonitorFixture.create();
+  const process = await fixture.start('exec sleep 600');
+  let seed = 12345;
+  const random = (below: number): number => {
+    seed = (Math.imul(seed, 1103515245) + 12345) & 0x7fffffff;
+    return seed % below;
+  };
+  for (let i = 0; i < 60; i++) {
+    const socket = connect(join(process.runDir, 'monitor.sock'));
+    socket.on('error', () => undefined).resume();
+    socket.write(encodeFrame(FRAME_KIND.control, 0));
+    for (let j = 0; j < 20; j++) {
+      const payload = Buffer.from(Array.from({ length: random(200) }, () => random(256)));
+      // Not SIGNAL: a random number may well be that of SIGKILL.
+      socket.write(encodeFrame(random(3) === 0 ? random(256) & ~18 : 19 + random(2), j, [payload]));
+    }
+    const closed = new Promise((done) => socket.once('close', done));
+    socket.end();
+    await closed;
+  }
+  assert.ok(isAlive(process.process.pid));
+  const control = await fixture.control(process);
+  await control.signal(9);
+  assert.equal((await process.exited).signal, 9);
 });
 
 test('no signal disposition of the monitor reaches the process', async () => {

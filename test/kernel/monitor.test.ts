@@ -28,7 +28,7 @@ test('a monitor shows in the process list whose it is', async () => {
   await using fixture = await MonitorFixture.create();
   const started = await fixture.start('exec sleep 600');
   const cmdline = await readFile(`/proc/${started.process.monitorPid}/cmdline`, 'utf8');
-  assert.match(cmdline, /^carve-monitor test\0+$/);
+  assert.equal(cmdline.replaceAll('\0', ''), 'carve-monitor test');
 });
 
 test('a process killed by a signal gives 128+n and n', async () => {
