@@ -53,7 +53,9 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
     limit: ADOPT_LIMIT,
     step: async (container) => adoptContainer(parts, container),
   });
+  parts.failpoints.hit('open.adopted');
   await sweepLeftovers(parts);
+  parts.failpoints.hit('open.swept');
   await applyPolicies(parts);
   return {
     containers: containerOperations(parts),

@@ -6,7 +6,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -43,12 +43,15 @@ const APPLETS = ['sh', 'cat', 'echo', 'sleep', 'true', 'false', 'id', 'ls', 'ps'
 /** An engine and its directories. */
 export class EngineFixture {
   readonly directory: string;
-  readonly engineId: string = randomBytes(16).toString('hex');
+  readonly engineId: string;
   readonly warnings: string[] = [];
   #engine: Engine | undefined;
 
-  constructor(directory: string = mkdtempSync(join(tmpdir(), 'carve-kernel-'))) {
-    this.directory = directory;
+  /** `place`: that of another fixture, in this process or another. */
+  constructor(place?: { readonly directory: string; readonly engineId: string }) {
+    this.directory = place?.directory ?? mkdtempSync(join(tmpdir(), 'carve-kernel-'));
+    this.engineId = place?.engineId ?? randomBytes(16).toString('hex');
+    const { directory } = this;
     for (const name of ['root', 'run']) mkdirSync(join(directory, name), { recursive: true, mode: 0o711 });
   }
 
@@ -174,6 +177,24 @@ export async function openFixture(): Promise<EngineFixture> {
   const fixture = new EngineFixture();
   await fixture.open();
   return fixture;
+}
+
+/** Control group directories of an engine's containers. */
+export function groupsOf(fixture: { readonly engineId: string }): readonly string[] {
+  const layout = probeFeatures().cgroups;
+  if (layout === undefined) return [];
+  const trees =
+    layout.version === 2
+      ? [layout.mountPoint]
+      : [...layout.hierarchies.map((each) => each.mountPoint), ...(layout.unified === undefined ? [] : [layout.unified])];
+  return trees.flatMap((tree) =>
+    [fixture.engineId, `${fixture.engineId}.devices`].flatMap((group) => {
+      const path = `${tree}/carve/${group}`;
+      if (!existsSync(path)) return [];
+      const entries = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+      return entries.map((entry) => `${path}/${entry.name}`);
+    }),
+  );
 }
 
 /** Output of both streams. */

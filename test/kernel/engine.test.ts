@@ -1,20 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { probeFeatures } from '../../src/kernel/features.ts';
-import { collect, EngineFixture, openFixture } from './engine-fixture.ts';
-
-/** Control group directories of an engine's containers. */
-function groupsOf(fixture: EngineFixture): readonly string[] {
-  const layout = probeFeatures().cgroups;
-  const trees = layout?.version === 2 ? [layout.mountPoint] : [...(layout?.hierarchies ?? []).map((each) => each.mountPoint), ...(layout?.version === 1 && layout.unified !== undefined ? [layout.unified] : [])];
-  return trees.flatMap((tree) =>
-    [fixture.engineId, `${fixture.engineId}.devices`].flatMap((group) => {
-      const path = `${tree}/carve/${group}`;
-      return existsSync(path) ? readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => `${path}/${entry.name}`) : [];
-    }),
-  );
-}
+import { collect, groupsOf, openFixture } from './engine-fixture.ts';
 
 test('run prints, ends with its code and leaves nothing', async () => {
   await using fixture = await openFixture();

@@ -51,7 +51,9 @@ export async function createContainer(
     parts.failpoints.hit('create.begin');
     const record = claimName(parts, draft.record, { name, rollback });
     const container = build(parts, { ...draft, record }, rollback);
+    parts.failpoints.hit('create.known');
     announce(parts, container, 'create');
+    parts.failpoints.hit('create.announced');
     return { id, warnings: draft.warnings };
   } catch (error) {
     await rollback.run();

@@ -66,10 +66,12 @@ export function applyExit(
   parts.failpoints.hit('exit.saved');
   parts.execs.endAll(container.id);
   container.announceExit();
+  parts.failpoints.hit('exit.announced');
   const ranS = (record.exitedAtNs - record.startedAtNs) / 1_000_000_000n;
   if (record.isOomKilled) announce(parts, container, 'oom');
   announce(parts, container, 'die', { exitCode: String(record.code), execDuration: String(ranS) });
   announceNetwork(parts, container, 'disconnect');
+  parts.failpoints.hit('exit.told');
   if (willRestart) scheduleRestart(parts, container, { ranMs: Number(ranS) * 1000, relaunch });
   return !willRestart;
 }

@@ -4,6 +4,7 @@
  */
 
 import { isEngineError, messageOf } from '../../base/error.ts';
+import type { RunningContainer } from '../../runtime/runtime.ts';
 import type { EngineParts } from '../parts.ts';
 import { announce, announceNetwork } from './announce.ts';
 import type { Container, LiveProcess } from './container.ts';
@@ -15,6 +16,8 @@ import { startFailed, started } from './life.ts';
 import { hasProbe } from './probe.ts';
 import type { Relaunch } from './schedule-restart.ts';
 import type { ResolvedUser } from './spec/input.ts';
+
+const SIGKILL = 9;
 
 /**
  * Start the process. Errors: `details.exitCode` 127, 126 or 128 when the
@@ -33,10 +36,21 @@ export async function launch(
     const { request, user } = await prepareLaunch(parts, container);
     failpoints.hit('start.prepared');
     const runtime = await parts.runtime.start(request);
-    failpoints.hit('start.spawned');
+    await orEnd(runtime, () => failpoints.hit('start.spawned'));
     becomeLive(parts, container, { live: { runtime, spec: request.spec }, reason, user });
   } catch (error) {
     if (container.live === undefined) recordFailure(parts, container, error);
+    throw error;
+  }
+}
+
+/** A process that nobody would know of must not run on. */
+async function orEnd(runtime: RunningContainer, step: () => void): Promise<void> {
+  try {
+    step();
+  } catch (error) {
+    await runtime.signal(SIGKILL);
+    await runtime.exited;
     throw error;
   }
 }
@@ -66,6 +80,7 @@ function becomeLive(parts: EngineParts, container: Container, run: NewProcess): 
   parts.failpoints.hit('start.saved');
   announceNetwork(parts, container, 'connect');
   announce(parts, container, 'start');
+  parts.failpoints.hit('start.announced');
   watchLive(parts, container, live);
 }
 

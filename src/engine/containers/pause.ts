@@ -13,6 +13,7 @@ export async function pauseContainer(parts: EngineParts, ref: string): Promise<v
     if (container.state.phase === 'paused') {
       throw new EngineError('conflict', `container ${container.id} is already paused`);
     }
+    parts.failpoints.hit('pause.begin');
     await live.runtime.pause();
     try {
       parts.failpoints.hit('pause.frozen');

@@ -57,6 +57,7 @@ export async function prepareLaunch(parts: EngineParts, container: Container): P
   parts.failpoints.hit('start.run-made');
   const root = rootOf(parts, record);
   const user = await findUser(parts, record, root);
+  parts.failpoints.hit('start.user-found');
   const joined = joinedOf(parts, record);
   const request = makeRequest(parts, record, { files, joined, user, root });
   const expectedClients = Math.min(container.attachments.waitingCount, CLIENTS_MAX);

@@ -27,6 +27,7 @@ export async function restartContainer(
     });
     if (live !== undefined) {
       await terminate(parts, container, { live, number, options });
+      parts.failpoints.hit('restart.stopped');
       announce(parts, container, 'stop');
     }
     await container.lock.run(async () => {

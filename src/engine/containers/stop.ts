@@ -38,7 +38,9 @@ export async function stopContainer(
     return { wasWaiting: cancelRestart(container), live: container.live };
   });
   if (live === undefined) return wasWaiting;
+  parts.failpoints.hit('stop.marked');
   await terminate(parts, container, { live, number, options });
+  parts.failpoints.hit('stop.gone');
   announce(parts, container, 'stop');
   return true;
 }
@@ -66,6 +68,7 @@ export async function terminate(
   const timeoutS = options.timeoutSeconds ?? container.record.config.StopTimeout ?? DEFAULT_TIMEOUT_S;
   const gone = goneOf(container, live);
   await sendSignal(parts, container, { live, number });
+  parts.failpoints.hit('stop.signalled');
   // A frozen process takes its signal only when thawed.
   await thaw(container, live);
   if (await waitGone(parts, gone, timeoutS)) return;
@@ -102,6 +105,7 @@ export async function killHard(
 ): Promise<void> {
   const gone = goneOf(container, live);
   await sendSignal(parts, container, { live, number: SIGKILL });
+  parts.failpoints.hit('kill.sent');
   await thaw(container, live);
   if ((await within(parts.clock, KILL_WAIT_MS, gone)) === true) return;
   throw new EngineError('timeout', `Cannot kill container ${container.name}: it did not exit within ${KILL_WAIT_MS / 1000} s of SIGKILL`, {
