@@ -294,7 +294,9 @@ static int inherit_attributes(struct unpack *unpack, struct fields *fields) {
   }
   if (S_ISDIR(entry.st.st_mode))
     error = stack_copy_attributes(&entry, unpack->dir, "", unpack->dir, &unpack->call);
-  else
+  if (S_ISDIR(entry.st.st_mode) && error == 0)
+    error = set_xattrs(unpack, &attributes, unpack->dir, NULL);
+  if (!S_ISDIR(entry.st.st_mode))
     error = apply_to_fd(unpack, &attributes, unpack->dir, UINT32_MAX);
   close(entry.dir);
   return error;

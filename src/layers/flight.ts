@@ -1,9 +1,8 @@
 /**
  * One run that several callers wait for. Whoever gives up leaves; when the last
- * one has left, the run is cancelled and forgotten, so that who comes next
- * starts a new one.
+ * one has left, the run is cancelled. Who comes then waits until it is over.
  */
-import { EngineError } from '../base/error.ts';
+import { unlessAborted } from './interruptible.ts';
 
 /** What the run gets. */
 export interface FlightControls {
@@ -16,10 +15,11 @@ export interface FlightControls {
 export class Flight<Subject, Result> {
   /** Known before the run has ended. */
   readonly subject: Promise<Subject>;
+  /** Resolves when the run is over, whatever its outcome. */
+  readonly settled: Promise<void>;
   readonly #result: Promise<Result>;
   readonly #abort = new AbortController();
   readonly #listeners = new Set<(doneBytes: number) => void>();
-  readonly #forget: () => void;
   #waiterCount = 0;
 
   constructor(
@@ -27,9 +27,7 @@ export class Flight<Subject, Result> {
       readonly subject: Promise<Subject>;
       readonly result: Promise<Result>;
     },
-    forget: () => void,
   ) {
-    this.#forget = forget;
     const { subject, result } = start({
       signal: this.#abort.signal,
       onProgress: (doneBytes) => {
@@ -40,7 +38,15 @@ export class Flight<Subject, Result> {
     this.#result = result;
     // Every waiter may have left before it fails.
     subject.catch(() => undefined);
-    result.catch(() => undefined);
+    this.settled = result.then(
+      () => undefined,
+      () => undefined,
+    );
+  }
+
+  /** Everyone has left: it cannot be joined any more. */
+  get isCancelled(): boolean {
+    return this.#abort.signal.aborted;
   }
 
   /** Wait for the result with the others. Errors: the run's, `cancelled` by `signal`. */
@@ -50,22 +56,12 @@ export class Flight<Subject, Result> {
   ): Promise<Result> {
     this.#waiterCount++;
     if (onProgress !== undefined) this.#listeners.add(onProgress);
-    const { promise: cancelled, reject } = Promise.withResolvers<never>();
-    const onAbort = (): void => {
-      reject(new EngineError('cancelled', 'Cannot unpack layer: it was cancelled'));
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
-    if (signal?.aborted === true) onAbort();
     try {
-      return await Promise.race([this.#result, cancelled]);
+      return await (signal === undefined ? this.#result : unlessAborted(this.#result, signal));
     } finally {
-      signal?.removeEventListener('abort', onAbort);
       if (onProgress !== undefined) this.#listeners.delete(onProgress);
       this.#waiterCount--;
-      if (this.#waiterCount === 0) {
-        this.#forget();
-        this.#abort.abort();
-      }
+      if (this.#waiterCount === 0) this.#abort.abort();
     }
   }
 }

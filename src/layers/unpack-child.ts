@@ -87,13 +87,13 @@ export class UnpackChild {
   /** `ok` ends at its newline, because the process lives on to sync; a failure ends with the output. */
   async #readAnswer(): Promise<Answer> {
     let text = '';
-    for await (const chunk of this.#child.stdout) {
-      text += (chunk as Buffer).toString('latin1');
-      if (text.startsWith('ok ') && text.endsWith('\n')) {
-        // Read on without a reader, so that the pipe's end is seen.
-        this.#child.stdout.resume();
-        return { isOk: true };
+    try {
+      for await (const chunk of this.#child.stdout) {
+        text += (chunk as Buffer).toString('latin1');
+        if (text.startsWith('ok ') && text.endsWith('\n')) return { isOk: true };
       }
+    } catch {
+      // A process that could not be started has no output; `exited` tells why.
     }
     const exit = await this.#child.exited;
     return {

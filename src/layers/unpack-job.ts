@@ -11,6 +11,7 @@ import { EngineError } from '../base/error.ts';
 import type { LayerFacts } from '../spec/layer.ts';
 import type { LayerCompression } from '../spec/media-type.ts';
 import { type DecodeResults, decodeLayer, type DecompressLimits } from './decompress.ts';
+import { interruptible } from './interruptible.ts';
 import { TAR_LIMITS, type TarEntry, type TarHandler, type TarLimits } from './tar-entry.ts';
 import { TarParser } from './tar-parse.ts';
 import { type BelowFacts, LayerTree, type TreeOptions } from './tree.ts';
@@ -100,7 +101,11 @@ async function pump(
   const encoder = new UnpackEncoder({ sync: true });
   const tree = new LayerTree(encoder, job.tree);
   const parser = new TarParser(new TreeFeeder(tree, encoder), job.tarLimits ?? TAR_LIMITS);
-  const decoded = decodeLayer(source, job.decompressLimits);
+  const { signal } = hooks;
+  const decoded = decodeLayer(
+    signal === undefined ? source : interruptible(source, signal),
+    job.decompressLimits,
+  );
   const flush = async (): Promise<void> => {
     for (const batch of encoder.takeBatches()) {
       await child.write(batch, () => {

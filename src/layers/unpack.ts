@@ -13,11 +13,12 @@
  *   cannot wait for each other in a circle.
  */
 import type { ChainId, Digest, HostPath } from '../base/brand.ts';
-import { EngineError } from '../base/error.ts';
+import { EngineError, isEngineError } from '../base/error.ts';
 import { chainIds } from '../spec/digest.ts';
 import type { DecompressLimits } from './decompress.ts';
-import { Flight } from './flight.ts';
+import { Flight, type FlightControls } from './flight.ts';
 import { Gate } from './gate.ts';
+import { unlessAborted } from './interruptible.ts';
 import type { TarLimits } from './tar-entry.ts';
 import type { LayerTarget, TargetDraft, TargetLayer } from './target.ts';
 import type { BelowFacts } from './tree.ts';
@@ -92,6 +93,21 @@ export class LayerUnpacker {
     requests: readonly UnpackRequest[],
     signal?: AbortSignal,
   ): Promise<readonly TargetLayer[]> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#unpackAll(requests, signal);
+      } catch (error) {
+        // Another caller's source was cancelled in a run that this one shared.
+        const isOthers = isEngineError(error) && error.kind === 'cancelled';
+        if (!isOthers || signal?.aborted === true || attempt === 3) throw error;
+      }
+    }
+  }
+
+  async #unpackAll(
+    requests: readonly UnpackRequest[],
+    signal: AbortSignal | undefined,
+  ): Promise<readonly TargetLayer[]> {
     const chain = chainIds(requests.map(({ diffId }) => diffId));
     const waits: Promise<TargetLayer>[] = [];
     const abort = new AbortController();
@@ -100,6 +116,7 @@ export class LayerUnpacker {
       let below: LayerRun | undefined;
       for (const [index, request] of requests.entries()) {
         const chainId = chain[index] ?? assertNever();
+        await this.#waitForCancelled(chainId);
         const existing = this.#existing(chainId);
         if (existing !== undefined) {
           below = existing;
@@ -107,7 +124,10 @@ export class LayerUnpacker {
           continue;
         }
         const flight = this.#flightOf(chainId, request, below);
-        waits.push(flight.join(request.onProgress, all));
+        const wait = flight.join(request.onProgress, all);
+        // It may fail while the layers above are still being begun.
+        wait.catch(() => undefined);
+        waits.push(wait);
         below = await flight.subject;
       }
       return await Promise.all(waits);
@@ -132,7 +152,8 @@ export class LayerUnpacker {
       this.#markLater(draft, synced);
       return { layer, result };
     } catch (error) {
-      await draft.discard();
+      // What cannot be dropped now is swept when the store is opened next; the first failure counts.
+      await draft.discard().catch(() => undefined);
       throw error;
     } finally {
       leave();
@@ -157,6 +178,7 @@ export class LayerUnpacker {
     };
   }
 
+  /** Precondition: no flight of the layer is being cancelled. */
   #flightOf(
     chainId: ChainId,
     request: UnpackRequest,
@@ -164,27 +186,31 @@ export class LayerUnpacker {
   ): Flight<LayerRun, TargetLayer> {
     const running = this.#flights.get(chainId);
     if (running !== undefined) return running;
-    const flight: Flight<LayerRun, TargetLayer> = new Flight(
-      (controls) => this.#launch(chainId, request, below, controls.signal, controls.onProgress),
-      () => {
-        if (this.#flights.get(chainId) === flight) this.#flights.delete(chainId);
-      },
+    const flight: Flight<LayerRun, TargetLayer> = new Flight((controls) =>
+      this.#launch(chainId, request, below, controls),
     );
     this.#flights.set(chainId, flight);
+    void flight.settled.then(() => this.#flights.delete(chainId));
     return flight;
+  }
+
+  /** Two runs of one layer would pull each other's directories away: wait for one that nobody wants. */
+  async #waitForCancelled(chainId: ChainId): Promise<void> {
+    for (;;) {
+      const running = this.#flights.get(chainId);
+      if (running?.isCancelled !== true) return;
+      await running.settled;
+    }
   }
 
   #launch(
     chainId: ChainId,
     request: UnpackRequest,
     below: LayerRun | undefined,
-    signal: AbortSignal,
-    onProgress: (readBytes: number) => void,
+    controls: FlightControls,
   ): { readonly subject: Promise<LayerRun>; readonly result: Promise<TargetLayer> } {
     const drafting = this.#options.target.draftLayer(chainId);
-    const result = drafting.then((draft) =>
-      this.#run(chainId, request, below, draft, { signal, onProgress }),
-    );
+    const result = drafting.then((draft) => this.#run(chainId, request, below, draft, controls));
     const subject = drafting.then((draft): LayerRun => {
       let hidesBelow = false;
       void result.then(
@@ -206,11 +232,11 @@ export class LayerUnpacker {
     request: UnpackRequest,
     below: LayerRun | undefined,
     draft: TargetDraft,
-    hooks: { readonly signal: AbortSignal; readonly onProgress: (readBytes: number) => void },
+    hooks: FlightControls,
   ): Promise<TargetLayer> {
     let leave: (() => void) | undefined;
     try {
-      const bytes = await request.bytes();
+      const bytes = await unlessAborted(request.bytes(), hooks.signal);
       leave = await this.#gate.enter(hooks.signal);
       const job = this.#jobOf(request, draft, below);
       const { result, synced } = await runUnpack(
@@ -229,7 +255,8 @@ export class LayerUnpacker {
       this.#markLater(draft, synced);
       return layer;
     } catch (error) {
-      await draft.discard();
+      // What cannot be dropped now is swept when the store is opened next; the first failure counts.
+      await draft.discard().catch(() => undefined);
       throw error;
     } finally {
       leave?.();
