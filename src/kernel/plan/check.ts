@@ -46,11 +46,11 @@ function refusal(index: number, name: string, problem: string): EngineError {
 /** Problem of the operation's own fields; marks the slot it writes. */
 function opProblem(op: PlanOp, progress: Progress): string | undefined {
   if (!isOpName(op.op)) return 'no such operation';
-  const values = new Map<string, unknown>(Object.entries(op));
+  const values: Readonly<Record<string, unknown>> = op;
   let result = 0;
   let released = 0;
   for (const [name, field] of opFields(op.op)) {
-    const value = values.get(name);
+    const value = values[name];
     const problem = valueProblem(field, value);
     if (problem !== undefined) return `${name} ${problem}`;
     if (field.type !== 'slot' || typeof value !== 'number') continue;

@@ -30,7 +30,8 @@ const mountFlags: NumberFormat = (value) => formatFlags(value, MS);
 const cloneFlags: NumberFormat = (value) => formatFlags(value, CLONE);
 const limit: NumberFormat = (value) =>
   value === 0xffff_ffff_ffff_ffffn ? 'unlimited' : String(value);
-const creation: NumberFormat = (value) => ['no', 'directory', 'file', 'alike'][Number(value)] ?? `${value}`;
+const creation: NumberFormat = (value) =>
+  ['no', 'directory', 'file', 'alike'][Number(value)] ?? `${value}`;
 const logKind: NumberFormat = (value) => ['spool', 'segments', 'json'][Number(value)] ?? `${value}`;
 
 /** `op.field` → how its number reads; all others are decimal. */
@@ -130,9 +131,9 @@ interface FieldAndValue {
 }
 
 function fieldsOf(op: PlanOp): readonly FieldAndValue[] {
-  const values = new Map<string, unknown>(Object.entries(op));
+  const values: Readonly<Record<string, unknown>> = op;
   return opFields(op.op)
-    .map(([name, field]) => ({ name, field, value: values.get(name) }))
+    .map(([name, field]) => ({ name, field, value: values[name] }))
     .filter(({ value }) => value !== undefined);
 }
 

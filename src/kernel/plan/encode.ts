@@ -33,10 +33,10 @@ export function encodePlan(plan: Plan): Uint8Array {
 
 function encodeOp(writer: Writer, op: PlanOp): void {
   const start = writer.length;
-  const values = new Map<string, unknown>(Object.entries(op));
+  const values: Readonly<Record<string, unknown>> = op;
   writer.u32(opShape(op.op).code);
   writer.u32(0);
-  for (const [name, field] of opFields(op.op)) writer.field(field, values.get(name));
+  for (const [name, field] of opFields(op.op)) writer.field(field, values[name]);
   writer.patchU32(start + 4, writer.length - start - OP_HEADER_BYTES);
 }
 
