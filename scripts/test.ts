@@ -10,6 +10,7 @@
 import { printResult, runCheck } from './check.ts';
 import { runChild } from './child.ts';
 import { MACHINE_KINDS, testsOf, unitTests } from './files.ts';
+import { enterIsolation } from './isolate.ts';
 import { findLeaks, readSystemState, type SystemState } from './leaks.ts';
 import { formatCounts, runSuite, type Suite, type SuiteResult, sumCounts } from './suite.ts';
 import { TOOLS } from './tools.ts';
@@ -119,6 +120,7 @@ function runKinds([kind, ...parts]: readonly string[]): Promise<readonly SuiteRe
   return kind === 'unit' ? runUnit(parts) : runKind(kind, parts);
 }
 
+enterIsolation();
 const counts = sumCounts(await runKinds(process.argv.slice(2)));
 console.log(formatCounts(counts));
 process.exitCode = counts.failed === 0 ? 0 : 1;
