@@ -248,15 +248,9 @@ export function openDir(slot: number, path: string): PlanOp {
 
 export function cloneOp(
   flags: bigint,
-  rest: { readonly uidMap?: string; readonly gidMap?: string } = {},
+  rest: { readonly uidMap?: string; readonly gidMap?: string; readonly cgroup?: number } = {},
 ): PlanOp {
-  return {
-    op: 'clone',
-    flags,
-    uidMap: rest.uidMap ?? '',
-    gidMap: rest.gidMap ?? '',
-    denySetgroups: 0,
-  };
+  return { op: 'clone', flags, uidMap: '', gidMap: '', denySetgroups: 0, ...rest };
 }
 
 export const STDIO: PlanOp = { op: 'stdio', uid: 0, gid: 0 };

@@ -1,11 +1,12 @@
 /** Processes on the real kernel: namespaces, root, identity, console, search for the program, init. */
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { chmod, chown, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connectMonitor } from '../../src/kernel/monitor.ts';
-import { CLONE, MS, O } from '../../src/kernel/plan/flags.ts';
+import { CLONE, MS } from '../../src/kernel/plan/flags.ts';
 import type { Plan, PlanOp } from '../../src/kernel/plan/op.ts';
 import { isAlive, readUntil } from './monitor-fixture.ts';
 import {
@@ -442,39 +443,78 @@ test('a user namespace is mapped by the caller, and its process writes its own f
   assert.match(await fixture.startFailure(bad), /^1 EINVAL uid_map/);
 });
 
-test('a process enters the cgroup v2 directory at its birth', async () => {
-  await using fixture = await PlanFixture.create();
+/** Where the cgroup hierarchy is mounted that this line of mountinfo describes; fails when there is none. */
+async function hierarchy(wanted: RegExp): Promise<string> {
   const line = (await readFile('/proc/self/mountinfo', 'utf8'))
     .split('\n')
-    .find((entry) => entry.includes(' - cgroup2 '));
-  assert.ok(line !== undefined, 'there is no cgroup v2 hierarchy');
-  const base = join(line.split(' ')[4] ?? '', 'carve-test-spawn');
-  const open: PlanOp = { op: 'open', slot: 0, path: base, flags: Number(O.O_PATH | O.O_DIRECTORY) };
+    .find((entry) => wanted.test(entry));
+  assert.ok(line !== undefined, `no cgroup hierarchy ${wanted}`);
+  return join(line.split(' ')[4] ?? '', 'carve');
+}
+
+test('a process enters the cgroup v2 directory at its birth', async () => {
+  await using fixture = await PlanFixture.create();
+  const carve = await hierarchy(/ - cgroup2 /);
+  const base = join(carve, `test-spawn-${process.pid}`);
+  const open = openDir(0, base);
   for (const denied of [[], [NEW_CALLS['clone3'] ?? 0]]) {
     await using inner = await PlanFixture.create(denied);
-    await inner.apply([{ op: 'mkdir', path: base, mode: 0o755 }]);
+    await inner.apply([
+      { op: 'mkdir', path: carve, mode: 0o755 },
+      { op: 'mkdir', path: base, mode: 0o755 },
+    ]);
     try {
-      const ended = await inner.run([
-        open,
-        { ...cloneOp(0n), cgroup: 0 } as PlanOp,
-        STDIO,
-        execOp(['/bin/busybox', 'grep', '0::', '/proc/self/cgroup']),
-      ]);
-      assert.match(ended.output, /\/carve-test-spawn\n$/);
+      const show = execOp(['/bin/busybox', 'grep', '0::', '/proc/self/cgroup']);
+      const ended = await inner.run([open, cloneOp(0n, { cgroup: 0 }), STDIO, show]);
+      assert.match(ended.output, /\/carve\/test-spawn-\d+\n$/);
     } finally {
       await inner.apply([{ op: 'rmdir', path: base, busyMs: 2000 }]);
     }
   }
-  assert.match(
-    await fixture.startFailure([
-      openDir(0, '/tmp'),
-      { ...cloneOp(0n), cgroup: 0 } as PlanOp,
-      STDIO,
-      sh(''),
-    ]),
-    /^2 EBADF clone3/,
-  );
+  const wrong: Plan = [openDir(0, '/tmp'), cloneOp(0n, { cgroup: 0 }), STDIO, sh('')];
+  assert.match(await fixture.startFailure(wrong), /^2 EBADF clone3/);
 });
+
+/** Hosts with cgroup v2 alone have nothing of the kind. */
+const hasVersion1 = / - cgroup \S+ \S*pids/.test(readFileSync('/proc/self/mountinfo', 'utf8'));
+
+async function entersVersion1(): Promise<void> {
+  await using fixture = await PlanFixture.create();
+  const carve = await hierarchy(/ - cgroup \S+ \S*pids/);
+  const base = join(carve, `test-spawn-${process.pid}`);
+  await fixture.apply([
+    { op: 'mkdir', path: carve, mode: 0o755 },
+    { op: 'mkdir', path: base, mode: 0o755 },
+  ]);
+  try {
+    const enter: PlanOp = {
+      op: 'write',
+      path: join(base, 'tasks'),
+      data: Buffer.from('0'),
+      skipMissing: 0,
+    };
+    const show = execOp(['/bin/busybox', 'grep', ':pids:', '/proc/self/cgroup']);
+    const outside = await fixture.run([cloneOp(0n), enter, STDIO, show]);
+    assert.match(outside.output, /:pids:\/carve\/test-spawn-\d+\n$/);
+    const inside = await fixture.run([
+      cloneOp(0n),
+      enter,
+      { op: 'unshare', flags: CLONE.CLONE_NEWCGROUP },
+      STDIO,
+      show,
+    ]);
+    assert.match(inside.output, /:pids:\/\n$/);
+  } finally {
+    await fixture.apply([{ op: 'rmdir', path: base, busyMs: 2000 }]);
+  }
+}
+
+if (hasVersion1) {
+  test(
+    'a process moves itself into a cgroup v1 directory, where its cgroup namespace starts',
+    entersVersion1,
+  );
+}
 
 /** The first child of a process, as soon as it has one. */
 async function childOf(pid: number): Promise<number> {
