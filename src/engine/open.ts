@@ -40,7 +40,7 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
   let isClosing = false;
   const parts: EngineParts = {
     ...given,
-    table: new ContainerTable(database),
+    table: new ContainerTable({ database, clock: given.clock, log: given.log }),
     containers: new ContainerRegistry(),
     execs: new ExecRegistry(given.clock),
     events: new EventBus(given.clock),
@@ -66,6 +66,7 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
       if (isClosing) return;
       isClosing = true;
       await closeParts(parts);
+      parts.table.flush();
       database.close();
     },
   };

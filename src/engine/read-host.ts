@@ -7,6 +7,7 @@ import type { Machine } from '../kernel/bpf/syscalls.ts';
 import { CAPABILITIES } from '../kernel/plan/flags.ts';
 import { EngineError } from '../base/error.ts';
 import { hostPlatform } from '../spec/platform.ts';
+import { builtinSeccompMaker } from './containers/builtin-seccomp.ts';
 import { allHostDevices } from './containers/host-devices.ts';
 import type { HostFacts } from './host.ts';
 
@@ -36,6 +37,7 @@ export function readHost(features: KernelFeatures): HostFacts {
     hasAppArmor: features.apparmorProfiles?.has(APPARMOR_PROFILE) ?? false,
     thermalThrottlePaths: features.thermalThrottlePaths,
     devices: [],
+    builtinSeccomp: builtinSeccompMaker(hostMachine()),
   };
   return {
     hostName: hostname(),

@@ -28,12 +28,6 @@ export class ManualClock implements Clock {
     return { cancel: () => void this.#timers.delete(entry) };
   }
 
-  /** Milliseconds until the next timer; `undefined` without one. */
-  get nextDelayMs(): number | undefined {
-    const dues = [...this.#timers].map((entry) => entry.dueMs);
-    return dues.length === 0 ? undefined : Math.min(...dues) - this.#ms;
-  }
-
   /** Let `ms` pass, firing what is due in order, and let promises settle in between. */
   async advance(ms: number): Promise<void> {
     const endMs = this.#ms + ms;

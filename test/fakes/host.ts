@@ -1,5 +1,6 @@
 /** A machine for tests: facts that do not depend on where they run. */
 
+import { builtinSeccompMaker } from '../../src/engine/containers/builtin-seccomp.ts';
 import type { HostFacts } from '../../src/engine/host.ts';
 
 /** Two CPUs, 4 GiB, cgroup version 2. */
@@ -22,6 +23,7 @@ export const testHost: HostFacts = {
     thermalThrottlePaths: [],
     devices: [],
     openFilesMax: 1_048_576,
+    builtinSeccomp: builtinSeccompMaker('x86_64'),
   }),
   readResolvConf: () => 'nameserver 127.0.0.53\nnameserver 192.0.2.1\nsearch example.org\n',
   readHosts: () => '127.0.0.1 localhost\n',

@@ -4,7 +4,8 @@
  *
  * **Invariants**
  * - `record.state` changes only through `save`, which has it in the database
- *   before anyone is told.
+ *   before anyone is told, and `saveSoon` for starts and exits, whose truth is
+ *   with the monitor.
  * - Transitions (start, exit, remove, pause, update, rename) run under `lock`;
  *   waiting for a process never does.
  */
@@ -102,9 +103,13 @@ export class Container {
     this.#record = { ...this.#record, state };
   }
 
-  /** The new life state in memory only: for facts that are found again without the database. */
-  assume(state: LifeState): void {
+  /**
+   * The new life state, in the database soon: for what the monitor or its exit
+   * record would tell the next engine anyway (docs/decisions/0022).
+   */
+  saveSoon(state: LifeState): void {
     this.#record = { ...this.#record, state };
+    this.#table.saveStateSoon(this.#seq, state);
   }
 
   /** A new name or request, durable when this returns. */

@@ -1,6 +1,6 @@
 /**
- * What follows when a container's process is gone. In this order: the state is
- * durable, waiters are woken, `die` is published, and then the container is
+ * What follows when a container's process is gone. In this order: the state
+ * changes, waiters are woken, `die` is published, and then the container is
  * started again, removed, or left.
  *
  * Source: engine-api facts 5.3 and 10.1: order of dockerd's exit handling.
@@ -62,7 +62,8 @@ export function applyExit(
   const policy = container.record.hostConfig.RestartPolicy ?? {};
   const mayRestart = !container.isHeld && !container.isRemoving;
   const willRestart = mayRestart && wantsRestart(policy, container.state, record.code);
-  saveExit(parts, container, exited(container.state, record, willRestart));
+  // The record on disk tells it again, should this engine die before it is saved.
+  container.saveSoon(exited(container.state, record, willRestart));
   parts.failpoints.hit('exit.saved');
   parts.execs.endAll(container.id);
   container.announceExit();
@@ -74,14 +75,4 @@ export function applyExit(
   parts.failpoints.hit('exit.told');
   if (willRestart) scheduleRestart(parts, container, { ranMs: Number(ranS) * 1000, relaunch });
   return !willRestart;
-}
-
-/** A full disk must not hide an exit: the record on disk tells it again at the next start of the engine. */
-function saveExit(parts: EngineParts, container: Container, state: Container['state']): void {
-  try {
-    container.save(state);
-  } catch (error) {
-    parts.log.error('cannot save an exit; kept in memory', { id: container.id, error: messageOf(error) });
-    container.assume(state);
-  }
 }

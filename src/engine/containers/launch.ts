@@ -70,13 +70,8 @@ function becomeLive(parts: EngineParts, container: Container, run: NewProcess): 
   container.attachments.connect(live.runtime);
   const probe = hasProbe(container.record.config.Healthcheck);
   const state = started(container.state, live.runtime, { reason, hasProbe: probe, user });
-  try {
-    container.save(state);
-  } catch (error) {
-    // It runs: the next engine finds it by its monitor.
-    parts.log.error('cannot save a start; kept in memory', { id: container.id, error: messageOf(error) });
-    container.assume(state);
-  }
+  // A killed engine's successor finds the process by its monitor.
+  container.saveSoon(state);
   parts.failpoints.hit('start.saved');
   announceNetwork(parts, container, 'connect');
   announce(parts, container, 'start');

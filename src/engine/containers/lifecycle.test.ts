@@ -231,7 +231,7 @@ test('hosts, hostname and resolv.conf are written at the first start', async () 
   await using rig = await openRig();
   const id = await rig.create({}, { ExtraHosts: ['db:192.0.2.9'], Dns: ['192.0.2.53'] });
   await rig.engine.containers.start(id);
-  const read = (name: string): string => readFileSync(`${rig.root}/containers/${id}/${name}`, 'utf8');
+  const read = (name: string): string => readFileSync(`${rig.run}/c/${id}/${name}`, 'utf8');
   assert.match(read('hosts'), /^127\.0\.0\.1\tlocalhost\n[\s\S]*192\.0\.2\.9\tdb\n$/);
   assert.equal(read('hostname'), `${id.slice(0, 12)}\n`);
   assert.equal(read('resolv.conf'), 'nameserver 192.0.2.53\nsearch example.org\n');

@@ -1,7 +1,8 @@
 /**
  * The three files of a container that carve writes and binds over the image's:
- * hosts, hostname, resolv.conf. They are carve's own, in its own directory;
- * the container may edit them, and its edits last until it is removed.
+ * hosts, hostname, resolv.conf. They are carve's own, in its run directory,
+ * which is memory on nearly every machine; the container may edit them, and its
+ * edits last until it is removed or the machine restarts.
  *
  * Source: engine-api facts 8.
  */
@@ -9,7 +10,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import type { EngineParts } from '../parts.ts';
 import { hostnameOf } from './hostname.ts';
-import { stateDirOf } from './paths.ts';
+import { runDirOf } from './paths.ts';
 import type { ContainerRecord } from './record.ts';
 import { renderHosts, renderResolvConf } from './render-files.ts';
 import { referredContainer } from './resolve-references.ts';
@@ -24,7 +25,7 @@ export interface FileSources {
 /** Whose files a container sees: its own, or those of the container whose network it shares. */
 export function fileSourceOf(parts: Pick<EngineParts, 'paths'>, record: ContainerRecord): FileSources {
   const owner = referredContainer(record.hostConfig.NetworkMode) ?? record.id;
-  const directory = stateDirOf(parts.paths, owner);
+  const directory = runDirOf(parts.paths, owner);
   return {
     hosts: `${directory}/hosts`,
     hostname: `${directory}/hostname`,

@@ -51,10 +51,10 @@ export interface RequestParts {
 export async function prepareLaunch(parts: EngineParts, container: Container): Promise<Launch> {
   const { record } = container;
   ensureBindSources(record);
-  const files = ensureNetworkFiles(parts, record);
-  parts.failpoints.hit('start.files-written');
   makeRunDir(parts, record);
   parts.failpoints.hit('start.run-made');
+  const files = ensureNetworkFiles(parts, record);
+  parts.failpoints.hit('start.files-written');
   const root = rootOf(parts, record);
   const user = await findUser(parts, record, root);
   parts.failpoints.hit('start.user-found');

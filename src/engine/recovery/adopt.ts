@@ -15,7 +15,7 @@ import { applyExit } from '../containers/exit.ts';
 import { relaunchOf, watchLive } from '../containers/launch.ts';
 import { started } from '../containers/life.ts';
 import { runDirOf } from '../containers/paths.ts';
-import { adoptRequest } from '../containers/prepare-launch.ts';
+import { adoptRequest, findUser, rootOf } from '../containers/prepare-launch.ts';
 import { hasProbe } from '../containers/probe.ts';
 import type { EngineParts } from '../parts.ts';
 
@@ -54,15 +54,16 @@ async function takeOver(
   container.nextExecNumber = 1 + Number.parseInt(parts.randomHex().slice(0, 7), 16);
   const isKnown = container.isAlive && state.process?.startTicks === live.runtime.process.startTicks;
   if (!isKnown) {
-    const { user } = state;
-    container.save(
-      started(state, live.runtime, { reason: 'policy', hasProbe: hasProbe(record.config.Healthcheck), user }),
-    );
+    // The start was not in the database yet: whom it runs as is looked up again, for its execs.
+    const user = await findUser(parts, record, rootOf(parts, record));
+    const how = { reason: 'policy', hasProbe: hasProbe(record.config.Healthcheck), user } as const;
+    container.save(started(state, live.runtime, how));
+    container.live = { ...live, spec: adoptRequest(parts, container.record).spec };
   }
   // The engine may have died between the freezer and the record.
   if (container.state.phase === 'paused') await live.runtime.pause();
   else await live.runtime.resume();
-  watchLive(parts, container, live);
+  watchLive(parts, container, container.live);
 }
 
 function recordExit(parts: EngineParts, container: Container, exit: ExitRecord): void {

@@ -1,12 +1,15 @@
 /**
  * Containers in the database. Every method is one transaction; when it
- * returns, the change survives the death of this process.
+ * returns, the change survives the death of this process, but for
+ * `saveStateSoon`, which says so.
  */
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/error.ts';
+import type { Log } from '../../base/log.ts';
 import type { ContainerRecord, LifeState } from '../containers/record.ts';
-import { transaction } from './database.ts';
+import { resultCode, transaction } from './database.ts';
 import type { StoredContainer } from './decode-record.ts';
 import { decodeContainer, encodeRequest, encodeState } from './decode-record.ts';
 
@@ -15,9 +18,24 @@ export type LoadedContainer =
   | { readonly seq: number; readonly record: ContainerRecord }
   | { readonly seq: number; readonly damage: string; readonly id: string; readonly name: string };
 
+/** What a table works with. */
+export interface ContainerTableOptions {
+  /** Open, of the newest schema. */
+  readonly database: DatabaseSync;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Milliseconds over which states are gathered into one transaction. */
+const GATHER_MS = 20;
+
 /** Rows of containers; `seq` is a row's number, handed out by `insert`. */
 export class ContainerTable {
   readonly #database: DatabaseSync;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  /** States that are not in the database yet. */
+  readonly #waiting = new Map<number, LifeState>();
   readonly #insert: StatementSync;
   readonly #insertState: StatementSync;
   readonly #updateRequest: StatementSync;
@@ -25,8 +43,11 @@ export class ContainerTable {
   readonly #delete: StatementSync;
   readonly #deleteState: StatementSync;
 
-  constructor(database: DatabaseSync) {
+  constructor(options: ContainerTableOptions) {
+    const { database } = options;
     this.#database = database;
+    this.#clock = options.clock;
+    this.#log = options.log;
     this.#insert = database.prepare('INSERT INTO containers (name, id, request) VALUES (?, ?, ?)');
     this.#insertState = database.prepare('INSERT INTO container_states (seq, state) VALUES (?, ?)');
     this.#updateRequest = database.prepare('UPDATE containers SET name = ?, request = ? WHERE seq = ?');
@@ -46,7 +67,29 @@ export class ContainerTable {
 
   /** Life state only. */
   saveState(seq: number, state: LifeState): void {
+    this.#waiting.delete(seq);
     this.#updateState.run(encodeState(state), seq);
+  }
+
+  /** As `saveState`, with others of the next moments in one transaction. */
+  saveStateSoon(seq: number, state: LifeState): void {
+    if (this.#waiting.size === 0) this.#clock.after(GATHER_MS, () => this.flush());
+    this.#waiting.set(seq, state);
+  }
+
+  /** What waits is durable when this returns. A failure is logged, and tried again with the next. */
+  flush(): void {
+    if (this.#waiting.size === 0) return;
+    try {
+      transaction(this.#database, () => {
+        for (const [seq, state] of this.#waiting) this.#updateState.run(encodeState(state), seq);
+      });
+      this.#waiting.clear();
+    } catch (error) {
+      this.#log.error('cannot save states; the next engine asks the monitors', { error: messageOf(error) });
+      if (resultCode(error) === undefined) throw error;
+      this.#waiting.clear();
+    }
   }
 
   /** Name and request. */
@@ -55,6 +98,7 @@ export class ContainerTable {
   }
 
   delete(seq: number): void {
+    this.#waiting.delete(seq);
     transaction(this.#database, () => {
       this.#delete.run(seq);
       this.#deleteState.run(seq);

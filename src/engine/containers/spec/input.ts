@@ -8,6 +8,7 @@ import type { ContainerId, HostPath } from '../../../base/brand.ts';
 import type { Machine } from '../../../kernel/bpf/syscalls.ts';
 import type { ContainerConfig, HostConfig } from '../../../spec/docker/container.ts';
 import type { LinuxNamespace } from '../../../spec/oci/runtime.ts';
+import type { LinuxSeccomp } from '../../../spec/oci/seccomp.ts';
 import type { ContainerMount } from '../mount.ts';
 
 /** Facts of the machine that the configuration depends on. */
@@ -26,6 +27,8 @@ export interface SpecHost {
   readonly thermalThrottlePaths: readonly string[];
   /** Character and block devices of the host's /dev, for `--privileged`. */
   readonly devices: readonly HostDevice[];
+  /** The builtin policy for a bounding set, from a cache; absent: made anew each time. */
+  readonly builtinSeccomp?: (bounding: readonly string[]) => LinuxSeccomp;
 }
 
 /** A device node of the host. */

@@ -24,7 +24,10 @@ export function containerSeccomp(
   const { machine, kernel } = host;
   const capabilities = new Set(options.bounding);
   if (asked === undefined || asked === 'builtin') {
-    return defaultSeccomp({ machine, capabilities, evaluation: 'first-match' });
+    return (
+      host.builtinSeccomp?.(options.bounding) ??
+      defaultSeccomp({ machine, capabilities, evaluation: 'first-match' })
+    );
   }
   return resolveProfile(parseSeccompProfile(asked), { machine, capabilities, kernel });
 }
