@@ -148,9 +148,12 @@ int op_readonly_path(struct run *run, const struct op *op) {
 }
 
 int op_pivot(struct run *run, const struct op *op) {
+  AUTO_FD int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (old < 0) return run_failed(run, CALL_OPEN);
   if (fchdir(run_slot(run, op, F_PIVOT_SLOT)) < 0) return run_failed(run, CALL_FCHDIR);
   if (syscall(SYS_pivot_root, ".", ".") < 0) return run_failed(run, CALL_PIVOT_ROOT);
-  /* "." is the old root now, on top of the new one; its unmount must not reach another namespace. */
+  /* "." is the new root still, and its mounts keep their propagation; the old root's unmount must not reach another namespace. */
+  if (fchdir(old) < 0) return run_failed(run, CALL_FCHDIR);
   if (mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0) return run_failed(run, CALL_MOUNT);
   if (umount2(".", MNT_DETACH) < 0) return run_failed(run, CALL_UMOUNT2);
   return chdir("/") < 0 ? run_failed(run, CALL_CHDIR) : 0;

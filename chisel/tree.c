@@ -243,8 +243,13 @@ static int new_by_mount(struct run *run, const struct filesystem *what) {
   if (err == 0 && mount(source, path, what->type, flags_of_attrs(what->attrs), joined.text) < 0) err = run_failed(run, CALL_MOUNT);
   while (count > 0) fd_cleanup(&fds[--count]);
   if (err < 0) return err;
-  int tree = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  return tree >= 0 ? tree : run_failed(run, CALL_OPEN);
+  AUTO_FD int tree = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (tree < 0) return run_failed(run, CALL_OPEN);
+  /* Where it can be done: off the stage, so that the mount can be attached in another mount namespace. */
+  int detached = sys_open_tree(tree, K_OPEN_TREE_CLONE | O_CLOEXEC | K_AT_EMPTY_PATH);
+  if (detached < 0) return fd_take(&tree);
+  umount2(path, MNT_DETACH);
+  return detached;
 }
 
 int tree_new(struct run *run, const struct filesystem *what) {

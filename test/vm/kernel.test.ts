@@ -9,7 +9,7 @@ import { checkoutFiles } from '../../scripts/vm/checkout.ts';
 
 const KERNEL_TESTS = join(import.meta.dirname, '..', 'kernel');
 /** Those whose answer depends on the kernel or on the cgroup version; the log's and the monitor's do not. */
-const DEPENDENT = /^(?:plan|spawn|cgroup|seccomp|device|engine)[\w-]*\.test\.ts$/;
+const DEPENDENT = /^(?:plan|spawn|cgroup|container|seccomp|device|engine)[\w-]*\.test\.ts$/;
 
 test('kernel tests pass with cgroup v2 alone, on the kernel of Debian', async () => {
   const names = readdirSync(KERNEL_TESTS).filter((name) => DEPENDENT.test(name));
