@@ -60,9 +60,7 @@ export type CommandBody<T extends FlagTable> = (
 ) => Promise<number | undefined>;
 
 /** Every command has it. */
-export const helpFlag = {
-  help: { kind: 'bool', help: 'Print this help' },
-} as const satisfies FlagTable;
+export const helpFlag = { help: { kind: 'bool', help: 'Print this help' } } as const;
 
 /** A command from its description and its deed. */
 export function defineCommand<const T extends FlagTable>(

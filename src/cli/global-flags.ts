@@ -1,7 +1,5 @@
 /** Flags that stand before the command. */
 
-import type { FlagTable } from './flags/table.ts';
-
 /** The flags of `carve` itself. */
 export const globalFlags = {
   host: {
@@ -20,4 +18,4 @@ export const globalFlags = {
   // Scripts written for docker pass these; they mean nothing here.
   context: { kind: 'string', short: 'c', help: '', isHidden: true },
   'log-level': { kind: 'string', short: 'l', help: '', isHidden: true },
-} as const satisfies FlagTable;
+} as const;

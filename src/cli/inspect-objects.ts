@@ -22,30 +22,36 @@ export interface InspectRequest {
 }
 
 /** Prints what is found; gives the exit code. */
-export async function inspectObjects(
-  io: Io,
-  { names, format, find }: InspectRequest,
-): Promise<number> {
-  const template =
-    format === '' ? undefined : compileTemplate(format === 'json' ? '{{json .}}' : format);
+export async function inspectObjects(io: Io, request: InspectRequest): Promise<number> {
+  const { format } = request;
+  // `json` is the list in one line.
+  const isList = format === '' || format === 'json';
+  const template = isList ? undefined : compileTemplate(format);
   const found: object[] = [];
   const failures: string[] = [];
-  for (const name of names) {
-    try {
-      const value = await find(name);
-      if (template === undefined) found.push(value);
-      else await io.stdout.write(`${template.format(value)}\n`);
-    } catch (error) {
-      if (
-        !isEngineError(error) ||
-        error.kind === 'unavailable' ||
-        error.details['source'] === 'format'
-      )
-        throw error;
-      failures.push(errorSentence(error));
-    }
+  for (const name of request.names) {
+    const value = await findOrTell(request, name, failures);
+    if (value === undefined) continue;
+    if (template === undefined) found.push(value);
+    else await io.stdout.write(`${template.format(value)}\n`);
   }
-  if (template === undefined) await io.stdout.write(`${neutraliseJson(formatJson(found, 4))}\n`);
+  if (isList)
+    await io.stdout.write(`${neutraliseJson(formatJson(found, format === '' ? 4 : 0))}\n`);
   for (const failure of failures) await io.stderr.write(`${neutraliseText(failure)}\n`);
   return failures.length === 0 ? 0 : 1;
+}
+
+/** What the name is of; `undefined`, and a failure noted, when the engine does not know it. */
+async function findOrTell(
+  request: InspectRequest,
+  name: string,
+  failures: string[],
+): Promise<object | undefined> {
+  try {
+    return await request.find(name);
+  } catch (error) {
+    if (!isEngineError(error) || error.kind === 'unavailable') throw error;
+    failures.push(errorSentence(error));
+    return undefined;
+  }
 }

@@ -4,8 +4,6 @@
  * Source: docker's `run` and `create`, every flag that means something on Linux.
  */
 
-import type { FlagTable } from '../flags/table.ts';
-
 /** Its networks. */
 export const networkFlags = {
   network: {
@@ -56,7 +54,7 @@ export const networkFlags = {
     help: 'Make another container known as CONTAINER[:ALIAS] (old style)',
     group: 'Network',
   },
-} as const satisfies FlagTable;
+} as const;
 
 /** What it may use. */
 export const limitsFlags = {
@@ -150,7 +148,7 @@ export const limitsFlags = {
   },
   'cgroup-parent': { kind: 'string', help: 'Put the container below this cgroup', group: 'Limits' },
   'kernel-memory': { kind: 'bytes', help: '', isHidden: true },
-} as const satisfies FlagTable;
+} as const;
 
 /** How it is kept apart. */
 export const securityFlags = {
@@ -204,4 +202,4 @@ export const securityFlags = {
     group: 'Isolation',
   },
   cgroupns: { kind: 'string', help: 'Cgroup namespace: private or host', group: 'Isolation' },
-} as const satisfies FlagTable;
+} as const;

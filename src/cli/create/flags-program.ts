@@ -4,8 +4,6 @@
  * Source: docker's `run` and `create`, every flag that means something on Linux.
  */
 
-import type { FlagTable } from '../flags/table.ts';
-
 /** The program and how it runs. */
 export const programFlags = {
   entrypoint: {
@@ -51,7 +49,7 @@ export const programFlags = {
     help: 'Wait so many seconds after the stop signal before killing',
     group: 'Program',
   },
-} as const satisfies FlagTable;
+} as const;
 
 /** Its files. */
 export const filesFlags = {
@@ -82,7 +80,7 @@ export const filesFlags = {
     help: 'Set an option of the storage as KEY=VALUE',
     group: 'Files',
   },
-} as const satisfies FlagTable;
+} as const;
 
 /** How its health is checked. */
 export const healthFlags = {
@@ -109,4 +107,4 @@ export const healthFlags = {
     group: 'Health',
   },
   'no-healthcheck': { kind: 'bool', help: "Do not run the image's check", group: 'Health' },
-} as const satisfies FlagTable;
+} as const;

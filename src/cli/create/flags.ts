@@ -4,7 +4,7 @@
  * Source: docker's `run` and `create`, every flag that means something on Linux.
  */
 
-import type { FlagTable, FlagValues } from '../flags/table.ts';
+import type { FlagValues } from '../flags/table.ts';
 import { limitsFlags, networkFlags, securityFlags } from './flags-host.ts';
 import { filesFlags, healthFlags, programFlags } from './flags-program.ts';
 
@@ -50,7 +50,7 @@ const container = {
     help: "Let the container use this engine, with this user's logins",
   },
   'disable-content-trust': { kind: 'bool', help: '', default: true, isHidden: true },
-} as const satisfies FlagTable;
+} as const;
 
 /** Every flag of `create`; `run` has a few more. */
 export const createFlags: typeof container &

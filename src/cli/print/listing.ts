@@ -46,9 +46,9 @@ function unescape(format: string): string {
   return format.replaceAll('\\t', '\t').replaceAll('\\n', '\n');
 }
 
-/** `com.example.build-host` → `BUILD HOST`. */
+/** `com.example.build-host` → `build host`. */
 function labelHeading(name: unknown): string {
-  return (String(name).split('.').at(-1) ?? '').replace(/[-_]/g, ' ').toUpperCase();
+  return (String(name).split('.').at(-1) ?? '').replace(/[-_]/g, ' ');
 }
 
 /** The text cut to a length in characters, the last one a `…` when something is missing. */

@@ -2,7 +2,7 @@
 
 import type { ImageDeleteItem } from '../../spec/docker/image.ts';
 import { neutraliseCell } from './safe.ts';
-import { formatSize } from './units.ts';
+import { formatExactSize } from './units.ts';
 
 /** A heading and its lines with an empty line after them; nothing when there are none. */
 export function formatDeleted(heading: string, lines: readonly string[]): string {
@@ -13,7 +13,7 @@ export function formatDeleted(heading: string, lines: readonly string[]): string
 
 /** The last line of a prune. */
 export function formatReclaimed(bytes: number): string {
-  return `Total reclaimed space: ${formatSize(bytes)}\n`;
+  return `Total reclaimed space: ${formatExactSize(bytes)}\n`;
 }
 
 /** `untagged: x` and `deleted: sha256:…`. */

@@ -12,6 +12,11 @@ export function formatSize(bytes: number): string {
   return scale(bytes, 1000, { digits: 3, units: decimalUnits });
 }
 
+/** Bytes in powers of 1000 with four digits: `72.81MB`. */
+export function formatExactSize(bytes: number): string {
+  return scale(bytes, 1000, { digits: 4, units: decimalUnits });
+}
+
 /** Bytes in powers of 1024 with four digits: `7.668GiB`. */
 export function formatBinarySize(bytes: number): string {
   return scale(bytes, 1024, { digits: 4, units: binaryUnits });

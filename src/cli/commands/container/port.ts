@@ -16,7 +16,7 @@ export const portCommand: Command = defineCommand(
   async ({ client, io }, { args }) => {
     const [ref = '', wanted] = args;
     const { Ports } = (await client.containers.inspect(ref)).NetworkSettings;
-    const lines = wanted === undefined ? allLines(Ports) : linesOf(Ports, portKey(wanted), ref);
+    const lines = wanted === undefined ? allLines(Ports) : linesOf(Ports, wanted, ref);
     await io.stdout.write(lines.map((line) => `${neutraliseCell(line)}\n`).join(''));
   },
 );
@@ -30,10 +30,10 @@ function allLines(ports: Ports): readonly string[] {
   );
 }
 
-function linesOf(ports: Ports, key: string, ref: string): readonly string[] {
-  const bindings = ports[key];
+function linesOf(ports: Ports, wanted: string, ref: string): readonly string[] {
+  const bindings = ports[portKey(wanted)];
   if (bindings === undefined || bindings === null) {
-    throw new EngineError('not-found', `Error: No public port '${key}' published for ${ref}`);
+    throw new EngineError('not-found', `Error: No public port '${wanted}' published for ${ref}`);
   }
   return bindings.map(addressOf);
 }

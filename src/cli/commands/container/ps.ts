@@ -50,7 +50,9 @@ export const psCommand: Command = defineCommand(
       filters: readFilters(flags.filter),
     });
     const isFull = flags['no-trunc'];
-    if (flags.quiet && flags.format === '') {
+    if (flags.quiet) {
+      if (flags.format !== '')
+        await io.stderr.write('WARNING: --quiet prints ids only: --format is not used\n');
       const ids = containers.map(({ Id }) => (isFull ? Id : shortId(Id)));
       await io.stdout.write(ids.map((id) => `${id}\n`).join(''));
       return;
@@ -60,7 +62,7 @@ export const psCommand: Command = defineCommand(
       rows: containers.map((container) => rowOf(container, { isFull, nowMs: io.now() })),
       headings,
       columns: flags.size ? [...columns, 'Size'] : columns,
-      format: flags.quiet ? flags.format : format,
+      format,
     });
   },
 );

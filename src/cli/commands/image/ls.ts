@@ -4,7 +4,7 @@ import type { ImageSummary } from '../../../spec/docker/image.ts';
 import { defineCommand, type Command } from '../../command.ts';
 import { readFilters } from '../../filters.ts';
 import { printListing, shortId } from '../../print/listing.ts';
-import { formatDuration, formatSize, formatTimestamp } from '../../print/units.ts';
+import { formatDuration, formatExactSize, formatSize, formatTimestamp } from '../../print/units.ts';
 
 /** Lists images, one row a name. */
 export const imagesCommand: Command = defineCommand(
@@ -135,7 +135,6 @@ function rowOf(
   { isFull, nowMs }: RowOptions,
 ): Readonly<Record<string, unknown>> {
   const { Id, Created, Size, SharedSize, Containers } = image;
-  const size = formatSize(Size);
   return {
     Containers: Containers === -1 ? 'N/A' : String(Containers),
     get CreatedAt() {
@@ -145,10 +144,10 @@ function rowOf(
     Digest: name.digest,
     ID: isFull ? Id : shortId(Id),
     Repository: name.repository,
-    SharedSize: SharedSize === -1 ? 'N/A' : formatSize(SharedSize),
-    Size: size,
+    SharedSize: SharedSize === -1 ? 'N/A' : formatExactSize(SharedSize),
+    Size: formatSize(Size),
     Tag: name.tag,
-    UniqueSize: SharedSize === -1 ? 'N/A' : formatSize(Size - SharedSize),
-    VirtualSize: size,
+    UniqueSize: SharedSize === -1 ? 'N/A' : formatExactSize(Size - SharedSize),
+    VirtualSize: formatExactSize(Size),
   };
 }

@@ -3,7 +3,7 @@
 import type { DiskUsage } from '../../../spec/docker/system.ts';
 import { defineCommand, type Command } from '../../command.ts';
 import { printListing } from '../../print/listing.ts';
-import { formatSize } from '../../print/units.ts';
+import { formatExactSize } from '../../print/units.ts';
 
 /** Shows how much disk space images, containers and volumes use, and how much nothing uses. */
 export const dfCommand: Command = defineCommand(
@@ -49,8 +49,8 @@ function rowOf({
   const percent = sizeBytes > 0 ? ` (${String(Math.trunc((freeBytes / sizeBytes) * 100))}%)` : '';
   return {
     Active: String(active),
-    Reclaimable: `${formatSize(freeBytes)}${percent}`,
-    Size: formatSize(sizeBytes),
+    Reclaimable: `${formatExactSize(freeBytes)}${percent}`,
+    Size: formatExactSize(sizeBytes),
     TotalCount: String(total),
     Type: name,
   };
