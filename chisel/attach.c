@@ -106,20 +106,29 @@ bool attach_has_listeners(void) {
   return false;
 }
 
-bool attach_holds_process(void) {
-  /* After its death only the pipes' rest comes, which the other half of the log takes. */
-  if (sessions[0].state != SESSION_RUNNING) return false;
-  uint64_t half = log_capacity(spool) / 2;
-  if (spool->is_in_memory && half > LOG_PAYLOAD_MAX) half = LOG_PAYLOAD_MAX;
-  if (session_is_expecting(&sessions[0]) && written > half) {
-    wait_until_us(sessions[0].hold_until_us);
-    return true;
-  }
+/* A lossless client is farther behind than this many bytes. */
+static bool is_someone_behind(uint64_t bytes) {
   for (uint32_t i = 0; i < client_count; i++) {
     const struct client *client = &clients[i];
-    if (client->kind == CLIENT_PROCESS && (client->streams & ATTACH_LOSSLESS) != 0 && client->unread > half) return true;
+    if (client->kind == CLIENT_PROCESS && (client->streams & ATTACH_LOSSLESS) != 0 && client->unread > bytes) return true;
   }
   return false;
+}
+
+bool attach_holds_process(void) {
+  const struct session *process = &sessions[0];
+  uint64_t most = log_is_near_reset(spool) ? 0 : log_capacity(spool) / 2;
+  if (process->state != SESSION_RUNNING) {
+    /* Only the pipes' rest comes, which the other half of the log takes; the memory segment has no other half. */
+    if (most > 0 || wait_now_us() >= process->end_us + STALL_US || !is_someone_behind(0)) return false;
+    wait_until_us(process->end_us + STALL_US);
+    return true;
+  }
+  if (session_is_expecting(process) && written > most) {
+    wait_until_us(process->hold_until_us);
+    return true;
+  }
+  return is_someone_behind(most);
 }
 
 size_t attach_send_parts(struct client *client, struct iovec *parts, size_t count) {

@@ -39,6 +39,10 @@ uint64_t log_capacity(const struct log *log) {
   return log->segment_max > UINT64_MAX / log->files ? UINT64_MAX : log->segment_max * log->files;
 }
 
+bool log_is_near_reset(const struct log *log) {
+  return log->is_in_memory && log->size - LOG_HEADER + LOG_RECORD_MAX > LOG_MEMORY;
+}
+
 void log_name(char *name, uint32_t number) {
   char digits[10];
   int count = 0;

@@ -76,6 +76,8 @@ struct cursor log_append(struct log *log, uint8_t *record, uint32_t n, uint8_t s
  * yet. -1: the place is gone. Moves over the end of a segment to the next.
  */
 int log_read(struct log *log, struct cursor *cursor, uint8_t *buffer, size_t size);
+/* In memory, and so full that the next record may start it over: who is behind then loses its place. */
+bool log_is_near_reset(const struct log *log);
 /* Bytes the log may keep. */
 uint64_t log_capacity(const struct log *log);
 /* Open what `cursor` will need though the directory may vanish: from its segment to the newest. */

@@ -168,10 +168,13 @@ export class SegmentReader {
   async #skipDamage(): Promise<Block | undefined> {
     if (this.#file === undefined) return undefined;
     const { size } = await this.#file.stat();
-    if (size <= this.#offset) return undefined;
+    if (size - this.#offset < RECORD_MAX_BYTES) return undefined;
+    // Perhaps all of it was written since we looked: only now a missing record is damage.
+    const late = await this.#readBlock();
+    if (late !== undefined) return late;
     const header = await readSegmentHeader(this.#file);
     const offset = header === undefined ? undefined : offsetAfter(header, this.#offset);
-    if (offset === undefined || size - this.#offset < RECORD_MAX_BYTES) return undefined;
+    if (offset === undefined) return undefined;
     this.#offset = offset;
     return await this.#readBlock();
   }
