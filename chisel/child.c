@@ -67,20 +67,37 @@ static int own_stream(int fd, uid_t uid, gid_t gid) {
 int op_stdio(struct run *run, const struct op *op) {
   uid_t uid = op_u32(op, F_STDIO_UID);
   gid_t gid = op_u32(op, F_STDIO_GID);
-  if (run->io == NULL) return run_error(run, CALL_DUP3, EINVAL);
-  const int given[3] = { run->io->in, run->io->out, run->io->err };
-  int streams[3];
-  /* First out of the way of 0, 1, 2, then there. */
   for (int i = 0; i < 3; i++) {
-    if (own_stream(given[i], uid, gid) < 0) return run_failed(run, CALL_FCHOWN);
-    streams[i] = fcntl(given[i], F_DUPFD_CLOEXEC, 3);
-    if (streams[i] < 0) return run_failed(run, CALL_FCNTL);
-  }
-  for (int i = 0; i < 3; i++) {
-    if (dup2(streams[i], i) < 0) return run_failed(run, CALL_DUP3);
-    close(streams[i]);
+    if (own_stream(i, uid, gid) < 0) return run_failed(run, CALL_FCHOWN);
   }
   return 0;
+}
+
+/* The lowest descriptor from `from` on that the run needs, INT_MAX after the last. */
+static int next_kept(const struct run *run, int from) {
+  int next = run->parent >= from ? run->parent : INT_MAX;
+  for (unsigned i = 0; i < SLOT_COUNT; i++) {
+    int fd = run->slots->fd[i];
+    if (fd >= from && fd < next) next = fd;
+  }
+  return next;
+}
+
+int child_shed(struct run *run, const struct spawn_io *io) {
+  const int given[3] = { io->in, io->out, io->err };
+  AUTO_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int i = 0; i < 3; i++) {
+    if (dup2(given[i] >= 0 ? given[i] : null, i) < 0) return run_failed(run, CALL_DUP3);
+  }
+  close(fd_take(&null));
+  run->empty = run->stage = -1; /* mounts of the caller's namespace */
+  for (int from = 3;;) {
+    int kept = next_kept(run, from);
+    /* Where the call is missing, CLOEXEC closes them in the end. */
+    if (kept > from) sys_close_range((unsigned)from, (unsigned)kept - 1u, 0);
+    if (kept == INT_MAX) return 0;
+    from = kept + 1;
+  }
 }
 
 /* A new pair of the devpts that `devpts` is the root of, nothing else: the peer, -1 and errno. */
@@ -122,22 +139,12 @@ int op_console(struct run *run, const struct op *op) {
   return 0;
 }
 
-/* True for a descriptor of the run itself, which is never handed on. */
-static bool is_own(const struct run *run, int fd) {
-  bool own = fd == run->parent || fd == run->empty || fd == run->stage;
-  for (unsigned i = 0; i < SLOT_COUNT; i++) own |= fd == run->slots->fd[i];
-  return own;
-}
-
 int op_close_fds(struct run *run, const struct op *op) {
-  int preserve = (int)op_u32(op, F_CLOSE_FDS_PRESERVE);
-  if (sys_close_range(3, ~0u, K_CLOSE_RANGE_CLOEXEC) < 0) {
-    /* A filter around us that does not know the call: the descriptors are below the limit of a process' table. */
-    for (int fd = 3; fd < 1024; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
-  }
-  for (int fd = 3; fd < 3 + preserve; fd++) {
-    if (!is_own(run, fd)) fcntl(fd, F_SETFD, 0);
-  }
+  (void)run;
+  (void)op;
+  if (sys_close_range(3, ~0u, K_CLOSE_RANGE_CLOEXEC) == 0) return 0;
+  /* A filter around us that does not know the call: the descriptors of a new process have low numbers. */
+  for (int fd = 3; fd < 1024; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
   return 0;
 }
 

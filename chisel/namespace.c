@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "run.h"
@@ -76,12 +77,19 @@ int write_id_maps(struct run *run, pid_t pid, const char *uid_map, const char *g
   return err;
 }
 
-/* A process that only holds a new user namespace until it is killed. */
+/* A process that only holds a new user namespace until it is killed, or we are. Reachable as in spawn.c. */
 static pid_t fork_holder(void) {
   struct k_clone_args args = { .flags = K_CLONE_NEWUSER, .exit_signal = SIGCHLD };
+  pid_t caller = getpid();
+  prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   pid_t pid = (pid_t)syscall(K_CLONE3, &args, sizeof args);
   if (pid < 0 && (errno == ENOSYS || errno == EPERM)) pid = (pid_t)syscall(SYS_clone, K_CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
-  while (pid == 0) pause();
+  if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    while (getppid() == caller) pause();
+    _exit(0);
+  }
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   return pid;
 }
 

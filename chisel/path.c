@@ -31,7 +31,7 @@ int path_open(int root, const char *path, uint64_t flags) {
   int fd = -1;
   if (path[0] == '\0') path = ".";
   for (int tries = 0; tries < RENAME_TRIES; tries++) {
-    fd = sys_openat2(root, path, flags | O_CLOEXEC, 0, K_RESOLVE_IN_ROOT | K_RESOLVE_NO_MAGICLINKS);
+    fd = sys_openat2(root, path, flags | O_CLOEXEC, (flags & O_CREAT) != 0 ? 0600 : 0, K_RESOLVE_IN_ROOT | K_RESOLVE_NO_MAGICLINKS);
     if (fd >= 0 || errno != EAGAIN) break;
   }
   return fd;

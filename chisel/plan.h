@@ -197,7 +197,6 @@ enum op_field {
   F_CONSOLE_COLUMNS = 3,
   F_CONSOLE_UID = 4,
   F_CONSOLE_GID = 5,
-  F_CLOSE_FDS_PRESERVE = 0,
   F_EXEC_ARGV = 0,
   F_EXEC_ENV = 1,
   F_EXEC_SEARCH = 2,
@@ -428,7 +427,6 @@ static const struct field_shape field_shapes[] = {
   { FIELD_U32, 0, 65535u, 0u },
   { FIELD_U32, 0, 4294967295u, 0u },
   { FIELD_U32, 0, 4294967295u, 0u },
-  { FIELD_U32, 0, 1024u, 0u },
   { FIELD_TEXTS, 0, 65536u, 131071u },
   { FIELD_TEXTS, 0, 65536u, 131071u },
   { FIELD_TEXTS, 0, 64u, 4095u },
@@ -488,11 +486,11 @@ static const struct op_shape op_shapes[OP_END] = {
   [OP_SETSID] = { PLACE_PROCESS, 0, 122 },
   [OP_STDIO] = { PLACE_CHILD, 2, 122 },
   [OP_CONSOLE] = { PLACE_CHILD, 6, 124 },
-  [OP_CLOSE_FDS] = { PLACE_CHILD, 1, 130 },
-  [OP_EXEC] = { PLACE_LAST, 4, 131 },
-  [OP_NETLINK_OPEN] = { PLACE_ANY, 2, 135 },
-  [OP_NETLINK] = { PLACE_ANY, 4, 137 },
-  [OP_NETLINK_QUERY] = { PLACE_ANY, 3, 141 },
+  [OP_CLOSE_FDS] = { PLACE_CHILD, 0, 130 },
+  [OP_EXEC] = { PLACE_LAST, 4, 130 },
+  [OP_NETLINK_OPEN] = { PLACE_ANY, 2, 134 },
+  [OP_NETLINK] = { PLACE_ANY, 4, 136 },
+  [OP_NETLINK_QUERY] = { PLACE_ANY, 3, 140 },
 };
 #endif
 

@@ -13,7 +13,6 @@ struct run {
   const struct plan *plan;
   struct slots *slots;
   struct sink *sink;   /* NULL: data goes nowhere */
-  struct spawn_io *io; /* child of a spawn: its streams; else NULL */
   int parent;          /* child of a spawn: socket to the caller; else -1 */
   uint32_t index;      /* of the running op */
   uint32_t call;       /* enum call that failed */
@@ -133,6 +132,9 @@ int write_id_maps(struct run *run, pid_t pid, const char *uid_map, const char *g
 
 /* Forks: 0 in the program-to-be; the process itself stays as init and never returns. -errno. */
 int init_fork(struct run *run);
+
+/* A child at its start: 0, 1, 2 become `io`, and of all else only slots and the socket stay open. */
+int child_shed(struct run *run, const struct spawn_io *io);
 
 int op_unshare(struct run *run, const struct op *op);
 int op_setns(struct run *run, const struct op *op);

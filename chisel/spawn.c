@@ -116,27 +116,33 @@ static void end_child(int pidfd) {
   while (syscall(SYS_waitid, 3 /* P_PIDFD */, pidfd, &info, WEXITED, NULL) < 0 && errno == EINTR) continue;
 }
 
-/* The child: the rest of the plan. Never returns; the last op is exec. */
-static _Noreturn void run_child(struct run *run, const struct cloning *cloning) {
-  struct message message = { .kind = MESSAGE_REPORT };
+/*
+ * The child: the rest of the plan. Never returns; the last op is exec. What the
+ * caller has open is closed first: in a namespace that is joined someone may
+ * look into this process.
+ */
+static _Noreturn void run_child(struct run *run, const struct cloning *cloning, const struct spawn_io *io) {
+  struct message message = { .kind = MESSAGE_REPORT, .report = { .index = run->plan->clone } };
   char go;
+  int err = child_shed(run, io);
   run->owns_userns = (cloning->flags & K_CLONE_NEWUSER) != 0;
   if (cloning->waits && read(run->parent, &go, 1) != 1) _exit(EXIT_SPAWN);
   if (cloning->waits) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  run_ops(run, run->plan->clone + 1, run->plan->count, &message.report);
+  if (err < 0) message.report = (struct report){ run->plan->clone, -err, run->call };
+  else run_ops(run, run->plan->clone + 1, run->plan->count, &message.report);
   (void)!write(run->parent, &message, sizeof message);
   _exit(EXIT_SPAWN);
 }
 
 /*
- * Without privileges the child's /proc/PID/uid_map is ours to write only while
- * the child may be traced, which it inherits here; it ends that when it goes on.
+ * Where our root is not the host's, the child's /proc/PID/uid_map is ours to
+ * write only while the child may be traced, which it inherits here; it ends
+ * that when it goes on.
  */
 static pid_t clone_reachable_child(struct cloning *cloning, int *pidfd) {
-  bool is_reachable = geteuid() == 0 || !cloning->waits;
-  if (!is_reachable) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+  if (cloning->waits) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   pid_t pid = clone_child(cloning, pidfd);
-  if (!is_reachable && pid != 0) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  if (cloning->waits && pid != 0) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   return pid;
 }
 
@@ -150,10 +156,8 @@ static int clone_and_listen(struct run *run, struct spawn_io *io, struct spawned
   AUTO_FD int pidfd = -1;
   pid_t pid = clone_reachable_child(&cloning, &pidfd);
   if (pid == 0) {
-    close(ours);
-    run->io = io;
     run->parent = theirs;
-    run_child(run, &cloning);
+    run_child(run, &cloning, io);
   }
   if (pid < 0) return run_failed(run, CALL_CLONE3);
   close(fd_take(&theirs));

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { chmod, chown, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connectMonitor } from '../../src/kernel/monitor.ts';
@@ -49,7 +49,7 @@ async function container(fixture: PlanFixture, exec: PlanOp, middle: Plan = []):
     ...PIVOT,
     STDIO,
     ...middle,
-    { op: 'close-fds', preserve: 0 },
+    { op: 'close-fds' },
     exec,
   ];
 }
@@ -330,7 +330,7 @@ test('a console is a terminal of its own devpts, controlled, sized and owned', a
       { op: 'mknod', dir: 2, name: 'tty', mode: 0o20666, major: 5, minor: 0, uid: 0, gid: 0 },
       ...devpts,
       ...PIVOT,
-      { op: 'close-fds', preserve: 0 },
+      { op: 'close-fds' },
       sh(script),
     ],
     { tty: true },
@@ -431,7 +431,7 @@ test('a user namespace is mapped by the caller, and its process writes its own f
     { op: 'attach', slot: 2, root: 0, path: 'tmp', create: 0 },
     ...PIVOT,
     STDIO,
-    { op: 'close-fds', preserve: 0 },
+    { op: 'close-fds' },
     sh(script.replaceAll('/mine', '/tmp/mine')),
   ];
   const ended = await fixture.run(plan);
@@ -524,6 +524,17 @@ async function childOf(pid: number): Promise<number> {
   }
 }
 
+/** What a child that is set up has open, once it has shed what its caller had. */
+async function setUpDescriptors(pid: number): Promise<readonly string[]> {
+  for (;;) {
+    const descriptors = await readdir(`/proc/${pid}/fd`);
+    const targets = await Promise.all(
+      descriptors.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => 'gone')),
+    );
+    if (!targets.includes('anon_inode:[pidfd]') && targets.length <= 4) return targets;
+  }
+}
+
 test('a child that dies while it is set up is reported, and every failed start leaves no process', async () => {
   await using fixture = await PlanFixture.create();
   // A directory in use keeps rmdir trying for the time it is given.
@@ -531,7 +542,14 @@ test('a child that dies while it is set up is reported, and every failed start l
     plain(sh(''), [{ op: 'rmdir', path: '/proc', busyMs: 10_000 }]),
   );
   const monitor = await childOf(fixture.chisel.hostPid ?? 0);
-  process.kill(await childOf(monitor), 'SIGKILL');
+  const child = await childOf(monitor);
+  const opened = await setUpDescriptors(child);
+  assert.deepEqual(
+    opened.map((target) => target.replace(/:.*/, '')),
+    ['/dev/null', 'pipe', 'pipe', 'socket'],
+    'what the monitor has open is none of the child’s business',
+  );
+  process.kill(child, 'SIGKILL');
   assert.equal(await stuck, '1 ECHILD waitpid()');
   const root = await fixture.makeRoot('root');
   const full = [

@@ -81,7 +81,6 @@ const SILENT_ZEROS: ReadonlySet<string> = new Set([
   'attach.create',
   'umount.flags',
   'seccomp.flags',
-  'close-fds.preserve',
   'netlink.ignore',
 ]);
 

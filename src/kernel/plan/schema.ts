@@ -321,8 +321,11 @@ export const OPS = {
       gid: u32,
     },
   },
-  /** close_range(3, ~0, CLOEXEC) keeping the first `preserve` descriptors after 2. */
-  'close-fds': { code: 72, place: 'child', fields: { preserve: { type: 'u32', max: 1024 } } },
+  /**
+   * close_range(3, ~0, CLOEXEC). Only slots are open beside 0, 1, 2: what the
+   * caller had was closed right after the clone. Last before `exec`.
+   */
+  'close-fds': { code: 72, place: 'child', fields: {} },
   /**
    * execve; must be the last op. A name without `/` is searched in `search`
    * (directories) as execvp does; ENOENT and EACCES tell "not found" from "cannot run".

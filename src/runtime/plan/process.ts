@@ -63,7 +63,7 @@ export function planProcess(builder: PlanBuilder, plan: ProcessPlan): void {
     });
   }
   builder.push({ op: 'chdir', path: checkCwd(process.cwd) });
-  builder.push(...rlimitOps(process.rlimits ?? []), { op: 'close-fds', preserve: 0 });
+  builder.push(...rlimitOps(process.rlimits ?? []), { op: 'close-fds' });
   planIdentity(builder, plan);
   const env = process.env ?? [];
   builder.push({
