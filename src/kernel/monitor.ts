@@ -100,6 +100,8 @@ export class MonitorControl {
   readonly #decoder = new FrameDecoder();
   readonly #questions = new Map<number, Question>();
   readonly #ends = new Map<number, PromiseWithResolvers<ExitRecord>>();
+  /** Ends of an earlier connection's execs, told before anyone asked; the monitor keeps at most 127. */
+  readonly #unasked = new Map<number, ExitRecord>();
   #lastId = 0;
   #isOver = false;
 
@@ -159,6 +161,7 @@ export class MonitorControl {
       expectedClients,
       plan.byteLength,
     );
+    this.#unasked.delete(execNumber);
     const end = this.#end(execNumber);
     try {
       const answer = await this.#ask(FRAME_KIND.exec, [head, plan]);
@@ -173,7 +176,9 @@ export class MonitorControl {
 
   /** End of an exec that an earlier connection started; as `exited` of {@link exec}. */
   execEnd(execNumber: number): Promise<ExitRecord> {
-    return this.#end(execNumber).promise;
+    const told = this.#unasked.get(execNumber);
+    this.#unasked.delete(execNumber);
+    return told === undefined ? this.#end(execNumber).promise : Promise.resolve(told);
   }
 
   /** Requests in flight and promises of ends reject with `unavailable`. Idempotent. */
@@ -208,7 +213,10 @@ export class MonitorControl {
 
   #take(frame: Frame): void {
     if (frame.kind === FRAME_KIND.exited) {
-      this.#end(frame.id).resolve(decodeExitRecord(frame.payload));
+      const end = this.#ends.get(frame.id);
+      const record = decodeExitRecord(frame.payload);
+      if (end === undefined) this.#unasked.set(frame.id, record);
+      else end.resolve(record);
       this.#ends.delete(frame.id);
       return;
     }
