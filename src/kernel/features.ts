@@ -24,7 +24,7 @@ export interface KernelFeatures {
   readonly cgroups: CgroupLayout | undefined;
   /** Every capability of this kernel, bits `1 << CAP_*`. */
   readonly knownCapabilities: bigint;
-  /** carve's own bounding set: nothing beyond can be given. */
+  /** carve's own bounding set, bits `1 << CAP_*`: nothing beyond can be given. */
   readonly ownCapabilities: bigint;
   /** Greatest number of open files that carve may give a process. */
   readonly openFilesMax: number;

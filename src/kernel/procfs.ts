@@ -7,6 +7,7 @@
 /** One line of `/proc/PID/mountinfo`. */
 export interface MountEntry {
   readonly id: number;
+  /** Id of the mount it is on. */
   readonly parent: number;
   /** Path of the mount's root in its file system. */
   readonly root: string;

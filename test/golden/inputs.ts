@@ -2,7 +2,7 @@
 
 import { hostPath } from '../../src/base/host-path.ts';
 import type { SpecHost, SpecInput } from '../../src/engine/containers/spec/input.ts';
-import { TEST_HOST, testInput } from '../../src/engine/containers/spec/test-input.ts';
+import { TEST_HOST, testInput } from '../fakes/spec-input.ts';
 import { toOciSpec } from '../../src/engine/containers/spec/to-oci-spec.ts';
 import { compileSeccomp } from '../../src/kernel/bpf/compile-seccomp.ts';
 import type { CgroupLayout } from '../../src/kernel/cgroup/layout.ts';

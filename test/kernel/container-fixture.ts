@@ -16,7 +16,7 @@ import { isEngineError } from '../../src/base/error.ts';
 import { hostPath } from '../../src/base/host-path.ts';
 import { parseContainerId } from '../../src/base/id.ts';
 import type { SpecHost, SpecInput } from '../../src/engine/containers/spec/input.ts';
-import { testInput } from '../../src/engine/containers/spec/test-input.ts';
+import { testInput } from '../fakes/spec-input.ts';
 import { toOciSpec } from '../../src/engine/containers/spec/to-oci-spec.ts';
 import { seccompCompiler } from '../../src/kernel/bpf/seccomp-cache.ts';
 import type { CgroupPlace } from '../../src/kernel/cgroup/place.ts';

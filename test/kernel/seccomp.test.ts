@@ -169,7 +169,9 @@ test('the kernel gives each call the verdict of the default policy', async () =>
 test('what the interpreter says is what the kernel does', async () => {
   await using fixture = await ContainerFixture.create();
   fixture.addProgram('probe', PROBE);
-  const capabilities = new Set(fixture.specOf({ command: 'true' }, 1).process?.capabilities?.bounding);
+  const capabilities = new Set(
+    fixture.specOf({ command: 'true' }, 1).process?.capabilities?.bounding,
+  );
   const { program } = compileSeccomp(
     defaultSeccomp({ machine: 'x86_64', capabilities, evaluation: 'first-match' }),
     'x86_64',
@@ -181,7 +183,11 @@ test('what the interpreter says is what the kernel does', async () => {
     return isErrno ? [{ each: call(name, BAD), errno: value & 0xffff }] : [];
   });
   assert.ok(refused.length >= 60, `${refused.length} calls`);
-  const seen = await answers(fixture, refused.map(({ each }) => each), undefined);
+  const seen = await answers(
+    fixture,
+    refused.map(({ each }) => each),
+    undefined,
+  );
   for (const [index, { each, errno }] of refused.entries()) {
     assert.equal(seen[index], errno, nameOf(each));
   }
@@ -197,14 +203,30 @@ test('a profile of the request is loaded: kill, trap, errno, masks and lists', a
       { names: ['getppid'], action: 'SCMP_ACT_ERRNO', errnoRet: 77 },
       { names: ['getuid'], action: 'SCMP_ACT_KILL_PROCESS' },
       { names: ['getgid'], action: 'SCMP_ACT_TRAP' },
-      { names: ['umask'], action: 'SCMP_ACT_ERRNO', args: [{ index: 0, op: 'SCMP_CMP_MASKED_EQ', value: 7, valueTwo: 5 }] },
+      {
+        names: ['umask'],
+        action: 'SCMP_ACT_ERRNO',
+        args: [{ index: 0, op: 'SCMP_CMP_MASKED_EQ', value: 7, valueTwo: 5 }],
+      },
       { names: ['sync'], action: 'SCMP_ACT_ERRNO', includes: { caps: ['CAP_SYS_ADMIN'] } },
-      { names: ['lseek'], action: 'SCMP_ACT_ERRNO', errnoRet: 12, args: [{ index: 1, op: 'SCMP_CMP_GE', value: 4294967296 }] },
+      {
+        names: ['lseek'],
+        action: 'SCMP_ACT_ERRNO',
+        errnoRet: 12,
+        args: [{ index: 1, op: 'SCMP_CMP_GE', value: 4294967296 }],
+      },
     ],
   });
   const calls = [
-    call('getppid'), call('getuid'), call('getgid'), call('umask', 0o25), call('umask', 0o22), call('sync'),
-    call('lseek', BAD, 2n ** 32n - 1n), call('lseek', BAD, 2n ** 32n), call('lseek', BAD, 2n ** 63n),
+    call('getppid'),
+    call('getuid'),
+    call('getgid'),
+    call('umask', 0o25),
+    call('umask', 0o22),
+    call('sync'),
+    call('lseek', BAD, 2n ** 32n - 1n),
+    call('lseek', BAD, 2n ** 32n),
+    call('lseek', BAD, 2n ** 63n),
   ];
   assert.deepEqual(await answers(fixture, calls, profile), [77, -31, -31, 1, 0, 0, 9, 12, 12]);
 });
@@ -214,7 +236,10 @@ test('calls come with their capability', async () => {
   fixture.addProgram('probe', PROBE);
   const probe = async (CapAdd: readonly string[]): Promise<readonly number[]> => {
     const calls = [call('mount', 0, 0, 0, 0, 0), call('clone3', 0, 0), call('kcmp', 1, 1, 0, 0, 0)];
-    const output = await fixture.output({ command: ['/bin/probe', ...calls.map(lineOf)], hostConfig: { CapAdd } });
+    const output = await fixture.output({
+      command: ['/bin/probe', ...calls.map(lineOf)],
+      hostConfig: { CapAdd },
+    });
     return output.trim().split('\n').map(Number);
   };
   assert.deepEqual(await probe([]), [EPERM, ENOSYS, EPERM]);

@@ -11,7 +11,15 @@ import type { Instruction } from './instruction.ts';
 import { BPF } from './instruction.ts';
 
 /** Where a jump goes: an instruction already written, or a return value. */
-export type Target = { readonly at: number } | { readonly value: number };
+export type Target =
+  | {
+      /** Index in the order of writing. */
+      readonly at: number;
+    }
+  | {
+      /** 32 bits. */
+      readonly value: number;
+    };
 
 /** Skips of a conditional jump fit 8 bits; one place is kept for a jump in between. */
 const REACH = 254;

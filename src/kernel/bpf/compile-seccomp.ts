@@ -32,7 +32,7 @@ import { ABIS, abisOf, syscallNumbers, X32_BIT } from './syscalls.ts';
 /** One way a call can be decided; no conditions: always. */
 export interface Rule {
   readonly conditions: readonly Condition[];
-  /** The filter's return value. */
+  /** The filter's return value, 32 bits. */
   readonly value: number;
 }
 

@@ -16,9 +16,9 @@ import type { LinuxDeviceRule } from '../../spec/oci/resources.ts';
 export interface EbpfInstruction {
   /** One of `EBPF`. */
   readonly code: number;
-  /** Destination register, 0 to 10. */
+  /** Number of the destination register, 0 to 10. */
   readonly dst: number;
-  /** Source register, 0 to 10. */
+  /** Number of the source register, 0 to 10. */
   readonly src: number;
   /** Signed 16-bit: bytes (loads) or instructions to skip (jumps). */
   readonly offset: number;

@@ -9,9 +9,9 @@
 export interface Instruction {
   /** One of `BPF`. */
   readonly code: number;
-  /** Instructions to skip when the condition holds, 0 to 255. */
+  /** Number of instructions to skip when the condition holds, 0 to 255. */
   readonly jt: number;
-  /** Instructions to skip when it does not, 0 to 255. */
+  /** Number of instructions to skip when it does not, 0 to 255. */
   readonly jf: number;
   /** Operand, unsigned 32-bit. */
   readonly k: number;

@@ -12,7 +12,7 @@ import { BPF, SECCOMP_DATA } from './instruction.ts';
 export interface SyscallData {
   /** Number, with the x32 bit where it applies. */
   readonly nr: number;
-  /** AUDIT_ARCH_* of the caller. */
+  /** AUDIT_ARCH_* number of the caller. */
   readonly arch: number;
   /** Up to six, unsigned 64-bit; absent ones are 0. */
   readonly args: readonly bigint[];
@@ -25,11 +25,16 @@ export function interpretFilter(program: readonly Instruction[], data: SyscallDa
   return runFilter(program, data).value;
 }
 
+/** How a filter ended. */
+export interface FilterResult {
+  /** Its return value, 32 bits. */
+  readonly value: number;
+  /** Number of instructions that ran. */
+  readonly steps: number;
+}
+
 /** As {@link interpretFilter}, with the number of instructions that ran. */
-export function runFilter(
-  program: readonly Instruction[],
-  data: SyscallData,
-): { readonly value: number; readonly steps: number } {
+export function runFilter(program: readonly Instruction[], data: SyscallData): FilterResult {
   const memory = encodeData(data);
   let a = 0;
   let steps = 0;

@@ -10,7 +10,9 @@
  */
 
 /** The tables as text; `syscalls.ts` reads them. */
-export const SYSCALL_TABLE: Readonly<Record<'x86_64' | 'x32' | 'i386' | 'aarch64' | 'arm', string>> = {
+export const SYSCALL_TABLE: Readonly<
+  Record<'x86_64' | 'x32' | 'i386' | 'aarch64' | 'arm', string>
+> = {
   x86_64: `
     0 read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction
     rt_sigprocmask rt_sigreturn ioctl pread64 pwrite64 readv writev access pipe select sched_yield

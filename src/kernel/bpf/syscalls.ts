@@ -16,7 +16,7 @@ export type Abi = 'x86_64' | 'x32' | 'i386' | 'aarch64' | 'arm';
 
 /** Facts of one calling convention. */
 export interface AbiFacts {
-  /** Value of `seccomp_data.arch`. */
+  /** Number in `seccomp_data.arch`. */
   readonly auditArch: number;
   /** libseccomp's name. */
   readonly architecture: SeccompArchitecture;

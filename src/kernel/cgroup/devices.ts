@@ -7,7 +7,7 @@
 
 import type { LinuxDeviceRule } from '../../spec/oci/resources.ts';
 import { accessBits, ALL_RIGHTS } from '../bpf/device-program.ts';
-import type { CgroupWrite } from './limits.ts';
+import type { CgroupWrite } from './write.ts';
 
 /** Nothing is allowed but what later rules say. */
 export const DENY_ALL: LinuxDeviceRule = { allow: false, access: 'rwm' };

@@ -14,7 +14,7 @@ import type {
 } from '../../spec/oci/resources.ts';
 import type { ThrottleKey } from './limit-values.ts';
 import { isSet, pidsValue, rdmaValue, throttlesOf } from './limit-values.ts';
-import type { CgroupWrite } from './limits.ts';
+import type { CgroupWrite } from './write.ts';
 
 /** Errors: `unsupported` for `unified`. */
 export function limitWritesV1(

@@ -15,7 +15,7 @@ import type {
 import { sharesToWeight } from './cpu-weight.ts';
 import type { ThrottleKey } from './limit-values.ts';
 import { isSet, pidsValue, rdmaValue, throttlesOf } from './limit-values.ts';
-import type { CgroupWrite } from './limits.ts';
+import type { CgroupWrite } from './write.ts';
 
 const DEFAULT_PERIOD_US = 100_000;
 

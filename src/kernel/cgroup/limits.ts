@@ -9,17 +9,7 @@
 import type { LinuxResources } from '../../spec/oci/resources.ts';
 import { limitWritesV1 } from './limits-v1.ts';
 import { limitWritesV2 } from './limits-v2.ts';
-
-/** One write to a file of a group. */
-export interface CgroupWrite {
-  /** Controller whose tree has the file (version 1); empty in version 2. */
-  readonly controller: string;
-  /** File name. */
-  readonly file: string;
-  readonly value: string;
-  /** The file may be missing (kernel without that feature): then the limit has no effect. */
-  readonly isOptional: boolean;
-}
+import type { CgroupWrite } from './write.ts';
 
 /**
  * Writes that set `resources` in a group. Devices are not among them.

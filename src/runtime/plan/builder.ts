@@ -35,6 +35,14 @@ const FIRST_FREE = 7;
 const FREE_END = 28;
 const encoder = new TextEncoder();
 
+/** Where {@link PlanBuilder.write} writes. */
+export interface WriteOptions {
+  /** Slot of the directory; absent: the path is one of the host. */
+  readonly dir?: number;
+  /** A missing file is no failure. */
+  readonly skipMissing?: boolean;
+}
+
 /** Collects operations and hands out slots. */
 export class PlanBuilder {
   readonly #ops: PlanOp[] = [];
@@ -70,11 +78,7 @@ export class PlanBuilder {
   }
 
   /** Write text to a host path, or to `path` below `dir`. */
-  write(
-    path: string,
-    value: string,
-    options: { readonly dir?: number; readonly skipMissing?: boolean } = {},
-  ): void {
+  write(path: string, value: string, options: WriteOptions = {}): void {
     this.#ops.push({
       op: 'write',
       dir: options.dir,

@@ -10,15 +10,15 @@ import { MOUNT_ATTR, MS } from '../../kernel/plan/flags.ts';
 
 /** Options of one mount. */
 export interface MountOptions {
-  /** MOUNT_ATTR_* to set on the mount. */
+  /** MOUNT_ATTR_* flags to set on the mount. */
   readonly set: bigint;
-  /** MOUNT_ATTR_* to clear. */
+  /** MOUNT_ATTR_* flags to clear. */
   readonly clear: bigint;
-  /** MOUNT_ATTR_* to set on the mount and all below it. */
+  /** MOUNT_ATTR_* flags to set on the mount and all below it. */
   readonly setDeep: bigint;
-  /** MOUNT_ATTR_* to clear on the mount and all below it. */
+  /** MOUNT_ATTR_* flags to clear on the mount and all below it. */
   readonly clearDeep: bigint;
-  /** MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE, or 0. */
+  /** One of the flags MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE, or 0. */
   readonly propagation: bigint;
   /** The propagation is for all below too. */
   readonly isPropagationDeep: boolean;

@@ -11,19 +11,19 @@ export interface LinuxCpu {
   readonly shares?: number;
   /** Run time per period in µs; ≤ 0 is no limit. */
   readonly quota?: number;
-  /** Accumulated unused run time in µs. */
+  /** Accumulated unused run time in microseconds. */
   readonly burst?: number;
   /** Length of a period in µs, 1000 to 1000000. */
   readonly period?: number;
   /** Realtime run time per period in µs; cgroup v1 only. */
   readonly realtimeRuntime?: number;
-  /** Realtime period in µs; cgroup v1 only. */
+  /** Realtime period in microseconds; cgroup v1 only. */
   readonly realtimePeriod?: number;
   /** CPUs as a list, `0-3,5`. */
   readonly cpus?: string;
   /** Memory nodes as a list. */
   readonly mems?: string;
-  /** 1: run only when nothing else wants to. */
+  /** Flag; 1: run only when nothing else wants to. */
   readonly idle?: number;
 }
 

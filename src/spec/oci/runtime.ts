@@ -24,6 +24,7 @@ export interface ProcessUser {
   readonly gid: number;
   /** File mode creation mask, 0 to 0o777; absent: 0o022. */
   readonly umask?: number;
+  /** Ids of supplementary groups. */
   readonly additionalGids?: readonly number[];
 }
 
@@ -40,9 +41,9 @@ export interface CapabilitySets {
 export interface PosixRlimit {
   /** `RLIMIT_NOFILE`, … */
   readonly type: string;
-  /** In the limit's own unit; -1n or 2^64-1 is unlimited. */
+  /** Bytes, seconds or a count, by `type`; negative or 2^64-1 is unlimited. */
   readonly soft: number | bigint;
-  /** In the limit's own unit; -1n or 2^64-1 is unlimited. */
+  /** Bytes, seconds or a count, by `type`; negative or 2^64-1 is unlimited. */
   readonly hard: number | bigint;
 }
 
@@ -85,7 +86,7 @@ export interface OciProcess {
   readonly rlimits?: readonly PosixRlimit[];
   readonly noNewPrivileges?: boolean;
   readonly apparmorProfile?: string;
-  /** -1000 to 1000; absent: inherited. */
+  /** Score, -1000 to 1000; absent: inherited. */
   readonly oomScoreAdj?: number;
   readonly selinuxLabel?: string;
   readonly scheduler?: Scheduler;

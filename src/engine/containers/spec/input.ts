@@ -49,7 +49,7 @@ export interface HostDevice {
 export interface ResolvedUser {
   readonly uid: number;
   readonly gid: number;
-  /** Supplementary groups, sorted, without doubles. */
+  /** Ids of supplementary groups, sorted, without doubles. */
   readonly additionalGids: readonly number[];
   /** Home directory; `/` when unknown. */
   readonly home: string;

@@ -6,7 +6,7 @@ import type { HostConfig } from '../../../spec/docker/container.ts';
 import type { ContainerMount } from '../mount.ts';
 import { DEFAULT_CAPABILITIES } from './capabilities.ts';
 import type { HostDevice, SpecInput } from './input.ts';
-import { TEST_HOST, testInput } from './test-input.ts';
+import { TEST_HOST, testInput } from '../../../../test/fakes/spec-input.ts';
 import type { ContainerSpec } from './to-oci-spec.ts';
 import { toOciSpec } from './to-oci-spec.ts';
 

@@ -1,9 +1,9 @@
 /** A plain container for tests of the conversion; every field can be changed. */
 
-import { hostPath } from '../../../base/host-path.ts';
-import { parseContainerId } from '../../../base/id.ts';
-import { CAPABILITIES } from '../../../kernel/plan/flags.ts';
-import type { SpecHost, SpecInput } from './input.ts';
+import { hostPath } from '../../src/base/host-path.ts';
+import { parseContainerId } from '../../src/base/id.ts';
+import { CAPABILITIES } from '../../src/kernel/plan/flags.ts';
+import type { SpecHost, SpecInput } from '../../src/engine/containers/spec/input.ts';
 
 /** A machine with everything. */
 export const TEST_HOST: SpecHost = {
