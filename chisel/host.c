@@ -22,8 +22,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "chisel.h"
-#include "kernel.h"
+#include "run.h"
 
 #define WORKERS_MAX 16384u
 #define KEPT_BYTES 65536u /* frames up to this leave their pages for the next */
@@ -39,9 +38,13 @@ struct worker {
 static struct worker workers[WORKERS_MAX];
 static uint32_t worker_count;
 static uint8_t frame_bytes[FRAME_MAX] __attribute__((aligned(4096)));
+static uint32_t frame_used; /* bytes of it that hold the last frame */
 static struct plan apply_plan;
 
-void host_release_frames(void) { madvise(frame_bytes, sizeof frame_bytes, MADV_DONTNEED); }
+void host_release_frames(void) {
+  madvise(frame_bytes, sizeof frame_bytes, MADV_DONTNEED);
+  frame_used = 0;
+}
 
 /* ---- in a fork ---------------------------------------------------------------- */
 
@@ -108,6 +111,12 @@ static int refuse(const struct frame *frame, int err, enum call call) {
   return frame_send(STDOUT_FILENO, is_start ? FRAME_STARTED : FRAME_DONE, frame->id, payload, is_start ? STARTED_BYTES : REPORT_BYTES);
 }
 
+/* What was longer in the last frame is another container's secret. */
+static void forget_last(uint32_t length) {
+  if (length < frame_used) memset(frame_bytes + length, 0, frame_used - length);
+  frame_used = length;
+}
+
 static int handle(const struct frame *frame) {
   if (frame->kind != FRAME_APPLY && frame->kind != FRAME_START) return refuse(frame, EPROTO, CALL_DECODE);
   if (worker_count == WORKERS_MAX) return refuse(frame, EAGAIN, CALL_FORK);
@@ -153,6 +162,7 @@ static int serve(int signals) {
     if (entries[0].revents == 0) continue;
     struct frame frame;
     err = frame_read(STDIN_FILENO, frame_bytes, sizeof frame_bytes, &frame);
+    if (err == 0) forget_last(frame.length);
     if (err == 0) err = handle(&frame);
     if (err < 0) return err == -ENODATA || err == -EPIPE ? 0 : err;
   }
@@ -162,6 +172,19 @@ static int serve(int signals) {
 static int leave_mount_namespace(void) {
   if (unshare(CLONE_NEWNS) < 0) return -errno;
   return mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0 ? -errno : 0;
+}
+
+/*
+ * Programs get the host's null device as their stdin. On a mount that is not
+ * writable nobody who holds it can change its mode or its owner.
+ */
+static int protect_null(void) {
+  static const struct k_mount_attr readonly = { .attr_set = K_MOUNT_ATTR_RDONLY };
+  struct run run;
+  run_init(&run, NULL, NULL);
+  if (mount("/dev/null", "/dev/null", NULL, MS_BIND, NULL) < 0) return -errno;
+  AUTO_FD int null = open("/dev/null", O_PATH | O_CLOEXEC);
+  return null < 0 ? -errno : tree_set(&run, null, &readonly, false);
 }
 
 int host_main(void) {
@@ -174,8 +197,9 @@ int host_main(void) {
   umask(0);
   setsid(); /* the daemon's terminal is not ours */
   int err = signals < 0 || chdir("/") < 0 ? -errno : leave_mount_namespace();
+  if (err == 0) err = protect_null();
   if (err < 0) {
-    complain("chisel host", "cannot make a mount namespace of its own (it needs CAP_SYS_ADMIN)", -err);
+    complain("chisel host", "cannot make a mount namespace with mounts of its own (it needs CAP_SYS_ADMIN)", -err);
     return 1;
   }
   err = serve(signals);
