@@ -149,7 +149,8 @@ void attach_end_output(struct client *client) {
     return;
   }
   client->streams &= ATTACH_STDIN;
-  client->sent = 0;
+  /* Nobody waits for it to take what is held for an exec's other clients. */
+  client->sent = client->kind == CLIENT_EXEC ? sessions[client->session].held : 0;
   client->unread = 0;
   if (client->kind != CLIENT_PROCESS) return;
   fd_cleanup(&client->place.fd);

@@ -196,10 +196,12 @@ static int execute_searched(struct run *run, const struct op *op, char *const *a
   return run_error(run, call, worst);
 }
 
-/* Signals as a new program expects them: none blocked, none ignored. */
+/*
+ * Signals as a new program expects them: none blocked, none ignored. A monitor
+ * ignores none but by handlers (main.c, monitor-start.c), which execve resets.
+ */
 static void reset_signals(void) {
   sigset_t none;
-  for (int number = 1; number < _NSIG; number++) signal(number, SIG_DFL);
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -100,7 +100,6 @@ static bool decode_op(struct input *input, struct op *op, struct progress *progr
     if (!check_field(&fields, &field_shapes[shape->first_field + i], progress)) return false;
   }
   progress->written = (progress->written | progress->filled) & ~progress->emptied;
-  if (op->code == OP_CLOSE) progress->written &= ~(1u << get_u32(op->fields));
   return fields.left == 0;
 }
 

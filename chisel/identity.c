@@ -42,10 +42,11 @@ int op_umask(struct run *run, const struct op *op) {
 int op_bounding(struct run *run, const struct op *op) {
   uint64_t keep = op_u64(op, F_BOUNDING_KEEP);
   for (unsigned cap = 0; cap < 64; cap++) {
+    if ((keep >> cap & 1) != 0 || prctl(K_CAPBSET_DROP, cap, 0, 0, 0) == 0) continue;
+    if (errno == EINVAL) break; /* one more than the kernel knows */
     int has = prctl(K_CAPBSET_READ, cap, 0, 0, 0);
-    if (has < 0) break; /* EINVAL: one more than the kernel knows */
-    if (has == 0 || (keep >> cap & 1) != 0) continue;
-    if (prctl(K_CAPBSET_DROP, cap, 0, 0, 0) < 0) return run_failed(run, CALL_PRCTL);
+    if (has < 0) break;
+    if (has > 0) return run_error(run, CALL_PRCTL, EPERM); /* who may drop none may have none */
   }
   return 0;
 }

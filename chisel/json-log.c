@@ -216,10 +216,12 @@ static void put_record(struct json_log *log, uint8_t stream, uint64_t time_ns, c
 
 static void tell_loss(struct json_log *log, uint64_t time_ns) {
   char text[LOG_NOTE];
-  size_t count = log_loss_text(text, log->lost, log->error);
+  uint64_t told = log->lost;
+  size_t count = log_loss_text(text, told, log->error);
   log->lost = 0;
   put_record(log, 2, time_ns, (const uint8_t *)text, count);
-  out_payload -= count;
+  /* Should the disk refuse again, what it tells stays lost and untold. */
+  out_payload += told - count;
 }
 
 void json_log_append(struct json_log *log, uint8_t stream, uint64_t time_ns, const uint8_t *bytes, size_t count) {

@@ -190,6 +190,14 @@ static bool is_over(void) {
 
 /* ---- its life ------------------------------------------------------------------------------- */
 
+/* The last frame, if the daemon takes it in time: the exit status. Otherwise the host says LOST, so that nobody waits for ever. */
+static int last_word(void) {
+  struct pollfd stream = {.fd = DAEMON_STREAM, .events = POLLOUT};
+  if (monitor.notice_bytes > 0) poll(&stream, 1, (int)(NOTIFY_US / 1000u));
+  monitor_flush_notices();
+  return monitor.notice_bytes == 0 ? 0 : 1;
+}
+
 /* Pages that only the start needed: the plan, and the stack below us. */
 static void release_start(void) {
   uintptr_t page = (uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)(PAGE_BYTES - 1);
@@ -208,10 +216,10 @@ int monitor_main(const struct frame *start) {
     if (monitor.report.err == 0) monitor.report.err = -status;
     monitor_undo_start();
     tell_started();
-    return 0;
+    return last_word();
   }
   tell_started();
   release_start();
   do serve_round(); while (!is_over());
-  return 0;
+  return monitor.notice_bytes == 0 ? 0 : 1;
 }
