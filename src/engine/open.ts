@@ -4,7 +4,11 @@
  * ready. The stores and the runtime are given: `wiring.ts` makes them.
  */
 
+import { mkdir } from 'node:fs/promises';
 import type { DatabaseSync } from 'node:sqlite';
+import { hostPath } from '../base/host-path.ts';
+import { SpareDirectories } from '../kernel/spare-directories.ts';
+import { makeInitLayers } from './containers/init-layer.ts';
 import { containerOperations } from './containers/operations.ts';
 import { ContainerRegistry } from './containers/registry.ts';
 import type { Engine } from './engine.ts';
@@ -20,15 +24,16 @@ import { makeDirectories, sweepLeftovers } from './recovery/sweep.ts';
 import { ContainerTable } from './state/container-table.ts';
 import { systemOperations } from './system/operations.ts';
 import { Trash } from './trash.ts';
-import { hostPath } from '../base/host-path.ts';
 
+/** State directories kept ready. */
+const SPARE_STATE_DIRS = 4;
 /** Containers that are looked for at a time. */
 const ADOPT_LIMIT = 32;
 
 /** What an engine is made of. */
 export type OpenOptions = Omit<
   EngineParts,
-  'table' | 'containers' | 'execs' | 'events' | 'trash' | 'isClosing'
+  'table' | 'containers' | 'execs' | 'events' | 'trash' | 'stateDirs' | 'isClosing'
 > & {
   /** Open, locked, of the newest schema; closed by the engine. */
   readonly database: DatabaseSync;
@@ -45,9 +50,15 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
     execs: new ExecRegistry(given.clock),
     events: new EventBus(given.clock),
     trash: new Trash(hostPath(`${given.paths.root}/trash`), given.log),
+    stateDirs: new SpareDirectories({
+      place: hostPath(`${given.paths.root}/spare`),
+      count: SPARE_STATE_DIRS,
+      make: async (path) => mkdir(path, { mode: 0o700 }),
+    }),
     isClosing: () => isClosing,
   };
   makeDirectories(parts);
+  makeInitLayers(parts.paths);
   loadContainers(parts);
   await forEach(parts, [...parts.containers.all()], {
     limit: ADOPT_LIMIT,
@@ -83,5 +94,10 @@ async function closeParts(parts: EngineParts): Promise<void> {
   // Transitions under way finish before the database is gone.
   await Promise.all([...parts.containers.all()].map(async ({ lock }) => lock.run(() => undefined)));
   await parts.runtime.close();
-  await Promise.all([parts.snapshots.close(), parts.volumes.close(), parts.trash.close()]);
+  await Promise.all([
+    parts.snapshots.close(),
+    parts.volumes.close(),
+    parts.trash.close(),
+    parts.stateDirs.close(),
+  ]);
 }

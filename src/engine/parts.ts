@@ -9,6 +9,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Failpoints } from '../base/failpoint.ts';
 import type { Log } from '../base/log.ts';
 import type { ImageStore } from '../images/store.ts';
+import type { SpareDirectories } from '../kernel/spare-directories.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { SnapshotStore } from '../snapshots/store.ts';
 import type { VolumeStore } from '../volumes/store.ts';
@@ -51,6 +52,8 @@ export interface EngineParts {
   readonly volumes: VolumeStore;
   readonly logs: LogReader;
   readonly trash: Trash;
+  /** State directories made ahead. */
+  readonly stateDirs: SpareDirectories;
   /** True once `close` began: exits are left for the next engine to tell. */
   readonly isClosing: () => boolean;
 }

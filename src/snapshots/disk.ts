@@ -6,6 +6,7 @@
  *     layers/<n>/synced        its files reached the disk
  *     snapshots/<key>+<n>/     `upper` and `work` over layer n; `+0`: over nothing
  *     empty/                   the lower directory of an image without layers
+ *     spare/                   writable directories made ahead, without a key yet
  *     trash/<n>                being deleted
  *
  * **Invariants**
@@ -23,10 +24,11 @@ import { join } from 'node:path';
 import type { ChainId, HostPath } from '../base/brand.ts';
 import { EngineError } from '../base/error.ts';
 import { diskError, errnoOf } from '../kernel/disk-error.ts';
+import { SpareDirectories } from '../kernel/spare-directories.ts';
 import { DEFAULT_ROOT, type RootAttributes } from '../spec/layer.ts';
 import { LayerTable } from './layer-table.ts';
 import { decodeLayerRecord, encodeLayerRecord, type LayerRecord } from './layer-record.ts';
-import { makeWritable } from './writable.ts';
+import { makeSpareWritable, makeWritable, setRootAttributes } from './writable.ts';
 import type {
   Layer,
   LayerDraft,
@@ -48,6 +50,8 @@ export interface DiskSnapshotOptions {
   ) => Promise<SnapshotUsage>;
 }
 
+/** Writable directories that are kept ready. */
+const SPARES = 4;
 const KEY = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const SNAPSHOT_DIRECTORY = /^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})\+(0|[1-9][0-9]{0,15})$/;
 const NUMBER = /^[1-9][0-9]{0,15}$/;
@@ -61,6 +65,8 @@ export class DiskSnapshotStore implements SnapshotStore {
   /** Numbers of layers that must be unpacked again: snapshots know them by these. */
   readonly #lostNumbers = new Map<ChainId, number>();
   readonly #deletions = new Set<Promise<void>>();
+  /** Writable directories made ahead. */
+  #spares: SpareDirectories | undefined;
   /** Number of the next layer. */
   #nextNumber = 1;
   /** Name of the next thing in the trash. */
@@ -81,6 +87,11 @@ export class DiskSnapshotStore implements SnapshotStore {
       store.#readSnapshots();
       store.#readLayers();
       for (const name of readdirSync(store.#path('trash'))) store.#delete(name);
+      store.#spares = new SpareDirectories({
+        place: store.#path('spare') as HostPath,
+        count: SPARES,
+        make: makeSpareWritable,
+      });
     } catch (error) {
       throw diskError(`Cannot open the snapshot store ${options.root}`, error);
     }
@@ -236,7 +247,9 @@ export class DiskSnapshotStore implements SnapshotStore {
       );
     const directory = this.#path('snapshots', `${key}+${number}`);
     try {
-      makeWritable(directory, this.#rootOf(parent));
+      const root = this.#rootOf(parent);
+      if (this.#spares?.take(directory) === true) setRootAttributes(directory, root);
+      else makeWritable(directory, root);
     } catch (error) {
       rmSync(directory, { recursive: true, force: true });
       throw diskError(`Cannot prepare snapshot ${key}`, error);
@@ -316,6 +329,7 @@ export class DiskSnapshotStore implements SnapshotStore {
   }
 
   async close(): Promise<void> {
+    await this.#spares?.close();
     await Promise.allSettled([...this.#deletions]);
   }
 

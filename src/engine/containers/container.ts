@@ -23,12 +23,19 @@ import type { Attachments } from './attachments.ts';
 import { isAlive } from './life.ts';
 import type { ContainerRecord, LifeState } from './record.ts';
 import type { RestartSchedule } from './restart-policy.ts';
+import type { ResolvedUser } from './spec/input.ts';
 
 /** A process under a monitor, and the policy it runs under. */
 export interface LiveProcess {
   readonly runtime: RunningContainer;
   /** What it was started with; execs are held to it. */
   readonly spec: Spec;
+}
+
+/** What a first start needs, made when the request was checked. */
+export interface RehearsedLaunch {
+  readonly spec: Spec;
+  readonly user: ResolvedUser;
 }
 
 /** The probes of a container that runs. */
@@ -57,6 +64,8 @@ export class Container {
   restart: RestartSchedule | undefined;
   /** Set while its process lives and it has a probe. */
   health: HealthMonitor | undefined;
+  /** Set between create and the first start. */
+  rehearsed: RehearsedLaunch | undefined;
   /** A removal is under way: nothing else may begin. */
   isRemoving = false;
   /** A user restarts it: its exit neither removes it nor asks the policy. */

@@ -5,7 +5,7 @@
  * Source: Engine API `POST /containers/create`; engine-api facts 10.2.
  */
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { EngineError } from '../../base/error.ts';
 import { makeId, shortId } from '../../base/id.ts';
 import type { ContainerId } from '../../base/brand.ts';
@@ -18,6 +18,7 @@ import { Attachments } from './attachments.ts';
 import { checkRequest } from './check-request.ts';
 import { checkResources } from './check-resources.ts';
 import { completeHostConfig } from './complete-host-config.ts';
+import type { RehearsedLaunch } from './container.ts';
 import { Container } from './container.ts';
 import { generateName } from './generate-name.ts';
 import { CREATED } from './life.ts';
@@ -35,6 +36,7 @@ import { Rollback } from '../rollback.ts';
 export interface DraftContainer {
   readonly record: ContainerRecord;
   readonly image: ImageRecord;
+  readonly rehearsed: RehearsedLaunch | undefined;
   readonly warnings: readonly string[];
 }
 
@@ -92,8 +94,8 @@ export function draftContainer(
     log: parseLogConfig(hostConfig.LogConfig),
     state: CREATED,
   };
-  rehearseLaunch(parts, record);
-  return { record, image, warnings: [...completed.warnings, ...limitWarnings] };
+  const rehearsed = rehearseLaunch(parts, record);
+  return { record, image, rehearsed, warnings: [...completed.warnings, ...limitWarnings] };
 }
 
 function findImage(parts: EngineParts, request: CreateContainer): ImageRecord {
@@ -125,13 +127,11 @@ function claimName(
 /** Directories, then volumes and row in one transaction. Synchronous: nobody sees a container half-made. */
 function build(parts: EngineParts, draft: DraftContainer, rollback: Rollback): Container {
   const { id } = draft.record;
-  const snapshot = parts.snapshots.prepare(id, draft.image.chain.at(-1));
+  parts.snapshots.prepare(id, draft.image.chain.at(-1));
   rollback.add('remove the snapshot', async () => parts.snapshots.removeSnapshot(id));
-  // Fresh and still carve's alone: the one time a path below it may be opened.
-  writeFileSync(`${snapshot.upper}/.dockerenv`, '', { mode: 0o755, flag: 'wx' });
   parts.failpoints.hit('create.snapshot-prepared');
   const stateDir = stateDirOf(parts.paths, id);
-  mkdirSync(stateDir, { mode: 0o700 });
+  if (!parts.stateDirs.take(stateDir)) mkdirSync(stateDir, { mode: 0o700 });
   rollback.add('remove the directory', () => parts.trash.discard(stateDir));
   parts.failpoints.hit('create.directory-made');
   const { seq, record } = parts.table.together(() => {
@@ -141,6 +141,7 @@ function build(parts: EngineParts, draft: DraftContainer, rollback: Rollback): C
   });
   const attachments = new Attachments(parts.log);
   const container = new Container({ table: parts.table, seq, record, attachments });
+  container.rehearsed = draft.rehearsed;
   rollback.add('delete the row', () => container.deleteRow());
   parts.failpoints.hit('create.row-inserted');
   parts.containers.add(container);

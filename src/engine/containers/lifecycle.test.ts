@@ -238,7 +238,7 @@ test('hosts, hostname and resolv.conf are written at the first start', async () 
   const sources = rig.runtime.starts[0]?.spec.mounts?.filter((mount) => mount.destination.startsWith('/etc/'));
   assert.deepEqual(sources?.map((mount) => mount.destination).sort(), ['/etc/hostname', '/etc/hosts', '/etc/resolv.conf']);
   const root = rig.runtime.starts[0]?.root;
-  assert.ok(root?.kind === 'overlay' && existsSync(`${root.upper}/.dockerenv`));
+  assert.ok(root?.kind === 'overlay' && existsSync(`${root.lower[0]}/.dockerenv`));
 });
 
 test('a bind source is made for -v and must exist for --mount', async () => {

@@ -7,6 +7,7 @@ import type { CreateContainer, ExplainedPlan } from '../engine.ts';
 import { explainPlan } from '../explain.ts';
 import type { EngineParts } from '../parts.ts';
 import { draftContainer } from './create.ts';
+import { initLayerOf } from './init-layer.ts';
 import { fileSourceOf } from './network-files.ts';
 import { findUser, joinedOf, makeRequest, rootOf } from './prepare-launch.ts';
 import type { ContainerRecord } from './record.ts';
@@ -22,7 +23,7 @@ export async function planRun(
   try {
     const start = await describeStart(parts, record, {
       kind: 'overlay',
-      lower: view.lower,
+      lower: [initLayerOf(parts.paths, image), ...view.lower],
       upper: hostPath(`${parts.paths.root}/snapshots/new/upper`),
       work: hostPath(`${parts.paths.root}/snapshots/new/work`),
     });

@@ -8,14 +8,16 @@
 
 import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { hostPath } from '../../base/host-path.ts';
-import { EngineError } from '../../base/error.ts';
+import { EngineError, isEngineError } from '../../base/error.ts';
 import type { RootSource, StartRequest } from '../../runtime/runtime.ts';
 import type { LinuxNamespace } from '../../spec/oci/runtime.ts';
 import type { EngineParts } from '../parts.ts';
-import type { Container } from './container.ts';
+import type { Container, RehearsedLaunch } from './container.ts';
 import { blockDevicesOf, devicesOf } from './host-devices.ts';
 import { hostnameOf } from './hostname.ts';
+import { initLayerOf } from './init-layer.ts';
 import { commandOf } from './merge-config.ts';
+import type { ContainerMount } from './mount.ts';
 import type { FileSources } from './network-files.ts';
 import { ensureNetworkFiles, fileSourceOf } from './network-files.ts';
 import { runDirOf, stateDirOf } from './paths.ts';
@@ -25,7 +27,7 @@ import { missingSource } from './resolve-mounts.ts';
 import type { EngineFile, ResolvedUser, SpecInput } from './spec/input.ts';
 import { resolveUser } from './spec/resolve-user.ts';
 import { toOciSpec } from './spec/to-oci-spec.ts';
-import { readUserFiles } from './user-files.ts';
+import { capturedUserFiles, readUserFiles } from './user-files.ts';
 
 /** Clients that a monitor waits for at most. */
 const CLIENTS_MAX = 64;
@@ -56,12 +58,14 @@ export async function prepareLaunch(parts: EngineParts, container: Container): P
   const files = ensureNetworkFiles(parts, record);
   parts.failpoints.hit('start.files-written');
   const root = rootOf(parts, record);
-  const user = await findUser(parts, record, root);
+  const { rehearsed } = container;
+  container.rehearsed = undefined;
+  const user = rehearsed?.user ?? (await findUser(parts, record, root));
   parts.failpoints.hit('start.user-found');
   const joined = joinedOf(parts, record);
-  const request = makeRequest(parts, record, { files, joined, user, root });
+  const spec = rehearsed?.spec ?? toOciSpec(specInput(parts, record, { files, joined, user }));
   const expectedClients = Math.min(container.attachments.waitingCount, CLIENTS_MAX);
-  return { user, request: { ...request, expectedClients } };
+  return { user, request: { ...requestOf(parts, record, { root, spec }), expectedClients } };
 }
 
 /** The user of a container's process. Errors: `invalid`, e.g. unable to find user x. */
@@ -81,10 +85,18 @@ export function makeRequest(
   record: ContainerRecord,
   how: RequestParts,
 ): StartRequest {
+  const spec = toOciSpec(specInput(parts, record, how));
+  return requestOf(parts, record, { root: how.root, spec });
+}
+
+function requestOf(
+  parts: EngineParts,
+  record: ContainerRecord,
+  how: Pick<StartRequest, 'root' | 'spec'>,
+): StartRequest {
   return {
+    ...how,
     id: record.id,
-    spec: toOciSpec(specInput(parts, record, how)),
-    root: how.root,
     stateDir: stateDirOf(parts.paths, record.id),
     runDir: runDirOf(parts.paths, record.id),
     log: record.log,
@@ -106,15 +118,46 @@ export function adoptRequest(parts: EngineParts, record: ContainerRecord): Start
   });
 }
 
-/** Check that a request can become a configuration; changes nothing. Errors: `invalid`. */
-export function rehearseLaunch(parts: EngineParts, record: ContainerRecord): void {
-  toOciSpec(
+/**
+ * Check that a request can become a configuration; changes nothing. Returns
+ * what a first start needs, when nothing of it can change until then.
+ * Errors: `invalid`.
+ */
+export function rehearseLaunch(
+  parts: EngineParts,
+  record: ContainerRecord,
+): RehearsedLaunch | undefined {
+  const user = findUserNow(parts, record);
+  const spec = toOciSpec(
     specInput(parts, record, {
       files: fileSourceOf(parts, record),
       joined: rehearsedNamespaces(record),
-      user: NOBODY_YET,
+      user: user ?? NOBODY_YET,
     }),
   );
+  const isFinal = rehearsedNamespaces(record).length === 0 && record.mounts.every(isFinalMount);
+  const hasDevices = (record.hostConfig.Devices ?? []).length > 0 || record.hostConfig.Privileged === true;
+  return user === undefined || !isFinal || hasDevices ? undefined : { spec, user };
+}
+
+/** Volumes get their names and directories when the container is made. */
+function isFinalMount(mount: ContainerMount): boolean {
+  return mount.type === 'bind' || mount.type === 'tmpfs';
+}
+
+/** `undefined` when it is only known at the start, or is an error that belongs there. */
+function findUserNow(parts: EngineParts, record: ContainerRecord): ResolvedUser | undefined {
+  const files = capturedUserFiles(parts, record);
+  if (files === undefined) return undefined;
+  try {
+    return resolveUser(record.config.User ?? '', {
+      ...files,
+      groupAdd: record.hostConfig.GroupAdd ?? [],
+    });
+  } catch (error) {
+    if (isEngineError(error)) return undefined;
+    throw error;
+  }
 }
 
 /** Directories of a container's root. Errors: `corrupt` when its snapshot is gone. */
@@ -123,7 +166,9 @@ export function rootOf(parts: EngineParts, record: ContainerRecord): RootSource 
   if (snapshot === undefined) {
     throw new EngineError('corrupt', `Cannot use container ${record.name}: its files are gone`);
   }
-  return { kind: 'overlay', lower: snapshot.lower, upper: snapshot.upper, work: snapshot.work };
+  const init = initLayerOf(parts.paths, parts.images.find(record.imageId));
+  const { lower, upper, work } = snapshot;
+  return { kind: 'overlay', lower: [init, ...lower], upper, work };
 }
 
 function specInput(

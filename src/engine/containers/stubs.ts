@@ -6,15 +6,7 @@
 import type { ContainerRecord } from './record.ts';
 
 /** Mounted in every container. */
-const ALWAYS = [
-  '.dockerenv',
-  'dev',
-  'proc',
-  'sys',
-  'etc/hosts',
-  'etc/hostname',
-  'etc/resolv.conf',
-];
+const ALWAYS = ['dev', 'proc', 'sys', 'etc/hosts', 'etc/hostname', 'etc/resolv.conf'];
 
 /** Without leading slash. */
 export function stubsOf(record: Pick<ContainerRecord, 'mounts'>): readonly string[] {

@@ -6,7 +6,7 @@
  * Source: security matrix R11–R13.
  */
 
-import type { CapturedPath } from '../../spec/layer.ts';
+import type { CapturedFile, CapturedPath } from '../../spec/layer.ts';
 import type { RootSource } from '../../runtime/runtime.ts';
 import type { EngineParts } from '../parts.ts';
 import type { ContainerRecord } from './record.ts';
@@ -26,23 +26,33 @@ export async function readUserFiles(
   record: ContainerRecord,
   root: RootSource,
 ): Promise<UserFiles> {
+  const captured = capturedUserFiles(parts, record);
+  if (captured !== undefined) return captured;
   const [passwd, group] = await Promise.all([
-    readOne(parts, record, { root, path: 'etc/passwd' }),
-    readOne(parts, record, { root, path: 'etc/group' }),
+    readOne(parts, root, 'etc/passwd'),
+    readOne(parts, root, 'etc/group'),
   ]);
   return { passwd, group };
 }
 
-async function readOne(
+/** Those of a container that never ran, when the image's are known as text; else `undefined`. */
+export function capturedUserFiles(
   parts: EngineParts,
   record: ContainerRecord,
-  file: { readonly root: RootSource; readonly path: CapturedPath },
-): Promise<string> {
-  const captured = parts.images.find(record.imageId)?.captured[file.path];
-  if (record.state.startedAtNs === 0n && captured !== undefined) {
-    if (captured.kind === 'text') return captured.text;
-    if (captured.kind !== 'elsewhere') return '';
-  }
-  const bytes = await parts.runtime.readFile(file.root, `/${file.path}`, USER_FILE_MAX_BYTES);
+): UserFiles | undefined {
+  const captured = parts.images.find(record.imageId)?.captured;
+  if (captured === undefined || record.state.startedAtNs !== 0n) return undefined;
+  const passwd = textOf(captured['etc/passwd']);
+  const group = textOf(captured['etc/group']);
+  return passwd === undefined || group === undefined ? undefined : { passwd, group };
+}
+
+function textOf(file: CapturedFile): string | undefined {
+  if (file.kind === 'text') return file.text;
+  return file.kind === 'elsewhere' ? undefined : '';
+}
+
+async function readOne(parts: EngineParts, root: RootSource, path: CapturedPath): Promise<string> {
+  const bytes = await parts.runtime.readFile(root, `/${path}`, USER_FILE_MAX_BYTES);
   return bytes === undefined ? '' : new TextDecoder().decode(bytes);
 }

@@ -12,6 +12,7 @@
  * Source: sqlite.org/wal.html ("Use of WAL Without Shared-Memory"), pragma.html.
  */
 
+import type { StatementSync } from 'node:sqlite';
 import { DatabaseSync } from 'node:sqlite';
 import { EngineError, messageOf } from '../../base/error.ts';
 import type { HostPath } from '../../base/brand.ts';
@@ -38,9 +39,8 @@ export function openDatabase(options: DatabaseOptions): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path, { timeout: 0 });
-    // The page size only counts before the first write. Exclusive mode before
-    // WAL: the index then lives on the heap, with no shared-memory file.
-    database.exec('PRAGMA page_size = 8192; PRAGMA locking_mode = EXCLUSIVE');
+    // Exclusive mode before WAL: the index then lives on the heap, with no shared-memory file.
+    database.exec('PRAGMA locking_mode = EXCLUSIVE');
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
     database.exec('BEGIN EXCLUSIVE; COMMIT');
     migrate(database, options);
@@ -51,24 +51,43 @@ export function openDatabase(options: DatabaseOptions): DatabaseSync {
   }
 }
 
-/** Databases with a transaction under way. */
-const active = new WeakSet<DatabaseSync>();
+/** Statements of transactions, and whether one is under way. */
+interface Brackets {
+  readonly begin: StatementSync;
+  readonly commit: StatementSync;
+  readonly rollback: StatementSync;
+  isOpen: boolean;
+}
+
+const bracketsOf = new WeakMap<DatabaseSync, Brackets>();
 
 /** Run `work` in one transaction; a throw rolls it back. Inside another it becomes a part of that one. */
 export function transaction<T>(database: DatabaseSync, work: () => T): T {
-  if (active.has(database)) return work();
-  database.exec('BEGIN IMMEDIATE');
-  active.add(database);
+  const brackets = bracketsOf.get(database) ?? makeBrackets(database);
+  if (brackets.isOpen) return work();
+  brackets.begin.run();
+  brackets.isOpen = true;
   try {
     const result = work();
-    database.exec('COMMIT');
+    brackets.commit.run();
     return result;
   } catch (error) {
-    database.exec('ROLLBACK');
+    brackets.rollback.run();
     throw error;
   } finally {
-    active.delete(database);
+    brackets.isOpen = false;
   }
+}
+
+function makeBrackets(database: DatabaseSync): Brackets {
+  const brackets: Brackets = {
+    begin: database.prepare('BEGIN IMMEDIATE'),
+    commit: database.prepare('COMMIT'),
+    rollback: database.prepare('ROLLBACK'),
+    isOpen: false,
+  };
+  bracketsOf.set(database, brackets);
+  return brackets;
 }
 
 function migrate(database: DatabaseSync, options: DatabaseOptions): void {
