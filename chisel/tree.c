@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 
 #include "run.h"
@@ -252,14 +253,26 @@ static int new_by_mount(struct run *run, const struct filesystem *what) {
   return detached;
 }
 
+/*
+ * lowerdir+ is there since Linux 6.5; before, one asks in vain and the kernel
+ * log tells of it. A number that is not understood is an old kernel's.
+ */
+static bool has_single_layers(void) {
+  struct utsname name;
+  unsigned major = 0, minor = 0;
+  if (uname(&name) < 0) return false;
+  const char *at = name.release;
+  while (*at >= '0' && *at <= '9' && major < 1000) major = major * 10 + (unsigned)(*at++ - '0');
+  if (*at++ != '.') return false;
+  while (*at >= '0' && *at <= '9' && minor < 1000) minor = minor * 10 + (unsigned)(*at++ - '0');
+  return major > 6 || (major == 6 && minor >= 5);
+}
+
 int tree_new(struct run *run, const struct filesystem *what) {
+  if (what->lower.left > 0 && !has_single_layers()) return new_by_mount(run, what);
   AUTO_FD int fs = sys_fsopen(what->type);
   if (fs < 0) return is_absent(errno) ? new_by_mount(run, what) : run_failed(run, CALL_FSOPEN);
-  if (configure(fs, what) < 0) {
-    /* EINVAL of an overlay: lowerdir+ is there since Linux 6.5 only. */
-    bool may_be_old = is_absent(errno) || (errno == EINVAL && what->lower.left > 0);
-    return may_be_old ? new_by_mount(run, what) : run_failed(run, CALL_FSCONFIG);
-  }
+  if (configure(fs, what) < 0) return is_absent(errno) ? new_by_mount(run, what) : run_failed(run, CALL_FSCONFIG);
   int tree = sys_fsmount(fs, what->attrs);
   if (tree >= 0) return tree;
   return is_absent(errno) ? new_by_mount(run, what) : run_failed(run, CALL_FSMOUNT);

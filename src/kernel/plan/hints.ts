@@ -45,7 +45,7 @@ const HINTS: readonly Hint[] = [
   {
     ops: ['overlay'],
     errnos: ['EINVAL'],
-    text: 'The file system of the upper directory may not serve overlayfs (it needs extended attributes and d_type; another overlay or NFS does not do), upper and work may lie on different file systems, or a layer was given twice; the kernel log says which',
+    text: 'The file system of the upper directory may not serve overlayfs (it needs extended attributes and d_type; another overlay or NFS does not do), upper and work may lie on different file systems, or a read-only overlay has one layer only; the kernel log says which',
   },
   {
     ops: ['overlay'],

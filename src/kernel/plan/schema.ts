@@ -219,7 +219,7 @@ export const OPS = {
     code: 31,
     fields: { slot: result, fsType: name, source: text, options: texts, attrs: u64 },
   },
-  /** A detached overlay mount; `lower` top first, host paths; empty `upper` and `work`: read-only. `lowerdir+` where the kernel has it, else one joined option. */
+  /** A detached overlay mount; `lower` top first, host paths; empty `upper` and `work`: read-only, which needs two layers at least. `lowerdir+` where the kernel has it, else one joined option. */
   overlay: {
     code: 32,
     fields: {
