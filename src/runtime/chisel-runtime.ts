@@ -15,7 +15,7 @@ import { isEngineError, messageOf } from '../base/error.ts';
 import { hostPath } from '../base/host-path.ts';
 import type { Log } from '../base/log.ts';
 import type { SeccompProgram } from '../kernel/bpf/compile-seccomp.ts';
-import { compileSeccomp } from '../kernel/bpf/compile-seccomp.ts';
+import { seccompCompiler } from '../kernel/bpf/seccomp-cache.ts';
 import type { Machine } from '../kernel/bpf/syscalls.ts';
 import { killCgroup, removeCgroup } from '../kernel/cgroup/control.ts';
 import type { CgroupLayout } from '../kernel/cgroup/layout.ts';
@@ -69,8 +69,6 @@ export interface ChiselRuntimeOptions {
 }
 
 const LOG_KINDS: Readonly<Record<LogSettings['kind'], number>> = { none: 0, carve: 1, 'json-file': 2 };
-/** Compiled filters kept, by their section. */
-const FILTER_CACHE_MAX = 64;
 
 /** Start the chisel and make the engine's control groups. Errors: `unavailable`, `unsupported`, those of plans. */
 export async function openChiselRuntime(options: ChiselRuntimeOptions): Promise<Runtime> {
@@ -98,8 +96,8 @@ interface Equipment extends ChiselRuntimeOptions {
 class ChiselRuntime implements Runtime {
   readonly #options: Equipment;
   readonly #features: PlanFeatures;
-  readonly #filters = new Map<string, SeccompProgram>();
-  readonly #filtersBySection = new WeakMap<LinuxSeccomp, SeccompProgram>();
+  /** Compiling costs milliseconds; nearly all containers share one section. */
+  readonly #compileSeccomp: (section: LinuxSeccomp) => SeccompProgram;
   /** Connections to monitors that adopting made. */
   readonly #adopted = new Set<MonitorControl>();
   /** Pid of the host that is in the engine's groups. */
@@ -109,6 +107,7 @@ class ChiselRuntime implements Runtime {
   constructor(options: Equipment) {
     this.#options = options;
     this.#features = planFeatures(options.features);
+    this.#compileSeccomp = seccompCompiler(options.machine);
   }
 
   /** Make the engine's groups and put the host, from which containers are forked, into them. */
@@ -138,7 +137,7 @@ class ChiselRuntime implements Runtime {
       target: container.process,
       cgroup: this.#placeOf(request.spec),
       features: this.#features,
-      compileSeccomp: (section) => this.#compile(section),
+      compileSeccomp: this.#compileSeccomp,
     });
   }
 
@@ -245,23 +244,11 @@ class ChiselRuntime implements Runtime {
       init: request.init,
       network: undefined,
       features: this.#features,
-      compileSeccomp: (section) => this.#compile(section),
+      compileSeccomp: this.#compileSeccomp,
     });
   }
 
   #placeOf(spec: Spec): CgroupPlace {
     return placeCgroup(this.#options.layout, cgroupRequest(spec));
-  }
-
-  /** Compiling costs milliseconds; nearly all containers share one section. */
-  #compile(section: LinuxSeccomp): SeccompProgram {
-    const known = this.#filtersBySection.get(section);
-    if (known !== undefined) return known;
-    const key = JSON.stringify(section);
-    const program = this.#filters.get(key) ?? compileSeccomp(section, this.#options.machine);
-    if (this.#filters.size >= FILTER_CACHE_MAX) this.#filters.clear();
-    this.#filters.set(key, program);
-    this.#filtersBySection.set(section, program);
-    return program;
   }
 }

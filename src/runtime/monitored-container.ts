@@ -7,7 +7,7 @@
  * first, so that nobody is told of an exit that has not happened.
  */
 
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import { EngineError, isEngineError, messageOf } from '../base/error.ts';
 import type { HostPath } from '../base/brand.ts';
@@ -136,7 +136,8 @@ export class MonitoredContainer implements RunningContainer {
 
   async update(resources: LinuxResources): Promise<void> {
     const { place } = this.#options;
-    for (const { controller, file, value, isOptional } of limitWrites(place.version, resources)) {
+    const memoryBytes = await currentMemoryLimit(place);
+    for (const { controller, file, value, isOptional } of limitWrites(place.version, resources, memoryBytes)) {
       const directory = place.version === 2 ? place.directory : place.directories[controller];
       if (directory === undefined) {
         throw new EngineError('unsupported', `Cannot update: the container was started without a control group for ${controller}`, {
@@ -212,6 +213,13 @@ export class MonitoredContainer implements RunningContainer {
       };
     }
   }
+}
+
+/** Version 1 takes memory and swap in an order that depends on the limit of now; `undefined` elsewhere. */
+async function currentMemoryLimit(place: CgroupPlace): Promise<bigint | undefined> {
+  const directory = place.version === 1 ? place.directories['memory'] : undefined;
+  if (directory === undefined) return undefined;
+  return BigInt((await readFile(`${directory}/memory.limit_in_bytes`, 'utf8')).trim());
 }
 
 async function writeLimit(path: string, value: string, isOptional: boolean): Promise<void> {

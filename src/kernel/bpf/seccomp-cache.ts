@@ -14,7 +14,8 @@ const KEPT_MAX = 64;
 /** Compiles as {@link compileSeccomp}; equal sections are compiled once. */
 export function seccompCompiler(machine: Machine): (section: LinuxSeccomp) => SeccompProgram {
   const kept = new Map<string, SeccompProgram>();
-  return (section) => {
+  const bySection = new WeakMap<LinuxSeccomp, SeccompProgram>();
+  const byContent = (section: LinuxSeccomp): SeccompProgram => {
     const key = JSON.stringify(section, (_, value: unknown) =>
       typeof value === 'bigint' ? `${value}n` : value,
     );
@@ -23,6 +24,12 @@ export function seccompCompiler(machine: Machine): (section: LinuxSeccomp) => Se
     kept.set(key, program);
     const [oldest] = kept.keys();
     if (kept.size > KEPT_MAX && oldest !== undefined) kept.delete(oldest);
+    return program;
+  };
+  return (section) => {
+    // The same object comes again when its maker keeps it: no need to read it.
+    const program = bySection.get(section) ?? byContent(section);
+    bySection.set(section, program);
     return program;
   };
 }
