@@ -50,6 +50,10 @@ export class DiskIngest implements Ingest {
     return this.#offsetBytes;
   }
 
+  get path(): string {
+    return this.#options.path;
+  }
+
   async #rehash(): Promise<void> {
     const { size } = await this.#file.stat();
     // More than was announced cannot be a part of it.

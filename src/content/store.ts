@@ -56,6 +56,8 @@ export interface IngestRequest {
 export interface Ingest {
   /** Bytes that are here already: the next byte to ask the registry for. */
   readonly offsetBytes: number;
+  /** The file that grows, for a reader beside the writer; its bytes are not verified before `commit`. `undefined`: not on a disk. */
+  readonly path: string | undefined;
   /** Append. Errors: `corrupt` beyond the announced size; `exhausted` when the disk is full. */
   write(chunk: Uint8Array): Promise<void>;
   /** Forget what came so far (a server that cannot resume). */

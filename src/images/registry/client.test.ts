@@ -112,7 +112,10 @@ test('a bearer challenge is answered once, cached, and basic credentials go to t
     tokens.seen[0]?.headers.authorization,
     `Basic ${Buffer.from('u:p').toString('base64')}`,
   );
-  assert.equal(tokens.seen.at(0)?.url, '/token?service=s&scope=repository%3Aa%2Fb%3Apull&account=u');
+  assert.equal(
+    tokens.seen.at(0)?.url,
+    '/token?service=s&scope=repository%3Aa%2Fb%3Apull&account=u',
+  );
   assert.ok(
     registry.seen.every((request) => !(request.headers.authorization ?? '').startsWith('Basic')),
   );

@@ -55,6 +55,8 @@ export interface BlobRange {
 export interface RemoteBlob {
   /** Offset of the first byte that comes: what was asked, or 0 when the registry cannot resume. */
   readonly offsetBytes: number;
+  /** The registry sends the range that was asked for, and no more. */
+  readonly isPartial: boolean;
   readonly body: Readable;
 }
 
@@ -134,14 +136,14 @@ export class RegistryClient {
       { target: `/blobs/${digest}`, headers, accept: isPart ? [200, 206] : [200] },
       options,
     );
-    if (response.status !== 206) return { offsetBytes: 0, body: response.body };
+    if (response.status !== 206) return { offsetBytes: 0, isPartial: false, body: response.body };
     const start = /^bytes (\d+)-/.exec(response.headers['content-range'] ?? '')?.[1];
     if (start !== String(range.offsetBytes)) {
       response.body.destroy();
       const problem = `${this.#session.endpoint.host} sent another range than asked for`;
       throw new EngineError('unavailable', `Cannot pull ${this.#name.display}: ${problem}`);
     }
-    return { offsetBytes: range.offsetBytes, body: response.body };
+    return { offsetBytes: range.offsetBytes, isPartial: true, body: response.body };
   }
 
   /** Whether the repository has the blob (asked with the right to push). */

@@ -1,0 +1,208 @@
+/**
+ * One blob from a registry into the content store: resumed where an earlier
+ * attempt stopped, in parallel ranges when it is large.
+ *
+ * **Invariant:** memory is bounded by the window of ranges, whatever the size
+ * of the blob; the bytes reach the store in order and are verified there.
+ *
+ * Source: RFC 9110 §14 range requests; OCI distribution-spec 1.1.1 "Pulling blobs".
+ */
+
+import { EngineError, isEngineError, messageOf } from '../../base/error.ts';
+import type { ContentStore, Ingest, Lease } from '../../content/store.ts';
+import type { Descriptor } from '../../spec/oci/image.ts';
+import type { RegistryClient } from '../registry/client.ts';
+import { readBounded } from '../registry/read.ts';
+import { withRetries } from '../registry/retry.ts';
+import { GrowingBlob } from './growing.ts';
+
+/** Bytes of one range of a large blob. */
+const RANGE_BYTES = 4 * 1024 * 1024;
+/** Ranges of one blob on their way at once. */
+const RANGE_WINDOW = 4;
+/** Blobs of fewer bytes come in one request. */
+const RANGES_MIN_BYTES = 32 * 1024 * 1024;
+/** Bytes between two words of progress. */
+const PROGRESS_BYTES = 512 * 1024;
+
+/** What a download needs. */
+export interface DownloadRequest {
+  readonly client: RegistryClient;
+  readonly content: ContentStore;
+  readonly blob: Descriptor;
+  readonly lease: Lease;
+  /** Called with the bytes that are here. */
+  readonly onProgress: (currentBytes: number) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A download that has begun. */
+export interface Download {
+  /** Settles when the blob is in the store. */
+  readonly finished: Promise<void>;
+  /** The bytes while they come in; `undefined` when the blob is in the store. */
+  readonly follow: () => Promise<AsyncIterable<Uint8Array> | undefined>;
+}
+
+/** Begin. Waits while somebody else downloads the same blob. */
+export async function startDownload(request: DownloadRequest): Promise<Download> {
+  const { content, blob, lease, signal } = request;
+  const ingest = await content.ingest({
+    digest: blob.digest,
+    sizeBytes: blob.size,
+    lease,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  if (ingest === undefined)
+    return { finished: Promise.resolve(), follow: () => Promise.resolve(undefined) };
+  const growing = new GrowingBlob();
+  const finished = runDownload(request, ingest, growing);
+  // The reader tells too; whoever waits first takes the error.
+  finished.catch(() => undefined);
+  const { path } = ingest;
+  return {
+    finished,
+    follow: async () => {
+      const chunks = path === undefined ? undefined : await growing.follow(path);
+      if (chunks === undefined) await finished;
+      return chunks;
+    },
+  };
+}
+
+async function runDownload(
+  request: DownloadRequest,
+  ingest: Ingest,
+  growing: GrowingBlob,
+): Promise<void> {
+  try {
+    growing.advance(ingest.offsetBytes);
+    await withRetries(() => fetchRest(request, ingest, growing), { signal: request.signal });
+    await ingest.commit();
+    growing.complete();
+  } catch (error) {
+    const told = request.signal?.aborted === true ? cancelled(error) : error;
+    growing.fail(told);
+    throw told;
+  } finally {
+    await ingest.suspend();
+  }
+}
+
+function cancelled(cause: unknown): EngineError {
+  return new EngineError('cancelled', 'The pull was cancelled', { cause });
+}
+
+/** Fetch what is missing. Errors: `unavailable` when the connection broke; what came is kept. */
+async function fetchRest(
+  request: DownloadRequest,
+  ingest: Ingest,
+  growing: GrowingBlob,
+): Promise<void> {
+  const { blob } = request;
+  let told = ingest.offsetBytes;
+  const write = async (chunk: Uint8Array): Promise<void> => {
+    await ingest.write(chunk);
+    growing.advance(ingest.offsetBytes);
+    if (ingest.offsetBytes - told < PROGRESS_BYTES && ingest.offsetBytes < blob.size) return;
+    told = ingest.offsetBytes;
+    request.onProgress(told);
+  };
+  if (ingest.offsetBytes === blob.size) return;
+  if (
+    blob.size - ingest.offsetBytes >= RANGES_MIN_BYTES &&
+    (await fetchRanges(request, ingest, write))
+  )
+    return;
+  await fetchStream(request, ingest, write);
+}
+
+async function fetchStream(
+  request: DownloadRequest,
+  ingest: Ingest,
+  write: (chunk: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const { client, blob, signal } = request;
+  const remote = await client.openBlob(
+    blob.digest,
+    { offsetBytes: ingest.offsetBytes },
+    { signal },
+  );
+  if (remote.offsetBytes !== ingest.offsetBytes) await ingest.restart();
+  try {
+    for await (const chunk of remote.body as AsyncIterable<Uint8Array>) await write(chunk);
+  } catch (error) {
+    if (isEngineError(error)) throw error;
+    throw new EngineError('unavailable', `Cannot download ${blob.digest}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  if (ingest.offsetBytes < blob.size) {
+    throw new EngineError(
+      'unavailable',
+      `Cannot download ${blob.digest}: it ended after ${ingest.offsetBytes} of ${blob.size} bytes`,
+    );
+  }
+}
+
+/** Fetch by ranges, several at once, written in order. `false` when the registry cannot. */
+async function fetchRanges(
+  request: DownloadRequest,
+  ingest: Ingest,
+  write: (chunk: Uint8Array) => Promise<void>,
+): Promise<boolean> {
+  const { blob, signal } = request;
+  const stop = new AbortController();
+  const both = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  const pending: Promise<Uint8Array | undefined>[] = [];
+  let next = ingest.offsetBytes;
+  const ask = (): void => {
+    const start = next;
+    next = Math.min(start + RANGE_BYTES, blob.size);
+    const range = fetchRange(request, { start, end: next }, both);
+    // Ranges behind a failed one are given up together with it.
+    range.catch(() => undefined);
+    pending.push(range);
+  };
+  try {
+    ask();
+    for (let range = pending.shift(); range !== undefined; range = pending.shift()) {
+      const bytes = await range;
+      if (bytes === undefined) return false;
+      while (next < blob.size && pending.length < RANGE_WINDOW) ask();
+      await write(bytes);
+    }
+    return true;
+  } finally {
+    stop.abort();
+  }
+}
+
+/** The bytes of a range; `undefined` when the registry sends something else. */
+async function fetchRange(
+  { client, blob }: DownloadRequest,
+  range: { readonly start: number; readonly end: number },
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const length = range.end - range.start;
+  return await withRetries(
+    async () => {
+      const remote = await client.openBlob(
+        blob.digest,
+        { offsetBytes: range.start, endBytes: range.end },
+        { signal },
+      );
+      if (remote.offsetBytes !== range.start || !remote.isPartial) {
+        remote.body.destroy();
+        return undefined;
+      }
+      const bytes = await readBounded(remote.body, length, `a part of ${blob.digest}`);
+      if (bytes.length === length) return bytes;
+      throw new EngineError(
+        'unavailable',
+        `Cannot download ${blob.digest}: a part ended after ${bytes.length} of ${length} bytes`,
+      );
+    },
+    { signal },
+  );
+}

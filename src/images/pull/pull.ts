@@ -1,0 +1,325 @@
+/**
+ * `pull`: from a reference to an image. Documents first, then the layers that
+ * are missing, several at once, each unpacked while it comes in.
+ *
+ * **Invariants**
+ * - What the reference led to is read by digest from then on: a tag that moves
+ *   in the middle changes nothing.
+ * - A digest in the reference is asked for by itself; a tag beside it is only a name.
+ * - A failed or cancelled pull leaves no image; what was downloaded is resumed by the next.
+ *
+ * Source: OCI distribution-spec 1.1.1 "Pull"; Docker's progress stream for the words.
+ */
+
+import type { Digest } from '../../base/brand.ts';
+import { EngineError, isEngineError } from '../../base/error.ts';
+import type { ContentStore, Lease } from '../../content/store.ts';
+import type { LayerBytes } from '../../layers/unpack-thread.ts';
+import { shortDigest } from '../../spec/digest.ts';
+import type { Descriptor, ImageManifest } from '../../spec/oci/image.ts';
+import type { Platform } from '../../spec/platform.ts';
+import {
+  familiarRepository,
+  formatFamiliar,
+  formatReference,
+  repositoryOf,
+  withDefaultTag,
+  type Reference,
+} from '../../spec/reference.ts';
+import { chooseManifest } from '../add.ts';
+import { checkRunnable, DOCUMENT_MAX_BYTES, mediaTypeOf, parseTarget } from '../documents.ts';
+import type { RegistryClient } from '../registry/client.ts';
+import type { Credentials } from '../registry/credentials.ts';
+import { pullEndpoints, type Endpoint } from '../registry/endpoint.ts';
+import type { RegistryAccess } from '../registry/access.ts';
+import { readBounded } from '../registry/read.ts';
+import type { ImageOptions, ImageProgress, ImageRecord, ImageStore } from '../store.ts';
+import { startDownload, type Download } from './download.ts';
+import { Lanes } from './lanes.ts';
+
+/** Indexes inside indexes that are followed. */
+const INDEX_DEPTH_MAX = 4;
+
+/** What a pull works with. */
+export interface PullParts {
+  readonly images: ImageStore;
+  readonly content: ContentStore;
+  readonly access: RegistryAccess;
+  /** Platform of this machine. */
+  readonly host: Platform;
+  /** Asked before anything is stored under a name. Errors: `denied`. */
+  readonly admit?: (found: Admission) => Promise<void>;
+}
+
+/** An image that a policy may refuse. */
+export interface Admission {
+  readonly reference: Reference;
+  /** Digest of what the reference led to. */
+  readonly digest: Digest;
+  readonly client: RegistryClient;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What to pull, and for whom. */
+export interface PullOptions extends ImageOptions {
+  readonly reference: Reference;
+  readonly platform?: Platform;
+  readonly credentials: Credentials | undefined;
+}
+
+/** Result of a pull. */
+export interface PulledImage {
+  readonly image: ImageRecord;
+  /** Digest of what the reference led to. */
+  readonly digest: Digest;
+  /** The name pointed at this image before. */
+  readonly isUpToDate: boolean;
+}
+
+/** Pull an image. Errors: those of the registry; `not-found` when it has none for the platform. */
+export async function pullImage(parts: PullParts, options: PullOptions): Promise<PulledImage> {
+  const reference = withDefaultTag(options.reference);
+  const name = formatReference(reference);
+  const lease = parts.content.lease(`pull ${name}`);
+  try {
+    const found = await findTarget(parts, { ...options, reference }, lease);
+    await parts.admit?.({
+      reference,
+      digest: found.target.digest,
+      client: found.client,
+      signal: options.signal,
+    });
+    const before = parts.images.find(
+      reference.digest === undefined ? formatFamiliar(reference) : name,
+    );
+    const image = await fetchImage(parts, found, { ...options, reference, lease });
+    return { image, digest: found.target.digest, isUpToDate: before?.id === image.id };
+  } finally {
+    lease.release();
+  }
+}
+
+/** What a reference led to, and where. */
+interface Target {
+  readonly client: RegistryClient;
+  readonly target: Descriptor;
+  readonly bytes: Uint8Array;
+}
+
+/** Ask the mirrors, then the registry. */
+async function findTarget(parts: PullParts, options: PullOptions, lease: Lease): Promise<Target> {
+  const { reference } = options;
+  const endpoints = pullEndpoints(reference, parts.access.config);
+  let lastError: unknown;
+  for (const endpoint of endpoints) {
+    try {
+      return await askEndpoint(parts, endpoint, { options, lease });
+    } catch (error) {
+      // A mirror that has it not, or is away, must not keep the registry from being asked.
+      if (!endpoint.isMirror || !isEngineError(error) || error.kind === 'cancelled') throw error;
+      lastError = error;
+    }
+  }
+  throw lastError;
+}
+
+async function askEndpoint(
+  parts: PullParts,
+  endpoint: Endpoint,
+  { options, lease }: { readonly options: PullOptions; readonly lease: Lease },
+): Promise<Target> {
+  const { reference, signal } = options;
+  const client = await parts.access.open(endpoint, {
+    display: formatFamiliar(reference),
+    // A mirror is another host: it never sees the registry's credentials.
+    credentials: endpoint.isMirror ? undefined : options.credentials,
+  });
+  const remote = await client.getManifest(reference.digest ?? reference.tag ?? 'latest', {
+    signal,
+  });
+  const document = parseTarget(remote.bytes, remote.mediaType);
+  await parts.content.putBytes(remote.bytes, { digest: remote.digest, lease, deferSync: true });
+  const target = {
+    mediaType: mediaTypeOf(document),
+    digest: remote.digest,
+    size: remote.bytes.length,
+  };
+  return { client, target, bytes: remote.bytes };
+}
+
+/** A fetch in progress. */
+interface Fetch extends PullOptions {
+  readonly lease: Lease;
+}
+
+async function fetchImage(parts: PullParts, found: Target, fetch: Fetch): Promise<ImageRecord> {
+  const manifest = await fetchManifest(parts, found, fetch);
+  checkRunnable(manifest);
+  await fetchDocument(parts, found.client, { descriptor: manifest.config, fetch });
+  const stop = new AbortController();
+  const signal =
+    fetch.signal === undefined ? stop.signal : AbortSignal.any([fetch.signal, stop.signal]);
+  const downloads = new LayerDownloads(parts, found.client, { ...fetch, signal });
+  try {
+    const { platform, lease, onProgress } = fetch;
+    const image = await parts.images.add({
+      target: found.target,
+      ...(platform === undefined ? {} : { platform }),
+      names: namesOf(fetch.reference, found.target.digest),
+      lease,
+      layerSource: downloads.start(manifest.layers),
+      signal,
+      ...(onProgress === undefined ? {} : { onProgress }),
+    });
+    await downloads.finished();
+    for (const layer of manifest.layers)
+      onProgress?.({ id: shortDigest(layer.digest), status: 'Pull complete' });
+    return image;
+  } finally {
+    stop.abort();
+    await downloads.settled();
+  }
+}
+
+/** The names an image gets: its tag, and its digest. */
+function namesOf(reference: Reference, digest: Digest): readonly string[] {
+  const repository = repositoryOf(reference);
+  const byDigest = `${repository}@${digest}`;
+  return reference.digest === undefined && reference.tag !== undefined
+    ? [`${repository}:${reference.tag}`, byDigest]
+    : [byDigest];
+}
+
+/** Follow indexes to the manifest for the platform. */
+async function fetchManifest(
+  parts: PullParts,
+  found: Target,
+  fetch: Fetch,
+): Promise<ImageManifest> {
+  let { bytes } = found;
+  let { mediaType } = found.target;
+  for (let depth = 0; depth < INDEX_DEPTH_MAX; depth += 1) {
+    const document = parseTarget(bytes, mediaType);
+    if (document.kind === 'manifest') return document.manifest;
+    const chosen = chooseManifest(document.index, fetch.platform ?? parts.host);
+    const remote = await found.client.getManifest(chosen.digest, { signal: fetch.signal });
+    await parts.content.putBytes(remote.bytes, {
+      digest: chosen.digest,
+      sizeBytes: chosen.size,
+      lease: fetch.lease,
+      deferSync: true,
+    });
+    ({ bytes } = remote);
+    ({ mediaType } = chosen);
+  }
+  throw new EngineError(
+    'invalid',
+    `Cannot pull ${familiarRepository(fetch.reference)}: its index leads to more indexes than are followed`,
+  );
+}
+
+async function fetchDocument(
+  parts: PullParts,
+  client: RegistryClient,
+  what: { readonly descriptor: Descriptor; readonly fetch: Fetch },
+): Promise<void> {
+  const { digest, size } = what.descriptor;
+  const { lease, signal, reference } = what.fetch;
+  lease.add(digest);
+  if ((await parts.content.find(digest)) !== undefined) return;
+  if (size > DOCUMENT_MAX_BYTES) {
+    throw new EngineError(
+      'exhausted',
+      `Cannot pull ${familiarRepository(reference)}: its configuration is larger than ${DOCUMENT_MAX_BYTES} bytes`,
+    );
+  }
+  const remote = await client.openBlob(digest, { offsetBytes: 0 }, { signal });
+  const bytes = await readBounded(remote.body, size, 'the configuration of the image');
+  await parts.content.putBytes(bytes, { digest, sizeBytes: size, lease, deferSync: true });
+}
+
+/** The layers of one pull: each downloaded once, a few at a time. */
+class LayerDownloads {
+  readonly #parts: PullParts;
+  readonly #client: RegistryClient;
+  readonly #fetch: Fetch;
+  readonly #started = new Map<Digest, Promise<Download>>();
+  readonly #lanes: Lanes;
+
+  constructor(parts: PullParts, client: RegistryClient, fetch: Fetch) {
+    this.#parts = parts;
+    this.#client = client;
+    this.#fetch = fetch;
+    this.#lanes = new Lanes(parts.access.concurrentDownloads);
+  }
+
+  /** Begin with every layer that is not here; how `add` gets at them. */
+  start(layers: readonly Descriptor[]): (layer: Descriptor) => Promise<LayerBytes | undefined> {
+    for (const layer of layers) {
+      if (this.#started.has(layer.digest)) continue;
+      const download = this.#begin(layer);
+      download.catch(() => undefined);
+      this.#started.set(layer.digest, download);
+    }
+    return async (layer) => {
+      const download = await this.#started.get(layer.digest);
+      const chunks = await download?.follow();
+      return chunks === undefined ? undefined : { kind: 'stream', chunks };
+    };
+  }
+
+  /** Every blob is in the store. */
+  async finished(): Promise<void> {
+    for (const download of this.#started.values()) await (await download).finished;
+  }
+
+  /** Nothing runs any more. */
+  async settled(): Promise<void> {
+    for (const download of this.#started.values()) {
+      await download.then(
+        async ({ finished }) => {
+          await finished.catch(() => undefined);
+        },
+        () => undefined,
+      );
+    }
+  }
+
+  async #begin(layer: Descriptor): Promise<Download> {
+    const { content } = this.#parts;
+    this.#fetch.lease.add(layer.digest);
+    const isHere = (await content.find(layer.digest))?.sizeBytes === layer.size;
+    this.#tell(layer, { status: isHere ? 'Already exists' : 'Pulling fs layer' });
+    if (isHere) return { finished: Promise.resolve(), follow: () => Promise.resolve(undefined) };
+    if (this.#lanes.isFull) this.#tell(layer, { status: 'Waiting' });
+    const leave = await this.#lanes.enter(this.#fetch.signal);
+    try {
+      const download = await startDownload({
+        client: this.#client,
+        content,
+        blob: layer,
+        lease: this.#fetch.lease,
+        onProgress: (current) => {
+          this.#tell(layer, { status: 'Downloading', current, total: layer.size });
+        },
+        signal: this.#fetch.signal,
+      });
+      void download.finished
+        .then(
+          () => {
+            this.#tell(layer, { status: 'Download complete' });
+          },
+          () => undefined,
+        )
+        .finally(leave);
+      return download;
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  #tell(layer: Descriptor, progress: ImageProgress): void {
+    this.#fetch.onProgress?.({ id: shortDigest(layer.digest), ...progress });
+  }
+}
