@@ -85,11 +85,10 @@ static int next_kept(const struct run *run, int from) {
 
 int child_shed(struct run *run, const struct spawn_io *io) {
   const int given[3] = { io->in, io->out, io->err };
-  AUTO_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  /* Where a console will stand, the caller's own stdin, which is the null device. */
   for (int i = 0; i < 3; i++) {
-    if (dup2(given[i] >= 0 ? given[i] : null, i) < 0) return run_failed(run, CALL_DUP3);
+    if (dup2(given[i] >= 0 ? given[i] : STDIN_FILENO, i) < 0) return run_failed(run, CALL_DUP3);
   }
-  close(fd_take(&null));
   run->empty = run->stage = -1; /* mounts of the caller's namespace */
   for (int from = 3;;) {
     int kept = next_kept(run, from);

@@ -161,28 +161,38 @@ struct sink {
 int plan_run(const struct plan *plan, struct slots *slots, uint32_t from, uint32_t to, struct sink *sink,
              struct report *report);
 
-/* The process' standard streams, and its console. */
+/* The process' standard streams; -1 where a console will stand. */
 struct spawn_io {
   int in;      /* the child's end for `stdio`; may be the same file thrice */
   int out;
   int err;
-  int console; /* result: master of the console op, -1 without one; the caller closes it */
 };
 
 struct spawned {
   pid_t pid;
   int pidfd; /* the caller closes it */
-  uint64_t start_ticks; /* field 22 of /proc/PID/stat */
+  uint64_t start_ticks; /* field 22 of /proc/PID/stat; known when its program runs */
+  int socket;           /* what it says on its way to its program; -1: that is decided */
+  uint32_t clone;       /* index of its op */
+  bool is_late;         /* silence is success */
 };
 
 /*
  * Run the ops from `first` on: up to `clone` here, then clone3, the rest in the
- * child. Returns when the child's execve succeeded, or when an op failed: then
- * the child is gone and reaped, and `report` says which. Descriptors of `io`
- * stay the caller's; slots do not outlive the call. -EINVAL: a plan without clone.
+ * child, which is still on its way when this returns. On failure there is no
+ * child, and `report` says which op. Descriptors of `io` stay the caller's;
+ * slots do not outlive the call. -EINVAL: a plan without clone.
  */
-int plan_spawn(const struct plan *plan, uint32_t first, struct spawn_io *io, struct spawned *out,
+int plan_spawn(const struct plan *plan, uint32_t first, const struct spawn_io *io, struct spawned *out,
                struct report *report);
+
+/*
+ * What the child said, without waiting. 1: it is still on its way, ask again
+ * when `socket` is readable. 0: its program runs. -errno: an op failed, see
+ * `report`; the child was killed and is the caller's to reap. `*console` is -1,
+ * or becomes the master of the console op, the caller's to close.
+ */
+int spawn_settle(struct spawned *child, int *console, struct report *report);
 
 /* Start time in ticks of a process as this mount namespace's /proc has it. */
 int start_ticks_of(pid_t pid, uint64_t *out);

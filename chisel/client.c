@@ -35,6 +35,9 @@ void client_drop(struct client *client) {
   fd_cleanup(&client->fd);
   bool is_exec = client->kind == CLIENT_EXEC;
   uint32_t session = client->session;
+  for (uint32_t i = 1; i < session_count; i++) {
+    if (sessions[i].asker == client) sessions[i].asker = NULL;
+  }
   *client = (struct client){.fd = -1, .place = {.fd = -1}};
   if (is_exec) attach_release_held(&sessions[session]);
   while (client_count > 0 && clients[client_count - 1].kind == CLIENT_FREE) client_count--;
@@ -185,9 +188,24 @@ static void serve_exec(struct client *client, uint64_t id, const uint8_t *payloa
     };
     status = session_start(session, &exec_plan, &settings, &report);
   }
-  if (status != 0 && report.err == 0) report.err = -status;
-  answer_exec(client, id, session, &report);
   release_pages(&exec_plan, sizeof exec_plan);
+  if (status == 0) {
+    session->asker = client;
+    session->ask_id = id;
+    return;
+  }
+  if (report.err == 0) report.err = -status;
+  answer_exec(client, id, session, &report);
+}
+
+void client_settle_exec(struct session *session) {
+  struct report report;
+  int status = session_settle(session, &report);
+  if (status > 0) return;
+  struct client *asker = session->asker;
+  session->asker = NULL;
+  if (status < 0) attach_close_exec(session);
+  if (asker != NULL) answer_exec(asker, session->ask_id, session, &report);
 }
 
 static void serve_request(struct client *client, const struct frame *frame) {

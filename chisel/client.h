@@ -57,6 +57,8 @@ void client_drop(struct client *client);
 void client_finish(struct client *client);
 /* True while new connections can be taken; sets a deadline when they can be later. */
 bool client_can_accept(void);
+/* A starting exec said something: its asker hears when it is decided. */
+void client_settle_exec(struct session *session);
 /* Send EXITED of a session to every control client; true when one took it. */
 bool client_tell_end(const struct session *session);
 /* A whole frame to a control client; one that cannot take it is dropped: false. */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -123,6 +124,19 @@ static int decode_start(const struct frame *start) {
   return monitor_plan.count > 0 && monitor_plan.ops[0].code == OP_MONITOR && monitor_plan.clone < monitor_plan.count ? 0 : -EINVAL;
 }
 
+/* Nobody is served before the container's own process runs. */
+static int start_process(const struct session_settings *settings) {
+  struct session *process = session_reserve(true);
+  int status = session_start(process, &monitor_plan, settings, &monitor.report);
+  if (status != 0) return status;
+  while ((status = session_settle(process, &monitor.report)) > 0) {
+    struct pollfd news = {.fd = process->process.socket, .events = POLLIN};
+    poll(&news, 1, -1);
+  }
+  if (status < 0) session_bury(process, true);
+  return status;
+}
+
 int monitor_start(const struct frame *start) {
   ignore_signals();
   int status = decode_start(start);
@@ -134,7 +148,7 @@ int monitor_start(const struct frame *start) {
       .id = 0, .tty = op_u32(op, F_MONITOR_TTY) != 0, .open_stdin = op_u32(op, F_MONITOR_OPEN_STDIN) != 0,
       .stdin_once = op_u32(op, F_MONITOR_STDIN_ONCE) != 0, .expected = op_u32(op, F_MONITOR_EXPECTED_CLIENTS), .first = 1,
   };
-  status = session_start(session_reserve(true), &monitor_plan, &settings, &monitor.report);
+  status = start_process(&settings);
   if (status != 0) return status;
   exit_record_watch(&monitor.record, op_text(op, F_MONITOR_OOM_PATH));
   attach_init(&monitor.log);

@@ -68,7 +68,7 @@ static void tell_started(void) {
 
 static bool are_execs_gone(void) {
   for (uint32_t i = 1; i < session_count; i++) {
-    if (sessions[i].state == SESSION_RUNNING) return false;
+    if (sessions[i].state == SESSION_STARTING || sessions[i].state == SESSION_RUNNING) return false;
   }
   return true;
 }
@@ -113,7 +113,15 @@ static void end_session(struct session *session) {
   kill_execs();
 }
 
+/* An exec on its way to its program: others may stop it there, so nobody waits for it. */
+static void settle_start(struct session *session) {
+  if (!session_has_news(session)) return;
+  if (session->process.socket >= 0) client_settle_exec(session);
+  else session_bury(session, false);
+}
+
 static void settle_session(struct session *session) {
+  if (session->state == SESSION_STARTING) settle_start(session);
   if (session_reap(session)) end_session(session);
   if (session->state != SESSION_DRAINING) return;
   monitor_drain(session);

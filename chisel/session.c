@@ -90,35 +90,68 @@ static int keep_console(struct session *session, int console, bool open_stdin) {
   return 0;
 }
 
+/* Nobody in it. */
+static const struct session empty = {
+    .pidfd = -1, .input = -1, .console = -1, .keeper = -1, .ticket_pid = -1, .ticket_input = -1,
+    .output = {{.fd = -1, .ticket = -1}, {.fd = -1, .ticket = -1}}, .process = {.pidfd = -1, .socket = -1},
+};
+
 int session_start(struct session *session, const struct plan *plan, const struct session_settings *settings, struct report *report) {
-  *session = (struct session){
-      .id = settings->id, .state = SESSION_RUNNING, .tty = settings->tty, .expected = settings->expected,
-      .stdin_once = settings->stdin_once && !settings->tty, .pidfd = -1, .input = -1, .keeper = -1,
-      .output = {{.fd = -1, .ticket = -1}, {.fd = -1, .ticket = -1}}, .ticket_pid = -1, .ticket_input = -1,
-  };
-  struct spawn_io io = {.in = -1, .out = -1, .err = -1, .console = -1};
+  *session = empty;
+  session->id = settings->id;
+  session->state = SESSION_STARTING;
+  session->tty = settings->tty;
+  session->open_stdin = settings->open_stdin;
+  session->stdin_once = settings->stdin_once && !settings->tty;
+  session->is_input_full = true;
+  session->expected = settings->expected;
+  struct spawn_io io = {.in = -1, .out = -1, .err = -1};
   *report = (struct report){.call = CALL_PIPE};
   int status = settings->tty ? 0 : make_pipes(session, settings->open_stdin, &io);
   if (status == 0) status = plan_spawn(plan, settings->first, &io, &session->process, report);
   fd_cleanup(&io.in);
   fd_cleanup(&io.out);
   fd_cleanup(&io.err);
-  if (status == 0) {
-    session->started_ns = realtime_ns();
-    session->pidfd = session->process.pidfd;
-    session->hold_until_us = monotonic_us() + HOLD_US;
-    if (session_index(session) >= session_count) session_count = session_index(session) + 1;
-    if (settings->tty) status = keep_console(session, io.console, settings->open_stdin);
-    else fd_cleanup(&io.console);
-    if (status == 0) return 0;
-    *report = (struct report){.call = CALL_IOCTL};
-    session_signal(session, SIGKILL);
-    waitid((idtype_t)P_PIDFD, (id_t)session->pidfd, NULL, WEXITED);
-  }
+  session->pidfd = session->process.pidfd;
+  if (session_index(session) >= session_count) session_count = session_index(session) + 1;
+  if (status == 0) return 0;
   if (report->err == 0) report->err = -status;
   session_free(session);
   return status;
 }
+
+int session_settle(struct session *session, struct report *report) {
+  int status = spawn_settle(&session->process, &session->console, report);
+  if (status > 0) return status;
+  int console = fd_take(&session->console);
+  if (status == 0 && session->tty) {
+    status = keep_console(session, console, session->open_stdin);
+    if (status < 0) *report = (struct report){.err = -status, .call = CALL_IOCTL};
+  } else {
+    fd_cleanup(&console);
+  }
+  if (status < 0) {
+    session_signal(session, SIGKILL);
+    session->id = UINT32_MAX; /* nobody's */
+    return status;
+  }
+  session->state = SESSION_RUNNING;
+  session->is_input_full = false;
+  session->started_ns = realtime_ns();
+  session->hold_until_us = monotonic_us() + HOLD_US;
+  return 0;
+}
+
+bool session_bury(struct session *session, bool waits) {
+  siginfo_t info = {0};
+  int status;
+  do status = waitid((idtype_t)P_PIDFD, (id_t)session->pidfd, &info, waits ? WEXITED : WEXITED | WNOHANG); while (status < 0 && errno == EINTR);
+  if (status == 0 && info.si_pid == 0) return false;
+  session_free(session);
+  return true;
+}
+
+bool session_has_news(const struct session *session) { return wait_result(session->ticket_pid) != 0; }
 
 bool session_is_expecting(const struct session *session) {
   return session->attached < session->expected && wait_now_us() < session->hold_until_us;
@@ -149,7 +182,7 @@ void session_end_input(struct session *session) {
 }
 
 int session_signal(const struct session *session, uint32_t number) {
-  if (session->state != SESSION_RUNNING) return -ESRCH;
+  if (session->state != SESSION_STARTING && session->state != SESSION_RUNNING) return -ESRCH;
   if (number == 0 || number > 64) return -EINVAL;
   return syscall(SYS_pidfd_send_signal, session->pidfd, (int)number, NULL, 0) < 0 ? -errno : 0;
 }
@@ -211,7 +244,7 @@ size_t session_read(struct session *session, uint32_t which, uint8_t *buffer, si
 }
 
 bool session_reap(struct session *session) {
-  if (session->state != SESSION_RUNNING || wait_result(session->ticket_pid) == 0) return false;
+  if (session->state != SESSION_RUNNING || !session_has_news(session)) return false;
   siginfo_t info = {0};
   if (waitid((idtype_t)P_PIDFD, (id_t)session->pidfd, &info, WEXITED | WNOHANG) < 0) {
     if (errno == EINTR) return false;
@@ -242,24 +275,24 @@ bool session_is_drained(const struct session *session) {
 void session_free(struct session *session) {
   if (!session->tty) fd_cleanup(&session->input);
   fd_cleanup(&session->pidfd);
+  fd_cleanup(&session->process.socket);
+  fd_cleanup(&session->console);
   fd_cleanup(&session->keeper);
   fd_cleanup(&session->output[0].fd);
   fd_cleanup(&session->output[1].fd);
-  *session = (struct session){
-      .pidfd = -1, .input = -1, .keeper = -1, .ticket_pid = -1, .ticket_input = -1,
-      .output = {{.fd = -1, .ticket = -1}, {.fd = -1, .ticket = -1}},
-  };
+  *session = empty;
   release_pages(session_held[session_index(session)], SESSION_HELD_MAX);
   while (session_count > 0 && sessions[session_count - 1].state == SESSION_FREE) session_count--;
 }
 
 void session_wait(struct session *session, bool reads) {
-  session->ticket_pid = session->state == SESSION_RUNNING ? wait_for(session->pidfd, POLLIN) : -1;
-  session->ticket_input = session->is_input_full ? wait_for(session->input, POLLOUT) : -1;
+  bool is_starting = session->state == SESSION_STARTING;
+  session->ticket_pid = wait_for(session->process.socket >= 0 ? session->process.socket : session->pidfd, POLLIN);
+  session->ticket_input = session->is_input_full && !is_starting ? wait_for(session->input, POLLOUT) : -1;
   for (uint32_t i = 0; i < 2; i++) {
     struct output *output = &session->output[i];
     output->ticket = -1;
-    if (!reads || output->fd < 0) continue;
+    if (!reads || is_starting || output->fd < 0) continue;
     if (output->rest_until_us > wait_now_us()) wait_until_us(output->rest_until_us);
     else output->ticket = wait_for(output->fd, POLLIN);
   }

@@ -16,7 +16,8 @@
 #define SESSION_PIPE_MAX 1048576u /* bytes that a pipe or console holds at most */
 #define STREAM_HEADER 8u        /* Docker's stream framing: u8 stream, 3 zeros, u32 length, big endian */
 
-enum session_state { SESSION_FREE, SESSION_RUNNING, SESSION_DRAINING, SESSION_ENDED };
+/* STARTING: on its way to its program, or failed there and to be reaped. */
+enum session_state { SESSION_FREE, SESSION_STARTING, SESSION_RUNNING, SESSION_DRAINING, SESSION_ENDED };
 
 struct output {
   int fd;
@@ -31,6 +32,7 @@ struct session {
   uint32_t id;
   uint8_t state; /* enum session_state */
   bool tty;
+  bool open_stdin;
   bool stdin_once;
   bool is_input_full;
   bool is_told;           /* a control client heard of its end */
@@ -39,6 +41,7 @@ struct session {
   int16_t ticket_input;
   int pidfd;
   int input;              /* pipe or console; -1: closed */
+  int console;            /* master that came while it starts; -1 */
   int keeper;             /* the console's other end, so that it never hangs up while the process lives; -1 */
   struct output output[2]; /* stdout or console; stderr */
   struct spawned process; /* its pidfd is `pidfd` */
@@ -52,6 +55,8 @@ struct session {
   uint64_t hold_until_us; /* until then expected clients are waited for */
   uint64_t end_us;        /* when the process was reaped */
   uint32_t held;          /* exec: bytes of session_held that clients still read */
+  struct client *asker;   /* exec: who waits for STARTED; NULL: told, or gone */
+  uint64_t ask_id;
 };
 
 /* How to start one. */
@@ -75,8 +80,14 @@ static inline uint32_t session_index(const struct session *session) { return (ui
 struct session *session_find(uint32_t id);
 /* A place for a new one; NULL: too many. A place whose end nobody asked for is given again last. */
 struct session *session_reserve(bool is_first);
-/* Start the plan's process in `session`; on failure the place is free again. */
+/* Send the plan's process on its way in `session`; on failure the place is free again. */
 int session_start(struct session *session, const struct plan *plan, const struct session_settings *settings, struct report *report);
+/* As spawn_settle, of a session that is starting. One that failed keeps its place until session_bury. */
+int session_settle(struct session *session, struct report *report);
+/* True when the process of a failed start is gone: the place is free again. `waits`: until it is. */
+bool session_bury(struct session *session, bool waits);
+/* After the round: the process ended, or said something on its way. */
+bool session_has_news(const struct session *session);
 /* True while expected clients are waited for. */
 bool session_is_expecting(const struct session *session);
 /* Write to stdin: bytes taken; 0: full, try when it says so; all of them when nobody will ever read. */

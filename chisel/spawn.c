@@ -1,9 +1,9 @@
 /*
- * The caller's half of a spawn: ops, clone3, then listening to the child until
- * its execve closed the socket or an op failed.
+ * The caller's half of a spawn: ops, clone3, and what the child says until its
+ * execve closed the socket or an op failed.
  *
- * Invariant: after a failure the child is gone and reaped, and no descriptor
- * of the spawn is open.
+ * Invariant: nothing here waits for what the child does in namespaces that it
+ * joined, where others may stop it.
  * Source: clone(2), unix(7).
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -80,34 +80,50 @@ static ssize_t receive(int socket, struct message *message, int *fd) {
   struct iovec data = { .iov_base = message, .iov_len = sizeof *message };
   struct msghdr header = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
   ssize_t got;
-  do got = recvmsg(socket, &header, MSG_CMSG_CLOEXEC); while (got < 0 && errno == EINTR);
+  do got = recvmsg(socket, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT); while (got < 0 && errno == EINTR);
   const struct cmsghdr *first = got > 0 ? CMSG_FIRSTHDR(&header) : NULL;
   *fd = -1;
   if (first != NULL && first->cmsg_level == SOL_SOCKET && first->cmsg_type == SCM_RIGHTS) memcpy(fd, CMSG_DATA(first), sizeof *fd);
   return got;
 }
 
-/* Until execve closed the child's end, or an op failed there. */
-static int listen_to_child(struct run *run, int socket, struct spawn_io *io, struct report *report) {
-  bool is_late = false;
+/* Until execve closed the child's end, or an op failed there: as spawn_settle. */
+static int listen_to_child(struct spawned *child, int *console, struct report *report) {
   for (;;) {
     struct message message;
     int fd;
-    ssize_t got = receive(socket, &message, &fd);
-    if (got == 0 && is_late) return 0;
+    ssize_t got = receive(child->socket, &message, &fd);
+    if (got < 0 && errno == EAGAIN) return 1;
+    if (got == 0 && child->is_late) return 0;
     if (got != (ssize_t)sizeof message) {
       /* It died without a word. */
-      *report = (struct report){ run->plan->clone, ECHILD, CALL_WAITPID };
+      *report = (struct report){ child->clone, ECHILD, CALL_WAITPID };
       fd_cleanup(&fd);
       return -ECHILD;
     }
-    if (message.kind == MESSAGE_CONSOLE && io->console < 0) io->console = fd_take(&fd);
-    if (message.kind == MESSAGE_LATE) is_late = true;
+    if (message.kind == MESSAGE_CONSOLE && *console < 0) *console = fd_take(&fd);
+    if (message.kind == MESSAGE_LATE) child->is_late = true;
     fd_cleanup(&fd);
     if (message.kind != MESSAGE_REPORT) continue;
     *report = message.report;
     return report->err > 0 ? -report->err : -EIO;
   }
+}
+
+int spawn_settle(struct spawned *child, int *console, struct report *report) {
+  *report = (struct report){ 0 };
+  int err = listen_to_child(child, console, report);
+  if (err > 0) return err;
+  close(fd_take(&child->socket));
+  if (err == 0) {
+    err = start_ticks_of(child->pid, &child->start_ticks);
+    if (err == 0) return 0;
+    *report = (struct report){ child->clone, -err, CALL_READ };
+  }
+  syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
+  fd_cleanup(console);
+  *console = -1;
+  return err;
 }
 
 static void end_child(int pidfd) {
@@ -146,7 +162,7 @@ static pid_t clone_reachable_child(struct cloning *cloning, int *pidfd) {
   return pid;
 }
 
-static int clone_and_listen(struct run *run, struct spawn_io *io, struct spawned *out, struct report *report) {
+static int clone_and_release(struct run *run, const struct spawn_io *io, struct spawned *out) {
   struct cloning cloning = read_clone(run, &run->plan->ops[run->plan->clone]);
   int sockets[2];
   if ((cloning.flags & ~(uint64_t)K_CLONE_NAMESPACES) != 0) return run_error(run, CALL_CLONE3, EINVAL);
@@ -160,38 +176,28 @@ static int clone_and_listen(struct run *run, struct spawn_io *io, struct spawned
     run_child(run, &cloning, io);
   }
   if (pid < 0) return run_failed(run, CALL_CLONE3);
-  close(fd_take(&theirs));
-  run->call = CALL_NONE;
   int err = cloning.waits ? release_child(run, &cloning, pid, ours) : 0;
-  if (err == 0) err = listen_to_child(run, ours, io, report);
-  int unseen = err == 0 ? start_ticks_of(pid, &out->start_ticks) : 0;
-  if (unseen < 0) err = run_error(run, CALL_READ, -unseen);
   if (err < 0) {
     end_child(pidfd);
-    fd_cleanup(&io->console);
-    io->console = -1;
     return err;
   }
-  out->pid = pid;
-  out->pidfd = fd_take(&pidfd);
+  *out = (struct spawned){ .pid = pid, .pidfd = fd_take(&pidfd), .socket = fd_take(&ours), .clone = run->plan->clone };
   return 0;
 }
 
-int plan_spawn(const struct plan *plan, uint32_t first, struct spawn_io *io, struct spawned *out,
+int plan_spawn(const struct plan *plan, uint32_t first, const struct spawn_io *io, struct spawned *out,
                struct report *report) {
   struct slots slots;
   struct run run;
-  io->console = -1;
-  *out = (struct spawned){ .pid = -1, .pidfd = -1 };
+  *out = (struct spawned){ .pid = -1, .pidfd = -1, .socket = -1 };
   *report = (struct report){ .index = plan->count, .err = EINVAL, .call = CALL_DECODE };
   if (plan->clone >= plan->count || first > plan->clone) return -EINVAL;
   slots_init(&slots);
   run_init(&run, plan, &slots);
   int err = run_ops(&run, first, plan->clone, report);
   if (err == 0) {
-    *report = (struct report){ 0 };
-    err = clone_and_listen(&run, io, out, report);
-    if (err < 0 && report->err == 0) *report = (struct report){ plan->clone, -err, run.call };
+    err = clone_and_release(&run, io, out);
+    *report = err < 0 ? (struct report){ plan->clone, -err, run.call } : (struct report){ 0 };
   }
   run_close(&run);
   slots_close(&slots);

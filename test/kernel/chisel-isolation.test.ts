@@ -29,3 +29,35 @@ test('the null device that a process gets as stdin is not the host its to change
   assert.equal(ended.output, '20666 103 30\n');
   assert.equal((await stat('/dev/null')).ctimeMs, before.ctimeMs);
 });
+
+test('an exec that does not get to its program does not keep its monitor from anything', async () => {
+  await using fixture = await MonitorFixture.create();
+  const target = await fixture.start('exec sleep 600');
+  const control = await fixture.control(target);
+  const fifo = `${fixture.dir}/fifo`;
+  execFileSync('mkfifo', [fifo]);
+  // Opening a pipe that nobody writes to: as good as being stopped by another process of the container.
+  const [clone, ...rest] = processOps(['/bin/busybox', 'true']);
+  assert.ok(clone !== undefined);
+  const plan = [clone, { op: 'open', slot: 0, path: fifo, flags: 0 } as const, ...rest];
+  const options = { tty: false, openStdin: false, expectedClients: 0 };
+  const stuck = control.exec({ ...options, execNumber: 1, plan });
+  stuck.catch(() => undefined);
+  const other = await control.exec({
+    ...options,
+    execNumber: 2,
+    plan: processOps(['/bin/busybox', 'sh', '-c', 'exit 7']),
+  });
+  assert.equal((await other.exited).code, 7);
+  // Its way goes on when there is a writer.
+  execFileSync('sh', ['-c', `: > ${fifo}`]);
+  assert.equal((await (await stuck).exited).code, 0);
+  const again = control.exec({ ...options, execNumber: 3, plan });
+  const outcome = again.then(
+    () => 'started',
+    () => 'failed',
+  );
+  await control.signal(SIGKILL);
+  assert.equal((await target.exited).signal, SIGKILL);
+  assert.equal(await outcome, 'failed');
+});
