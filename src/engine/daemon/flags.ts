@@ -1,0 +1,101 @@
+/** Flags of `carve daemon`, pure. */
+
+import { parseArgs } from 'node:util';
+import { EngineError, messageOf } from '../../base/error.ts';
+
+/** Where the daemon keeps things and where it listens. */
+export interface DaemonFlags {
+  readonly root: string;
+  readonly run: string;
+  readonly hosts: readonly DaemonHost[];
+  readonly logLevel: LogLevel;
+  readonly isHelp: boolean;
+}
+
+/** One address to listen on. */
+export type DaemonHost =
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+
+/** Least important message that is written. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** Default of `--root`. */
+export const DEFAULT_ROOT = '/var/lib/carve';
+/** Default of `--run`. */
+export const DEFAULT_RUN = '/run/carve';
+
+/** What `carve daemon --help` prints. */
+export const DAEMON_HELP = `Usage: carve daemon [--root DIR] [--run DIR] [--host ADDRESS]... [--log-level LEVEL]
+
+Runs the engine in the foreground. Containers live on when it ends.
+
+  --root DIR         keeps images, containers and volumes (default ${DEFAULT_ROOT})
+  --run DIR          keeps sockets; may vanish with the boot (default ${DEFAULT_RUN})
+  --host ADDRESS     unix://PATH or tcp://127.0.0.1:PORT, any number of times
+                     (default unix://RUN/carve.sock)
+  --log-level LEVEL  debug, info, warn or error (default info)
+`;
+
+const LEVELS: ReadonlySet<string> = new Set(['debug', 'info', 'warn', 'error']);
+
+/** Errors: `invalid` with one sentence. */
+export function daemonFlags(argv: readonly string[]): DaemonFlags {
+  const { values } = parse(argv);
+  const level = values['log-level'] ?? 'info';
+  if (!isLevel(level)) {
+    throw new EngineError('invalid', `Unknown log level ${JSON.stringify(level)}: expected debug, info, warn or error`);
+  }
+  const run = absolute('--run', values.run ?? DEFAULT_RUN);
+  return {
+    root: absolute('--root', values.root ?? DEFAULT_ROOT),
+    run,
+    hosts: (values.host ?? [`unix://${run}/carve.sock`]).map(parseHost),
+    logLevel: level,
+    isHelp: values.help === true,
+  };
+}
+
+function parse(argv: readonly string[]): {
+  readonly values: {
+    readonly root?: string;
+    readonly run?: string;
+    readonly host?: string[];
+    readonly 'log-level'?: string;
+    readonly help?: boolean;
+  };
+} {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        root: { type: 'string' },
+        run: { type: 'string' },
+        host: { type: 'string', multiple: true, short: 'H' },
+        'log-level': { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new EngineError('invalid', messageOf(error), { hint: "See 'carve daemon --help'" });
+  }
+}
+
+function isLevel(text: string): text is LogLevel {
+  return LEVELS.has(text);
+}
+
+function absolute(flag: string, path: string): string {
+  if (path.startsWith('/')) return path.length > 1 ? path.replace(/\/+$/, '') : path;
+  throw new EngineError('invalid', `${flag} ${JSON.stringify(path)} is not an absolute path`);
+}
+
+function parseHost(text: string): DaemonHost {
+  if (text.startsWith('unix:///')) return { kind: 'unix', path: text.slice('unix://'.length) };
+  const tcp = /^tcp:\/\/(\[[0-9a-fA-F:]+\]|[^:/[\]]+):(\d{1,5})$/.exec(text);
+  const [, host = '', port = ''] = tcp ?? [];
+  if (tcp !== null && Number(port) <= 65535) {
+    return { kind: 'tcp', host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
+  }
+  throw new EngineError('invalid', `Cannot listen on ${JSON.stringify(text)}: expected unix:///PATH or tcp://HOST:PORT`);
+}
