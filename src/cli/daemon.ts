@@ -11,24 +11,9 @@ import { EngineError, isEngineError, messageOf } from '../base/error.ts';
 import { connectCodeOf } from '../client/errors.ts';
 import { formatHost, type HostAddress } from '../client/host.ts';
 import { openConnection, type Connection } from '../client/http/connection.ts';
+import type { DaemonDefaults } from './daemon-defaults.ts';
 import type { Io } from './io.ts';
 import { spawnDetached, type DetachedProgram } from './spawn.ts';
-
-/** Where the engine is when nobody says otherwise, and how it is started. */
-export interface DaemonDefaults {
-  readonly host: string;
-  /** What follows carve's own words, e.g. `daemon`. */
-  readonly args: readonly string[];
-  /** Gets the daemon's output. */
-  readonly logPath: string;
-}
-
-/** The daemon of an installed carve. */
-export const daemonDefaults: DaemonDefaults = {
-  host: 'unix:///run/carve/carve.sock',
-  args: ['daemon'],
-  logPath: '/var/log/carve/daemon.log',
-};
 
 /** Longest wait for a daemon to answer, in milliseconds. */
 const startDeadlineMs = 15_000;
@@ -37,22 +22,21 @@ const otherDeadlineMs = 3_000;
 /** Between two attempts to connect, in milliseconds. */
 const pauseMs = 3;
 
-/** Connects; when no engine is there, starts one and connects to it. Throws `unavailable`. */
-export async function connectOrStart(
+/**
+ * Starts an engine because connecting failed with `error`, and connects to it.
+ * Throws `error` again, with a hint, where starting one would not help.
+ */
+export async function startAndConnect(
+  error: unknown,
   address: HostAddress,
-  io: Io,
-  defaults: DaemonDefaults,
+  { io, defaults }: { readonly io: Io; readonly defaults: DaemonDefaults },
 ): Promise<Connection> {
-  try {
-    return await openConnection(address);
-  } catch (error) {
-    if (!isAbsent(error)) throw explainDenied(error, address);
-    if (!io.isRoot) {
-      throw new EngineError('unavailable', messageOf(error), {
-        ...(isEngineError(error) ? { details: error.details } : {}),
-        hint: 'Only root can start it: run "sudo carve daemon", or any carve command as root.',
-      });
-    }
+  if (!isAbsent(error)) throw explainDenied(error, address);
+  if (!io.isRoot) {
+    throw new EngineError('unavailable', messageOf(error), {
+      ...(isEngineError(error) ? { details: error.details } : {}),
+      hint: 'Only root can start it: run "sudo carve daemon", or any carve command as root.',
+    });
   }
   const program = await startDaemon(io, defaults);
   return await waitForDaemon(address, program, defaults);

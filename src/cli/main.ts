@@ -4,13 +4,13 @@
  */
 
 import { createClient, type Client } from '../client/client.ts';
-import { formatHost, parseHost } from '../client/host.ts';
-import { openConnection } from '../client/http/connection.ts';
+import { formatHost, parseHost, type HostAddress } from '../client/host.ts';
+import { openConnection, type Connection } from '../client/http/connection.ts';
 import type { Command, Context } from './command.ts';
 import { rootEntry } from './commands/index.ts';
 import { findEntry, type CommandEntry, type GroupEntry, type LeafEntry } from './commands/tree.ts';
 import { configDirectory, readConfig, type ClientConfig } from './config/config.ts';
-import { connectOrStart, daemonDefaults, type DaemonDefaults } from './daemon.ts';
+import { daemonDefaults, type DaemonDefaults } from './daemon-defaults.ts';
 import { exitCodeOf, type FailureStyle } from './exit.ts';
 import { parseFlags } from './flags/parse.ts';
 import type { FlagValues } from './flags/table.ts';
@@ -95,12 +95,19 @@ class CommandLine {
     const isDefault = host === this.#daemon.host;
     return createClient({
       host,
-      connect: isDefault
-        ? (address) => connectOrStart(address, this.#io, this.#daemon)
-        : openConnection,
+      connect: isDefault ? (address) => this.#connectOrStart(address) : openConnection,
       // Carve's own daemon wants none; reading the file is for remote ones behind a proxy.
       ...(isDefault ? {} : { headers: config().httpHeaders }),
     });
+  }
+
+  async #connectOrStart(address: HostAddress): Promise<Connection> {
+    try {
+      return await openConnection(address);
+    } catch (error) {
+      const { startAndConnect } = await import('./daemon.ts');
+      return await startAndConnect(error, address, { io: this.#io, defaults: this.#daemon });
+    }
   }
 
   async #runGroup(

@@ -27,9 +27,10 @@ export async function readSecret(io: Io, question?: string): Promise<string> {
       throw new EngineError('invalid', 'Cannot ask for a password: standard input is no terminal');
     return await readAll(io);
   }
-  await io.stdout.write(question);
+  // Before the question: whoever types at once must not see it.
   const terminal = enterRawMode(io);
   try {
+    await io.stdout.write(question);
     return await readTyped(io);
   } finally {
     terminal.restore();

@@ -58,7 +58,7 @@ export interface FakeEngine extends AsyncDisposable {
   readonly requests: readonly FakeRequest[];
   /** `METHOD path` of every request so far but the pings. */
   calls(): readonly string[];
-  /** Settles with the first request whose call matches. */
+  /** Settles with the first request that matches as `METHOD path?query`. */
   until(pattern: RegExp): Promise<FakeRequest>;
 }
 
@@ -80,9 +80,7 @@ export async function startFakeEngine(routes: FakeRoutes): Promise<FakeEngine> {
 
   const record = (request: FakeRequest): void => {
     requests.push(request);
-    for (const watcher of watchers.filter(({ pattern }) =>
-      pattern.test(`${request.method} ${request.path}`),
-    )) {
+    for (const watcher of watchers.filter(({ pattern }) => pattern.test(textOf(request)))) {
       watchers.splice(watchers.indexOf(watcher), 1);
       watcher.resolve(request);
     }
@@ -117,7 +115,7 @@ export async function startFakeEngine(routes: FakeRoutes): Promise<FakeEngine> {
         .filter(({ path }) => path !== '/_ping')
         .map(({ method, path }) => `${method} ${path}`),
     until: (pattern) => {
-      const found = requests.find(({ method, path }) => pattern.test(`${method} ${path}`));
+      const found = requests.find((request) => pattern.test(textOf(request)));
       return found === undefined
         ? new Promise((resolve) => watchers.push({ pattern, resolve }))
         : Promise.resolve(found);
@@ -128,6 +126,10 @@ export async function startFakeEngine(routes: FakeRoutes): Promise<FakeEngine> {
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+function textOf({ method, path, query }: FakeRequest): string {
+  return `${method} ${path}?${new URLSearchParams(query).toString()}`;
 }
 
 /** Requests of one connection, one after the other, until it ends or is taken over. */

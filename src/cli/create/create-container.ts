@@ -3,8 +3,7 @@
  * this side, the image when it is missing, the warnings.
  */
 
-import { readFileSync } from 'node:fs';
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { EngineError, isEngineError, messageOf } from '../../base/error.ts';
 import { formatHost } from '../../client/host.ts';
@@ -12,7 +11,6 @@ import type { ContainerCreateBody } from '../../spec/docker/container.ts';
 import { formatFamiliar, tryParseReference, withDefaultTag } from '../../spec/reference.ts';
 import type { Context } from '../command.ts';
 import { neutraliseCell } from '../print/safe.ts';
-import { pullImage } from '../registry/pull-image.ts';
 import { buildCreateBody } from './body.ts';
 import type { CreateFlags } from './flags.ts';
 import { splitPair } from './key-value.ts';
@@ -103,8 +101,9 @@ async function createWithImage(
 ): Promise<{ readonly Id: string; readonly Warnings: readonly string[] | null }> {
   const { client, io } = context;
   const image = body.Image ?? '';
-  const pull = (): Promise<string> =>
-    pullImage(client, context.config(), {
+  const pull = async (): Promise<string> =>
+    // Loaded for a missing image only.
+    (await import('../registry/pull-image.ts')).pullImage(client, context.config(), {
       reference: image,
       platform: flags.platform,
       isQuiet: flags.quiet,

@@ -9,7 +9,6 @@
 import type { AuthConfig } from '../../client/system.ts';
 import { DEFAULT_DOMAIN } from '../../spec/reference.ts';
 import { recordOf, type ClientConfig } from '../config/config.ts';
-import { readHelperCredentials } from '../credential-helper.ts';
 
 /** The key Docker Hub's credentials are kept under. */
 export const dockerHubKey = 'https://index.docker.io/v1/';
@@ -30,6 +29,7 @@ export async function findAuth(config: ClientConfig, domain: string): Promise<Au
   const key = registryKey(domain);
   const helper = helperFor(config, key);
   if (helper === undefined) return storedAuth(config, key);
+  const { readHelperCredentials } = await import('../credential-helper.ts');
   const found = await readHelperCredentials(helper, key);
   if (found === undefined) return {};
   const { Username: username, Secret: secret } = found;
