@@ -148,7 +148,7 @@ function qemuArgv(run: VmRun, machine: Machine): readonly string[] {
     ],
     ['-m', String(run.memoryMiB ?? 1536), '-nodefaults', '-no-reboot', '-display', 'none'],
     ['-kernel', machine.kernel, '-initrd', machine.initrd],
-    ['-append', 'console=ttyS0 loglevel=4 panic=-1 random.trust_cpu=on mitigations=off'],
+    ['-append', 'console=ttyS0 loglevel=1 panic=-1 random.trust_cpu=on mitigations=off'],
     diskArgv('root', machine.disks.root, 'snapshot=on'),
     diskArgv('payload', machine.disks.payload, 'snapshot=off'),
     ['-serial', 'stdio', '-serial', `file:${machine.result}`],
