@@ -29,11 +29,11 @@ import {
 import { chooseManifest } from '../add.ts';
 import { checkRunnable, DOCUMENT_MAX_BYTES, mediaTypeOf, parseTarget } from '../documents.ts';
 import type { RegistryClient } from '../registry/client.ts';
-import type { Credentials } from '../registry/credentials.ts';
 import { pullEndpoints, type Endpoint } from '../registry/endpoint.ts';
 import type { RegistryAccess } from '../registry/access.ts';
 import { readBounded } from '../registry/read.ts';
-import type { ImageOptions, ImageProgress, ImageRecord, ImageStore } from '../store.ts';
+import type { PulledImage, PullOptions } from '../remote.ts';
+import type { ImageProgress, ImageRecord, ImageStore } from '../store.ts';
 import { startDownload, type Download } from './download.ts';
 import { Lanes } from './lanes.ts';
 
@@ -58,22 +58,6 @@ export interface Admission {
   readonly digest: Digest;
   readonly client: RegistryClient;
   readonly signal: AbortSignal | undefined;
-}
-
-/** What to pull, and for whom. */
-export interface PullOptions extends ImageOptions {
-  readonly reference: Reference;
-  readonly platform?: Platform;
-  readonly credentials: Credentials | undefined;
-}
-
-/** Result of a pull. */
-export interface PulledImage {
-  readonly image: ImageRecord;
-  /** Digest of what the reference led to. */
-  readonly digest: Digest;
-  /** The name pointed at this image before. */
-  readonly isUpToDate: boolean;
 }
 
 /** Pull an image. Errors: those of the registry; `not-found` when it has none for the platform. */

@@ -12,7 +12,6 @@
 
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import type { Digest } from '../../base/brand.ts';
 import { isEngineError } from '../../base/error.ts';
 import type { ContentStore } from '../../content/store.ts';
 import { shortDigest } from '../../spec/digest.ts';
@@ -22,10 +21,10 @@ import { DOCUMENT_MAX_BYTES } from '../documents.ts';
 import { Lanes } from '../pull/lanes.ts';
 import type { RegistryAccess } from '../registry/access.ts';
 import type { RegistryClient } from '../registry/client.ts';
-import type { Credentials } from '../registry/credentials.ts';
 import { pushEndpoint } from '../registry/endpoint.ts';
 import type { UploadContent } from '../registry/upload.ts';
-import type { ImageOptions, ImageRecord } from '../store.ts';
+import type { PushedImage, PushOptions } from '../remote.ts';
+import type { ImageRecord } from '../store.ts';
 
 /** Blobs of more bytes go up in pieces of this size, so that a broken connection costs one piece. */
 const CHUNK_BYTES = 16 * 1024 * 1024;
@@ -36,21 +35,6 @@ const MOUNT_TRIES = 3;
 export interface PushParts {
   readonly content: ContentStore;
   readonly access: RegistryAccess;
-}
-
-/** What to push, and for whom. */
-export interface PushOptions extends ImageOptions {
-  readonly image: ImageRecord;
-  /** With a tag. */
-  readonly reference: Reference & { readonly tag: string };
-  readonly credentials: Credentials | undefined;
-}
-
-/** What a push made. */
-export interface PushedImage {
-  readonly digest: Digest;
-  /** Size of the manifest in bytes. */
-  readonly sizeBytes: number;
 }
 
 /** Push one image under one tag. Errors: those of the registry; `corrupt` for a damaged blob. */

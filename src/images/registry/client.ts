@@ -86,6 +86,21 @@ export class RegistryClient {
     this.uploads = new Uploader(session, name);
   }
 
+  /** Ask whether the registry takes the credentials. Errors: `unauthorized`, `unavailable`. */
+  async ping(options?: RegistryCallOptions): Promise<void> {
+    const action = `log in to ${this.#session.endpoint.host}`;
+    const request = {
+      method: 'GET',
+      target: '/v2/',
+      scopes: [],
+      accept: [200],
+      action,
+      signal: options?.signal,
+    } as const;
+    const response = await this.#session.send(request);
+    response.body.resume();
+  }
+
   /** `reference` is a tag or a digest. Errors: `not-found`, `corrupt` when digest and bytes disagree. */
   async getManifest(reference: string, options?: RegistryCallOptions): Promise<RemoteManifest> {
     const response = await this.#pull(

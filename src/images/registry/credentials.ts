@@ -4,13 +4,9 @@
  * Source: Engine API "Authentication" (X-Registry-Auth, X-Registry-Config).
  */
 
-/** What proves who asks. */
-export type Credentials =
-  | { readonly kind: 'password'; readonly username: string; readonly password: string }
-  /** A refresh token of the registry's token server. */
-  | { readonly kind: 'identity-token'; readonly token: string }
-  /** A bearer token to send as it is. */
-  | { readonly kind: 'registry-token'; readonly token: string };
+import type { Credentials } from '../remote.ts';
+
+export type { Credentials };
 
 /** Longest header looked at, in characters. */
 const MAX_HEADER_CHARS = 1024 * 1024;

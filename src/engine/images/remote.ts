@@ -1,0 +1,171 @@
+/** Pull and push with Docker's words. Source: Engine API `/images/create`, `/images/{name}/push`; engine-api facts 5.6. */
+
+import { EngineError, isEngineError } from '../../base/error.ts';
+import type { Credentials, RemoteImages } from '../../images/remote.ts';
+import type { ImageRecord } from '../../images/store.ts';
+import { parsePlatform } from '../../spec/platform.ts';
+import {
+  familiarRepository,
+  formatFamiliar,
+  parseReference,
+  repositoryOf,
+  withDefaultTag,
+  type Reference,
+} from '../../spec/reference.ts';
+import type { ImageOperations, Progress } from '../engine.ts';
+import type { EngineParts } from '../parts.ts';
+import { streamProgress } from './progress.ts';
+
+/** What these operations need beside the engine's parts. */
+export interface RemoteParts {
+  readonly remote: RemoteImages;
+  /** Credentials in an `X-Registry-Auth` header; `undefined`: anonymous. */
+  readonly decodeAuth: (header: string | undefined) => Credentials | undefined;
+}
+
+type Announce = (action: string, image: { readonly id: string; readonly name: string }) => void;
+
+/** Pull: the progress of every layer, then digest and status. */
+export function pullOperation(
+  parts: EngineParts & RemoteParts,
+  announce: Announce,
+): ImageOperations['pull'] {
+  return (text, options) => {
+    const reference = withDefaultTag(parseReference(text));
+    const platform =
+      options.platform === undefined || options.platform === ''
+        ? undefined
+        : parsePlatform(options.platform, parts.host.platform);
+    return streamProgress(async (onProgress) => {
+      onProgress({
+        id: reference.tag ?? reference.digest ?? '',
+        status: `Pulling from ${familiarPath(reference)}`,
+      });
+      const pulled = await withDockerWords(reference, async () =>
+        parts.remote.pull({
+          reference,
+          ...(platform === undefined ? {} : { platform }),
+          credentials: parts.decodeAuth(options.auth),
+          onProgress,
+          ...(options.signal === undefined ? {} : { signal: options.signal }),
+        }),
+      );
+      const name = formatFamiliar(reference);
+      announce('pull', { id: name, name: familiarRepository(reference) });
+      const status = pulled.isUpToDate
+        ? `Image is up to date for ${name}`
+        : `Downloaded newer image for ${name}`;
+      return [{ status: `Digest: ${pulled.digest}` }, { status: `Status: ${status}` }];
+    });
+  };
+}
+
+/** Docker says the path without the registry. */
+function familiarPath(reference: Reference): string {
+  return reference.path;
+}
+
+/** Docker's clients look for these words when an image is not there. */
+async function withDockerWords<T>(reference: Reference, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const code = isEngineError(cause) ? cause.details['code'] : undefined;
+    const isUnknown =
+      code === 'NAME_UNKNOWN' ||
+      code === 'DENIED' ||
+      (isEngineError(cause) && cause.kind === 'unauthorized');
+    const name = familiarRepository(reference);
+    if (isUnknown) {
+      throw new EngineError(
+        'not-found',
+        `pull access denied for ${name}, repository does not exist or may require 'carve login'`,
+        { cause, operation: 'images.pull' },
+      );
+    }
+    if (code === 'MANIFEST_UNKNOWN') {
+      throw new EngineError(
+        'not-found',
+        `manifest for ${formatFamiliar(reference)} not found: manifest unknown`,
+        {
+          cause,
+          operation: 'images.pull',
+        },
+      );
+    }
+    throw cause;
+  }
+}
+
+/** Push one tag, or every tag of a repository when none is named. */
+export function pushOperation(
+  parts: EngineParts & RemoteParts,
+  announce: Announce,
+): ImageOperations['push'] {
+  return (text, options) => {
+    const given = parseReference(text);
+    if (given.digest !== undefined)
+      throw new EngineError('invalid', 'Cannot push a digest: name a tag');
+    const tag = options.tag ?? given.tag;
+    const wanted = imagesToPush(parts, given, tag);
+    return streamProgress(async (onProgress) => {
+      onProgress({ status: `The push refers to repository [${repositoryOf(given)}]` });
+      const last: Progress[] = [];
+      for (const { image, reference } of wanted) {
+        const pushed = await parts.remote.push({
+          image,
+          reference,
+          credentials: parts.decodeAuth(options.auth),
+          onProgress,
+          ...(options.signal === undefined ? {} : { signal: options.signal }),
+        });
+        announce('push', { id: formatFamiliar(reference), name: familiarRepository(reference) });
+        last.push(
+          { status: `${reference.tag}: digest: ${pushed.digest} size: ${pushed.sizeBytes}` },
+          { aux: { Tag: reference.tag, Digest: pushed.digest, Size: pushed.sizeBytes } },
+        );
+      }
+      return last;
+    });
+  };
+}
+
+interface Wanted {
+  readonly image: ImageRecord;
+  readonly reference: Reference & { readonly tag: string };
+}
+
+/** Errors: `not-found` in Docker's words. */
+function imagesToPush(
+  parts: EngineParts,
+  given: Reference,
+  tag: string | undefined,
+): readonly Wanted[] {
+  if (tag !== undefined && tag !== '') {
+    const reference = { domain: given.domain, path: given.path, tag };
+    const image = parts.images.find(formatFamiliar(reference));
+    if (image === undefined) throw absent(given, `with tag ${tag}`);
+    return [{ image, reference }];
+  }
+  const prefix = `${repositoryOf(given)}:`;
+  const all = parts.images
+    .list()
+    .flatMap((image) =>
+      image.tags
+        .filter((name) => name.startsWith(prefix))
+        .map((name) => ({
+          image,
+          reference: { domain: given.domain, path: given.path, tag: name.slice(prefix.length) },
+        })),
+    );
+  if (all.length === 0) throw absent(given, '');
+  return all;
+}
+
+function absent(reference: Reference, suffix: string): EngineError {
+  const words = `An image does not exist locally with the tag: ${familiarRepository(reference)}`;
+  return new EngineError('not-found', words, {
+    operation: 'images.push',
+    ...(suffix === '' ? {} : { details: { suffix } }),
+  });
+}

@@ -1,0 +1,50 @@
+/** Images in registries, by the distribution API: the implementation of `RemoteImages`. */
+
+import type { ContentStore } from '../../content/store.ts';
+import type { Platform } from '../../spec/platform.ts';
+import { pullImage } from '../pull/pull.ts';
+import { pushImage } from '../push/push.ts';
+import type { RemoteImages } from '../remote.ts';
+import type { ImageStore } from '../store.ts';
+import { createRegistryAccess } from './access.ts';
+import { EMPTY_REGISTRY_CONFIG, type RegistryConfig } from './config.ts';
+import { pushEndpoint } from './endpoint.ts';
+import type { ProxySettings } from './proxy.ts';
+import { createTransport } from './transport.ts';
+
+/** What it works with. */
+export interface RegistryImagesOptions {
+  readonly images: ImageStore;
+  readonly content: ContentStore;
+  /** Platform of this machine. */
+  readonly host: Platform;
+  readonly config?: RegistryConfig;
+  readonly proxies?: ProxySettings;
+  /** Milliseconds since the epoch. */
+  readonly nowMs: () => number;
+}
+
+/** Make it; close it. */
+export function openRegistryImages(options: RegistryImagesOptions): RemoteImages {
+  const { images, content, host, nowMs } = options;
+  const transport = createTransport(
+    options.proxies === undefined ? {} : { proxies: options.proxies },
+  );
+  const access = createRegistryAccess({
+    config: options.config ?? EMPTY_REGISTRY_CONFIG,
+    transport,
+    nowMs,
+  });
+  return {
+    pull: async (request) => await pullImage({ images, content, access, host }, request),
+    push: async (request) => await pushImage({ content, access }, request),
+    login: async (registry, credentials) => {
+      const endpoint = pushEndpoint({ domain: registry, path: '' }, access.config);
+      const client = await access.open(endpoint, { display: registry, credentials });
+      await client.ping();
+    },
+    close: () => {
+      transport.close();
+    },
+  };
+}
