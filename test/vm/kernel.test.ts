@@ -16,7 +16,7 @@ test('kernel tests pass with cgroup v2 alone, on the kernel of Debian', async ()
     system: 'debian',
     files: checkoutFiles(),
     script: `NO_COLOR=1 KERNEL_TESTS=required ./bun test --only-failures --timeout=120000 ${files} 2>&1`,
-    timeoutMs: 400_000,
+    timeoutMs: 600_000,
     memoryMiB: 3072,
   });
   assert.equal(code, 0, DIED.includes(code) ? `${output}\n${console}` : output);
