@@ -20,11 +20,13 @@ import { main } from '../src/bin.ts';
 void main(process.argv.slice(2), { kind: 'embedded', path: chisel });
 `;
 
-/** The entry for Node.js: the chisel lies beside it. */
-const NODE_ENTRY = `import { join } from 'node:path';
+/** The entry for Node.js: the chisel lies beside it. (The bundler would make a constant of `__dirname`.) */
+const NODE_ENTRY = `import { realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { main } from '../src/bin.ts';
 
-void main(process.argv.slice(2), { kind: 'file', path: join(__dirname, 'chisel') });
+const folder = dirname(realpathSync(process.argv[1] ?? ''));
+void main(process.argv.slice(2), { kind: 'file', path: join(folder, 'chisel') });
 `;
 
 /** A worker thread starts with a file of its own; it lies in the bundle where it lies below `src/`. */
