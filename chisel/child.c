@@ -197,7 +197,7 @@ static int execute_searched(struct run *run, const struct op *op, char *const *a
 
 /*
  * Signals as a new program expects them: none blocked, none ignored. A monitor
- * ignores none but by handlers (main.c, monitor-start.c), which execve resets.
+ * ignores none (main.c, monitor-start.c).
  */
 static void reset_signals(void) {
   sigset_t none;

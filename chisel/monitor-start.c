@@ -23,17 +23,16 @@
 
 struct plan monitor_plan;
 
-static void ignore(int number) { (void)number; }
-
 /*
- * Handlers that do nothing, instead of SIG_IGN: execve resets them, so that
- * neither the container nor an exec inherits anything.
+ * Blocked, not ignored: a call that waits is not interrupted, and the new
+ * process, which unblocks them before execve, inherits nothing. One that comes
+ * to it before then waits until then.
  */
-static void ignore_signals(void) {
-  static const int numbers[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2, SIGVTALRM,
-                                SIGPROF, SIGXCPU, SIGXFSZ, SIGIO, SIGPWR, SIGTSTP, SIGTTIN, SIGTTOU};
-  struct sigaction action = {.sa_handler = ignore, .sa_flags = SA_RESTART};
-  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) sigaction(numbers[i], &action, NULL);
+static void block_signals(void) {
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, NULL);
+  signal(SIGPIPE, SIG_DFL);
 }
 
 /*
@@ -138,7 +137,7 @@ static int start_process(const struct session_settings *settings) {
 }
 
 int monitor_start(const struct frame *start) {
-  ignore_signals();
+  block_signals();
   int status = decode_start(start);
   if (status != 0) return status;
   const struct op *op = &monitor_plan.ops[0];
