@@ -116,6 +116,87 @@ int stack_find(const struct stack *stack, const char *path, struct stack_entry *
   return ENOENT;
 }
 
+void stack_close(struct stack *stack) {
+  while (stack->count > 0)
+    close(stack->fds[--stack->count]);
+}
+
+/* One step down: of every directory in `from` the child `name`, as long as nothing above hides it. */
+static int step_down(struct stack *from, const char *name, struct stack *to) {
+  to->count = 0;
+  for (size_t i = 0; i < from->count; i++) {
+    struct stat st;
+    if (fstatat(from->fds[i], name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+      if (errno == ENOENT)
+        continue;
+      return errno;
+    }
+    if (!S_ISDIR(st.st_mode))
+      break;
+    int child = openat(from->fds[i], name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    /* It may have been replaced meanwhile: then it is no directory that shows here. */
+    if (child < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
+      break;
+    if (child < 0)
+      return errno;
+    to->fds[to->count++] = child;
+    if (stack_is_opaque(child))
+      break;
+  }
+  return to->count == 0 ? ENOENT : 0;
+}
+
+int stack_directories(const struct stack *stack, const char *path, struct stack *merged) {
+  static struct stack other;
+  struct stack *from = merged, *to = &other;
+  char name[256];
+  int error = 0;
+  merged->count = other.count = 0;
+  for (size_t i = 0; i < stack->count; i++) {
+    int copy = fcntl(stack->fds[i], F_DUPFD_CLOEXEC, 0);
+    if (copy < 0)
+      return errno;
+    merged->fds[merged->count++] = copy;
+  }
+  while (error == 0 && next_component(&path, name, &error)) {
+    error = step_down(from, name, to);
+    stack_close(from);
+    struct stack *swap = from;
+    from = to;
+    to = swap;
+  }
+  if (error != 0)
+    stack_close(from);
+  else if (from != merged)
+    *merged = *from;
+  return error;
+}
+
+int stack_open_file(const struct stack_entry *entry) {
+  char name[32] = "/proc/self/fd/";
+  struct stat st;
+  int place = openat(entry->dir, entry->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (place < 0)
+    return -1;
+  /* A name may be a device by now, whose open has effects: only what was looked at is opened. */
+  int fd = -1;
+  if (fstat(place, &st) == 0) {
+    errno = ENOENT;
+    if (S_ISREG(st.st_mode)) {
+      char digits[12];
+      size_t at = sizeof digits;
+      for (unsigned value = (unsigned)place; at == sizeof digits || value > 0; value /= 10)
+        digits[--at] = (char)('0' + value % 10);
+      memcpy(name + 14, digits + at, sizeof digits - at);
+      fd = open(name, O_RDONLY | O_CLOEXEC);
+    }
+  }
+  int error = errno;
+  close(place);
+  errno = error;
+  return fd;
+}
+
 /* lgetxattr and lsetxattr see a bare name in the current directory only. */
 static int copy_one_xattr(int from, const char *from_name, int to, const char *to_name, int fd, const char *key) {
   static char value[XATTR_VALUE_MAX];
@@ -182,7 +263,7 @@ static int copy_data(int from, int to, const char **call) {
 
 static int copy_file(const struct stack_entry *entry, int dir, const char *name, const char **call) {
   *call = "openat";
-  int from = openat(entry->dir, entry->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  int from = stack_open_file(entry);
   if (from < 0)
     return errno;
   int to = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

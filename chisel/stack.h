@@ -31,6 +31,16 @@ int stack_open(struct stack *stack, char *const *paths, size_t count);
 /* Finds `path` (relative, no "." or ".."). 0, ENOENT, ENOTDIR or another errno. */
 int stack_find(const struct stack *stack, const char *path, struct stack_entry *entry);
 
+/*
+ * Opens every directory of the stack that shows at `path` ("" is the root), top
+ * first, into `merged`; stack_close frees them. 0 or an errno; none is ENOENT.
+ */
+int stack_directories(const struct stack *stack, const char *path, struct stack *merged);
+void stack_close(struct stack *stack);
+
+/* Opens a regular file for reading without ever opening anything else. The descriptor, or -1 and errno. */
+int stack_open_file(const struct stack_entry *entry);
+
 /* True for overlayfs' whiteout: a character device 0:0. */
 bool stack_is_whiteout(const struct stat *st);
 

@@ -16,6 +16,7 @@
  */
 import type { ChainId, Digest } from '../base/brand.ts';
 import type { Lease } from '../content/store.ts';
+import type { LayerBytes } from '../layers/unpack-thread.ts';
 import type { CapturedFile, CapturedPath } from '../spec/layer.ts';
 import type { Descriptor, ExecutionConfig, HistoryEntry, ImageConfig } from '../spec/oci/image.ts';
 import type { Platform } from '../spec/platform.ts';
@@ -144,6 +145,15 @@ export interface AddOptions extends ImageOptions {
   readonly parent?: Digest;
   /** Holds the content until the record is written. */
   readonly lease: Lease;
+  /** What progress of unpacking is called; default `Extracting`. */
+  readonly status?: string;
+  /**
+   * Asked for each layer that is not unpacked yet, all at once: settles when the
+   * layer can be read. `undefined`: its blob is in the content store. A stream
+   * is unpacked while it comes in; its blob must be in the store when it ends.
+   * Default: all blobs are in the store.
+   */
+  readonly layerSource?: (layer: Descriptor, index: number) => Promise<LayerBytes | undefined>;
 }
 
 /** One step of an image's history, oldest first, with what is known here. */

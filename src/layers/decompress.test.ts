@@ -123,6 +123,8 @@ const BAD: readonly (readonly [what: string, bytes: Buffer, kind: ErrorKind, mes
     'corrupt',
     /truncated/,
   ],
+  ['an xz archive', Buffer.from('fd377a585a000004', 'hex'), 'unsupported', /packed with xz/],
+  ['a bzip2 archive', Buffer.from('BZh91AY&SY'), 'unsupported', /packed with bzip2/],
   [
     'a zstd block of an unknown type',
     (() => {

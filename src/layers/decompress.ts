@@ -29,6 +29,8 @@ export const DECOMPRESS_LIMITS: DecompressLimits = { layerBytes: 64 * 2 ** 30, r
 
 /** Small layers may be as dense as they like; in bytes. */
 const RATIO_FREE_BYTES = 16 * 1024 * 1024;
+/** Bytes that tell how a stream is packed. */
+const HEAD_BYTES = 6;
 /** Bytes of one inflated chunk: the default of 16 KiB is 2.5 times slower. */
 const CHUNK_BYTES = 512 * 1024;
 
@@ -66,6 +68,7 @@ export function decodeLayer(
 
   async function* tar(): AsyncGenerator<Buffer> {
     const head = await peek(countAndHash(source, stored, counts));
+    refuseForeign(head.first);
     compression = compressionOf(head.first);
     for await (const chunk of inflate(head.chunks, compression)) {
       counts.written += chunk.length;
@@ -107,13 +110,13 @@ async function* countAndHash(
   }
 }
 
-/** The first four bytes (fewer when there are no more), and the whole stream. */
+/** The first bytes (fewer when there are no more), and the whole stream. */
 async function peek(
   chunks: AsyncGenerator<Buffer>,
 ): Promise<{ readonly first: Buffer; readonly chunks: AsyncGenerator<Buffer> }> {
   const taken: Buffer[] = [];
   let length = 0;
-  while (length < 4) {
+  while (length < HEAD_BYTES) {
     const next = await chunks.next();
     if (next.done === true) break;
     taken.push(next.value);
@@ -123,7 +126,21 @@ async function peek(
     yield* taken;
     yield* chunks;
   }
-  return { first: Buffer.concat(taken).subarray(0, 4), chunks: all() };
+  return { first: Buffer.concat(taken).subarray(0, HEAD_BYTES), chunks: all() };
+}
+
+/** Packings that other engines hand to programs of the host; carve starts none. */
+function refuseForeign(head: Buffer): void {
+  const hex = head.toString('hex');
+  const name = hex.startsWith('fd377a585a00')
+    ? 'xz'
+    : /^425a683[1-9]/.test(hex)
+      ? 'bzip2'
+      : undefined;
+  if (name === undefined) return;
+  throw new EngineError('unsupported', `Cannot decompress layer: it is packed with ${name}`, {
+    hint: 'Unpack it first, or pack it with gzip or zstd',
+  });
 }
 
 async function* inflate(
@@ -199,10 +216,17 @@ export async function* decompress(
   try {
     yield* decoded.tar;
   } catch (error) {
-    if (isEngineError(error))
-      throw new EngineError(error.kind, error.message.replace('layer', 'archive'), {
-        cause: error,
-      });
+    if (isEngineError(error)) throw renamed(error);
     throw error;
   }
+}
+
+function renamed(error: EngineError): EngineError {
+  const { kind, hint, details } = error;
+  const message = error.message.replace('layer', 'archive');
+  return new EngineError(kind, message, {
+    details,
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }

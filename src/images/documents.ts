@@ -1,0 +1,235 @@
+/**
+ * Image documents from bytes nobody vouches for: JSON → typed values, checked
+ * field by field. A document that is two things at once is refused.
+ *
+ * **Invariants**
+ * - What comes out holds only fields this file looked at, with the types it says.
+ * - The media type inside a document, the one it was announced with and its
+ *   shape agree, or it is refused; nothing is read as something else.
+ *
+ * Source: OCI image-spec 1.1.1 (descriptor.md, image-index.md, manifest.md,
+ * config.md); docs/security.md rows I1–I3.
+ */
+import { EngineError } from '../base/error.ts';
+import { documentKindOf, MEDIA_TYPE } from '../spec/media-type.ts';
+import { isDigest } from '../spec/digest.ts';
+import type { Digest } from '../base/brand.ts';
+import type {
+  Descriptor,
+  DescriptorPlatform,
+  DockerArchiveItem,
+  ImageConfig,
+  ImageIndex,
+  ImageManifest,
+} from '../spec/oci/image.ts';
+import { decodeExecutionConfig, decodeHistory } from './config-fields.ts';
+import { Fields } from './fields.ts';
+
+/** Largest manifest, index or configuration in bytes. */
+export const DOCUMENT_MAX_BYTES: number = 4 * 1024 * 1024;
+/** Most layers of an image: what one overlay mount takes. */
+export const LAYERS_MAX = 500;
+/** Most entries of an index. */
+const INDEX_MAX = 10_000;
+
+/** A manifest or an index. */
+export type TargetDocument =
+  | { readonly kind: 'index'; readonly index: ImageIndex }
+  | { readonly kind: 'manifest'; readonly manifest: ImageManifest };
+
+/**
+ * A document that a reference or descriptor points at. `mediaType` is what it
+ * was announced as; empty: nothing was said. Errors: `invalid`, `unsupported`.
+ */
+export function parseTarget(bytes: Uint8Array, mediaType: string): TargetDocument {
+  const fields = Fields.parse(bytes, 'manifest', DOCUMENT_MAX_BYTES);
+  const announced = mediaType === '' ? undefined : documentKindOf(mediaType);
+  if (mediaType !== '' && announced !== 'index' && announced !== 'manifest') {
+    throw new EngineError(
+      'unsupported',
+      `Cannot use manifest: its media type ${JSON.stringify(mediaType.slice(0, 200))} is not one of an image`,
+    );
+  }
+  const own = fields.optionalText('mediaType');
+  if (own !== undefined && mediaType !== '' && own !== mediaType) {
+    throw fields.refuse(
+      `it says it is ${JSON.stringify(own)} but was announced as ${JSON.stringify(mediaType)}`,
+    );
+  }
+  if (fields.optionalNumber('schemaVersion') === 1) {
+    throw new EngineError(
+      'unsupported',
+      'Cannot use manifest: it has the old schema 1, which no longer is supported',
+    );
+  }
+  if (fields.optionalNumber('schemaVersion') !== 2)
+    throw fields.refuse('it has no schemaVersion 2');
+  const looksLikeIndex = fields.has('manifests');
+  const looksLikeManifest = fields.has('layers') || fields.has('config');
+  if (looksLikeIndex === looksLikeManifest)
+    throw fields.refuse(
+      looksLikeIndex
+        ? 'it is an index and a manifest at once'
+        : 'it is neither an index nor a manifest',
+    );
+  const kind = looksLikeIndex ? 'index' : 'manifest';
+  const said = announced ?? (own === undefined ? undefined : documentKindOf(own));
+  if (said !== undefined && said !== kind)
+    throw fields.refuse(`it is an ${kind} by its fields and something else by its media type`);
+  return kind === 'index'
+    ? { kind, index: decodeIndex(fields, own) }
+    : { kind, manifest: decodeManifest(fields, own) };
+}
+
+function decodeIndex(fields: Fields, mediaType: string | undefined): ImageIndex {
+  const annotations = fields.optionalTextMap('annotations');
+  return {
+    schemaVersion: 2,
+    ...(mediaType === undefined ? {} : { mediaType }),
+    manifests: fields.objects('manifests', INDEX_MAX).map(decodeDescriptor),
+    ...(annotations === undefined ? {} : { annotations }),
+  };
+}
+
+function decodeManifest(fields: Fields, mediaType: string | undefined): ImageManifest {
+  const annotations = fields.optionalTextMap('annotations');
+  const artifactType = fields.optionalText('artifactType');
+  return {
+    schemaVersion: 2,
+    ...(mediaType === undefined ? {} : { mediaType }),
+    ...(artifactType === undefined ? {} : { artifactType }),
+    config: decodeDescriptor(fields.object('config')),
+    layers: fields.objects('layers', LAYERS_MAX).map(decodeDescriptor),
+    ...(annotations === undefined ? {} : { annotations }),
+  };
+}
+
+/** A descriptor. Errors: `invalid`. */
+export function decodeDescriptor(fields: Fields): Descriptor {
+  const annotations = fields.optionalTextMap('annotations');
+  const artifactType = fields.optionalText('artifactType');
+  const urls = fields.optionalTexts('urls');
+  const data = fields.optionalText('data');
+  const platform = fields.optionalObject('platform');
+  const size = fields.number('size');
+  if (!Number.isSafeInteger(size) || size < 0)
+    throw fields.refuse('a size is not a count of bytes');
+  return {
+    mediaType: fields.text('mediaType'),
+    digest: digestField(fields, 'digest'),
+    size,
+    ...(urls === undefined ? {} : { urls }),
+    ...(annotations === undefined ? {} : { annotations }),
+    ...(data === undefined ? {} : { data }),
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(platform === undefined ? {} : { platform: decodePlatform(platform) }),
+  };
+}
+
+function decodePlatform(fields: Fields): DescriptorPlatform {
+  const variant = fields.optionalText('variant');
+  const version = fields.optionalText('os.version');
+  const features = fields.optionalTexts('os.features');
+  return {
+    architecture: fields.optionalText('architecture') ?? '',
+    os: fields.optionalText('os') ?? '',
+    ...(variant === undefined || variant === '' ? {} : { variant }),
+    ...(version === undefined ? {} : { 'os.version': version }),
+    ...(features === undefined ? {} : { 'os.features': features }),
+  };
+}
+
+function digestField(fields: Fields, name: string): Digest {
+  const text = fields.text(name);
+  if (!isDigest(text))
+    throw fields.refuse(
+      `${name} ${JSON.stringify(text.slice(0, 100))} is not a digest carve can verify`,
+    );
+  return text;
+}
+
+/** An image configuration. Unknown fields are ignored. Errors: `invalid`, `unsupported`. */
+export function parseConfig(bytes: Uint8Array): ImageConfig {
+  const fields = Fields.parse(bytes, 'image configuration', DOCUMENT_MAX_BYTES);
+  const rootfs = fields.object('rootfs');
+  const type = rootfs.optionalText('type');
+  if (type !== 'layers')
+    throw fields.refuse(`its root file system has the unknown type ${JSON.stringify(type ?? '')}`);
+  const diffIds = rootfs.optionalTexts('diff_ids') ?? [];
+  for (const id of diffIds)
+    if (!isDigest(id))
+      throw fields.refuse(`diff id ${JSON.stringify(id.slice(0, 100))} is not a digest`);
+  if (diffIds.length > LAYERS_MAX)
+    throw new EngineError(
+      'unsupported',
+      `Cannot use image configuration: it has ${diffIds.length} layers, at most ${LAYERS_MAX} can be mounted`,
+    );
+  const execution = fields.optionalObject('config');
+  const history = decodeHistory(fields.optionalObjects('history'));
+  const optional = (
+    name: 'created' | 'author' | 'variant' | 'os.version' | 'comment' | 'docker_version',
+  ): Partial<ImageConfig> => {
+    const value = fields.optionalText(name);
+    return value === undefined || value === '' ? {} : { [name]: value };
+  };
+  return {
+    ...optional('created'),
+    ...optional('author'),
+    architecture: fields.text('architecture'),
+    os: fields.text('os'),
+    ...optional('os.version'),
+    ...optional('variant'),
+    ...(execution === undefined ? {} : { config: decodeExecutionConfig(execution) }),
+    rootfs: { type: 'layers', diff_ids: diffIds as readonly Digest[] },
+    ...(history === undefined ? {} : { history }),
+    ...optional('comment'),
+    ...optional('docker_version'),
+  };
+}
+
+/** `manifest.json` of an archive of `docker save`. Errors: `invalid`. */
+export function parseDockerArchive(bytes: Uint8Array): readonly DockerArchiveItem[] {
+  const items = Fields.parseList(bytes, 'manifest.json', DOCUMENT_MAX_BYTES);
+  return items.map((fields) => ({
+    Config: fields.text('Config'),
+    RepoTags: fields.optionalTexts('RepoTags') ?? [],
+    Layers: fields.optionalTexts('Layers') ?? [],
+  }));
+}
+
+/** Checks the `oci-layout` file. Errors: `invalid`, `unsupported`. */
+export function checkLayout(bytes: Uint8Array): void {
+  const version = Fields.parse(bytes, 'oci-layout', DOCUMENT_MAX_BYTES).text('imageLayoutVersion');
+  if (version !== '1.0.0')
+    throw new EngineError(
+      'unsupported',
+      `Cannot use image layout: its version ${JSON.stringify(version.slice(0, 50))} is not 1.0.0`,
+    );
+}
+
+/** Refuses manifests that carry something else than an image. Errors: `unsupported`. */
+export function checkRunnable(manifest: ImageManifest): void {
+  const type = manifest.config.mediaType;
+  if (documentKindOf(type) !== 'config') {
+    const what = manifest.artifactType ?? type;
+    throw new EngineError(
+      'unsupported',
+      `Cannot use image: it is an artifact of type ${JSON.stringify(what.slice(0, 200))}, not a container image`,
+    );
+  }
+  for (const layer of manifest.layers) {
+    if (documentKindOf(layer.mediaType) !== 'layer') {
+      throw new EngineError(
+        'unsupported',
+        `Cannot use image: a layer has the media type ${JSON.stringify(layer.mediaType.slice(0, 200))}, which is none of a file system layer`,
+      );
+    }
+  }
+}
+
+/** Media type of a manifest or index as it says itself; the OCI one where it does not. */
+export function mediaTypeOf(document: TargetDocument): string {
+  return document.kind === 'index'
+    ? (document.index.mediaType ?? MEDIA_TYPE.ociIndex)
+    : (document.manifest.mediaType ?? MEDIA_TYPE.ociManifest);
+}

@@ -1,0 +1,275 @@
+/**
+ * Images and their names: a table in memory, written through to SQLite. Lookups
+ * never touch the database.
+ *
+ * **Invariant:** memory changes only after the transaction that says the same
+ * was committed, so a failed write leaves both as they were.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import type { Digest } from '../base/brand.ts';
+import type { CapturedFile, CapturedPath } from '../spec/layer.ts';
+import { chainIds } from '../spec/digest.ts';
+import type { Descriptor, ImageConfig } from '../spec/oci/image.ts';
+import { normalizePlatform } from '../spec/platform.ts';
+import { createImageSchema } from './schema.ts';
+import type { ImageRecord } from './store.ts';
+
+/** An image without its names. */
+export interface NewImage {
+  readonly id: Digest;
+  readonly manifest: Descriptor;
+  readonly configDescriptor: Descriptor;
+  readonly config: ImageConfig;
+  readonly layers: readonly Descriptor[];
+  readonly layerSizesBytes: readonly number[];
+  readonly captured: Readonly<Record<CapturedPath, CapturedFile>>;
+  readonly parent?: Digest;
+}
+
+/** A name and what it was given for: a manifest, or the index that led to it. */
+export interface NewName {
+  /** Full form, with tag or digest. */
+  readonly name: string;
+  readonly imageId: Digest;
+  readonly target: Descriptor;
+}
+
+interface NameRow {
+  readonly imageId: Digest;
+  readonly target: Descriptor;
+}
+
+interface ImageRow extends NewImage {
+  readonly addedAtMs: number;
+  readonly lastTaggedAtMs: number | undefined;
+}
+
+/** All images of one engine. */
+export class ImageTable {
+  readonly #database: DatabaseSync;
+  readonly #images = new Map<Digest, ImageRow>();
+  readonly #names = new Map<string, NameRow>();
+  readonly #records = new Map<Digest, ImageRecord>();
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    createImageSchema(database);
+    for (const row of database.prepare('SELECT * FROM images').all()) {
+      const image = decodeImage(row);
+      this.#images.set(image.id, image);
+    }
+    for (const row of database.prepare('SELECT name, image_id, target FROM image_names').all()) {
+      this.#names.set(String(row['name']), {
+        imageId: String(row['image_id']) as Digest,
+        target: parse(row['target']),
+      });
+    }
+  }
+
+  get(id: Digest): ImageRecord | undefined {
+    const cached = this.#records.get(id);
+    if (cached !== undefined) return cached;
+    const row = this.#images.get(id);
+    if (row === undefined) return undefined;
+    const record = recordOf(row, this.namesOf(id));
+    this.#records.set(id, record);
+    return record;
+  }
+
+  /** Newest first: by the time it was made, then by the time it came here. */
+  list(): readonly ImageRecord[] {
+    const records = [...this.#images.keys()].flatMap((id) => this.get(id) ?? []);
+    return records.toSorted((a, b) => createdMs(b) - createdMs(a) || b.addedAtMs - a.addedAtMs);
+  }
+
+  ids(): Iterable<Digest> {
+    return this.#images.keys();
+  }
+
+  /** The image a full name stands for. */
+  byName(name: string): Digest | undefined {
+    return this.#names.get(name)?.imageId;
+  }
+
+  /** What a name was given for. */
+  targetOf(name: string): Descriptor | undefined {
+    return this.#names.get(name)?.target;
+  }
+
+  /** Full names of an image, sorted. */
+  namesOf(id: Digest): readonly string[] {
+    const names: string[] = [];
+    for (const [name, row] of this.#names) if (row.imageId === id) names.push(name);
+    return names.toSorted();
+  }
+
+  /** Every full name with what it was given for. */
+  *names(): Iterable<{
+    readonly name: string;
+    readonly imageId: Digest;
+    readonly target: Descriptor;
+  }> {
+    for (const [name, row] of this.#names) yield { name, ...row };
+  }
+
+  /** Store images (those that are there keep their times) and give names, all or nothing. */
+  add(images: readonly NewImage[], names: readonly NewName[], nowMs: number): void {
+    const rows = images.map((image): ImageRow => {
+      const existing = this.#images.get(image.id);
+      const tagged = names.some(({ imageId }) => imageId === image.id)
+        ? nowMs
+        : existing?.lastTaggedAtMs;
+      const parent = image.parent ?? existing?.parent;
+      return {
+        ...image,
+        ...(parent === undefined ? {} : { parent }),
+        addedAtMs: existing?.addedAtMs ?? nowMs,
+        lastTaggedAtMs: tagged,
+      };
+    });
+    this.#transaction(() => {
+      for (const row of rows) this.#writeImage(row);
+      for (const name of names) this.#writeName(name, nowMs);
+    });
+    for (const row of rows) this.#images.set(row.id, row);
+    for (const name of names) this.#setName(name);
+    for (const { id } of rows) this.#records.delete(id);
+  }
+
+  /** Give a name to an image that is here; it leaves the image that had it. */
+  setName(name: NewName, nowMs: number): void {
+    const row = this.#images.get(name.imageId);
+    if (row === undefined) return;
+    const tagged: ImageRow = { ...row, lastTaggedAtMs: nowMs };
+    this.#transaction(() => {
+      this.#writeImage(tagged);
+      this.#writeName(name, nowMs);
+    });
+    this.#images.set(row.id, tagged);
+    this.#setName(name);
+  }
+
+  /** Remove names and images (with all their names), all or nothing. */
+  remove(names: readonly string[], ids: readonly Digest[]): void {
+    this.#transaction(() => {
+      for (const name of names)
+        this.#database.prepare('DELETE FROM image_names WHERE name = ?').run(name);
+      for (const id of ids) {
+        this.#database.prepare('DELETE FROM image_names WHERE image_id = ?').run(id);
+        this.#database.prepare('DELETE FROM images WHERE id = ?').run(id);
+      }
+    });
+    const gone = new Set(ids);
+    for (const [name, row] of [...this.#names]) {
+      if (!gone.has(row.imageId) && !names.includes(name)) continue;
+      this.#names.delete(name);
+      this.#records.delete(row.imageId);
+    }
+    for (const id of ids) {
+      this.#images.delete(id);
+      this.#records.delete(id);
+    }
+  }
+
+  #setName({ name, imageId, target }: NewName): void {
+    const before = this.#names.get(name);
+    if (before !== undefined) this.#records.delete(before.imageId);
+    this.#names.set(name, { imageId, target });
+    this.#records.delete(imageId);
+  }
+
+  #writeImage(row: ImageRow): void {
+    this.#database
+      .prepare(
+        `INSERT INTO images (id, manifest, config_descriptor, config, layers, layer_sizes, captured, parent, added_at_ms, last_tagged_at_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET manifest = excluded.manifest, config_descriptor = excluded.config_descriptor,
+           config = excluded.config, layers = excluded.layers, layer_sizes = excluded.layer_sizes,
+           captured = excluded.captured, parent = excluded.parent, last_tagged_at_ms = excluded.last_tagged_at_ms`,
+      )
+      .run(
+        row.id,
+        JSON.stringify(row.manifest),
+        JSON.stringify(row.configDescriptor),
+        JSON.stringify(row.config),
+        JSON.stringify(row.layers),
+        JSON.stringify(row.layerSizesBytes),
+        JSON.stringify(row.captured),
+        row.parent ?? null,
+        row.addedAtMs,
+        row.lastTaggedAtMs ?? null,
+      );
+  }
+
+  #writeName({ name, imageId, target }: NewName, nowMs: number): void {
+    this.#database
+      .prepare(
+        `INSERT INTO image_names (name, image_id, target, given_at_ms) VALUES (?, ?, ?, ?)
+         ON CONFLICT (name) DO UPDATE SET image_id = excluded.image_id, target = excluded.target, given_at_ms = excluded.given_at_ms`,
+      )
+      .run(name, imageId, JSON.stringify(target), nowMs);
+  }
+
+  #transaction(work: () => void): void {
+    try {
+      this.#database.exec('SAVEPOINT images');
+      work();
+      this.#database.exec('RELEASE images');
+    } catch (error) {
+      this.#database.exec('ROLLBACK TO images; RELEASE images');
+      throw error;
+    }
+  }
+}
+
+function recordOf(row: ImageRow, names: readonly string[]): ImageRecord {
+  const { config } = row;
+  return Object.freeze({
+    id: row.id,
+    manifest: row.manifest,
+    configDescriptor: row.configDescriptor,
+    config,
+    platform: normalizePlatform({
+      os: config.os,
+      architecture: config.architecture,
+      ...(config.variant === undefined ? {} : { variant: config.variant }),
+    }),
+    layers: row.layers,
+    chain: chainIds(config.rootfs.diff_ids),
+    layerSizesBytes: row.layerSizesBytes,
+    sizeBytes: row.layerSizesBytes.reduce((sum, size) => sum + size, 0),
+    ...(row.parent === undefined ? {} : { parent: row.parent }),
+    tags: names.filter((name) => !name.includes('@')),
+    digests: names.filter((name) => name.includes('@')),
+    addedAtMs: row.addedAtMs,
+    ...(row.lastTaggedAtMs === undefined ? {} : { lastTaggedAtMs: row.lastTaggedAtMs }),
+    captured: row.captured,
+  });
+}
+
+/** Rows are carve's own: they were checked before they were written. */
+function decodeImage(row: Readonly<Record<string, unknown>>): ImageRow {
+  const parent = row['parent'];
+  const tagged = row['last_tagged_at_ms'];
+  return {
+    id: String(row['id']) as Digest,
+    manifest: parse(row['manifest']),
+    configDescriptor: parse(row['config_descriptor']),
+    config: parse(row['config']),
+    layers: parse(row['layers']),
+    layerSizesBytes: parse(row['layer_sizes']),
+    captured: parse(row['captured']),
+    ...(typeof parent === 'string' ? { parent: parent as Digest } : {}),
+    addedAtMs: Number(row['added_at_ms']),
+    lastTaggedAtMs: typeof tagged === 'number' ? tagged : undefined,
+  };
+}
+
+function parse<T>(value: unknown): T {
+  return JSON.parse(String(value)) as T;
+}
+
+function createdMs(record: ImageRecord): number {
+  const ms = Date.parse(record.config.created ?? '');
+  return Number.isNaN(ms) ? 0 : ms;
+}
