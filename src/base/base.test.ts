@@ -20,7 +20,10 @@ test('a mutex lets one in at a time, in order, also after a throw', async () => 
   };
   const results = await Promise.allSettled([0, 1, 2, 3].map((number) => mutex.run(enter(number))));
   assert.deepEqual(order, [0, 1, 2, 3]);
-  assert.deepEqual(results.map((result) => result.status), ['fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
+  assert.deepEqual(
+    results.map((result) => result.status),
+    ['fulfilled', 'rejected', 'fulfilled', 'fulfilled'],
+  );
   assert.equal(mutex.isHeld, false);
 });
 
@@ -54,8 +57,12 @@ test('sleep ends early with `cancelled`, within gives up without an error', asyn
 
 test('an id whose short form is a number is made again', () => {
   const candidates = ['1'.repeat(64), `12345678901a${'0'.repeat(52)}`];
-  assert.equal(makeId(() => candidates.shift() ?? ''), `12345678901a${'0'.repeat(52)}`);
-  for (const bad of ['', 'abc', 'A'.repeat(64), 'g'.repeat(64), '../x']) assert.equal(isContainerId(bad), false);
+  assert.equal(
+    makeId(() => candidates.shift() ?? ''),
+    `12345678901a${'0'.repeat(52)}`,
+  );
+  for (const bad of ['', 'abc', 'A'.repeat(64), 'g'.repeat(64), '../x'])
+    assert.equal(isContainerId(bad), false);
 });
 
 test('host paths are absolute and normal', () => {
@@ -68,5 +75,6 @@ test('host paths are absolute and normal', () => {
 test('failpoint rules', () => {
   assert.deepEqual(parseFailpoint('a.b-c=kill'), { site: 'a.b-c', action: 'kill', pass: 1 });
   assert.deepEqual(parseFailpoint('x=3*error'), { site: 'x', action: 'error', pass: 3 });
-  for (const bad of ['', 'x', 'x=', 'x=die', 'x=0*kill', 'X=kill', 'x=kill=kill']) assert.equal(parseFailpoint(bad), undefined);
+  for (const bad of ['', 'x', 'x=', 'x=die', 'x=0*kill', 'X=kill', 'x=kill=kill'])
+    assert.equal(parseFailpoint(bad), undefined);
 });

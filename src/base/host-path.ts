@@ -13,6 +13,7 @@ export function hostPath(text: string): HostPath {
     !text.includes('\0') &&
     !/(?:^|\/)\.{1,2}(?:\/|$)/.test(text) &&
     Buffer.byteLength(text) <= PATH_MAX;
-  if (!isSound) throw new EngineError('invalid', `Invalid host path ${JSON.stringify(text.slice(0, 200))}`);
+  if (!isSound)
+    throw new EngineError('invalid', `Invalid host path ${JSON.stringify(text.slice(0, 200))}`);
   return text as HostPath;
 }

@@ -18,7 +18,12 @@ import type {
   RestartPolicy,
 } from '../spec/docker/container.ts';
 import type { ContainerInspect, ContainerSummary, ExecInspect } from '../spec/docker/inspect.ts';
-import type { HistoryItem, ImageDeleteItem, ImageInspect, ImageSummary } from '../spec/docker/image.ts';
+import type {
+  HistoryItem,
+  ImageDeleteItem,
+  ImageInspect,
+  ImageSummary,
+} from '../spec/docker/image.ts';
 import type { PathStat } from '../spec/docker/archive.ts';
 import type { EngineEvent, SystemInfo, DiskUsage, ContainerStats } from '../spec/docker/system.ts';
 
@@ -45,7 +50,12 @@ export interface CreateContainer {
 export interface ExplainedPlan {
   /** e.g. `start 0123456789ab (web)`. */
   readonly title: string;
-  readonly steps: readonly { readonly index: number; readonly op: string; readonly text: string; readonly fields: object }[];
+  readonly steps: readonly {
+    readonly index: number;
+    readonly op: string;
+    readonly text: string;
+    readonly fields: object;
+  }[];
 }
 
 /** How `wait` ends. Source: Engine API `/containers/{id}/wait`. */
@@ -102,30 +112,78 @@ export interface ConsoleSize {
 
 /** Operations on containers. */
 export interface ContainerOperations {
-  create(request: CreateContainer, options?: OperationOptions): Promise<{ readonly id: ContainerId; readonly warnings: readonly string[] }>;
+  create(
+    request: CreateContainer,
+    options?: OperationOptions,
+  ): Promise<{ readonly id: ContainerId; readonly warnings: readonly string[] }>;
   /** `false` when it was running already. Errors carry `details.exitCode` 127, 126 or 128. */
-  start(ref: string, options?: OperationOptions & { readonly detachKeys?: string }): Promise<boolean>;
+  start(
+    ref: string,
+    options?: OperationOptions & { readonly detachKeys?: string },
+  ): Promise<boolean>;
   /** `timeoutSeconds` negative: wait for ever; `undefined`: the container's own, else 10. `false` when it was not running. */
-  stop(ref: string, options?: OperationOptions & { readonly signalName?: string; readonly timeoutSeconds?: number }): Promise<boolean>;
-  restart(ref: string, options?: OperationOptions & { readonly signalName?: string; readonly timeoutSeconds?: number }): Promise<void>;
+  stop(
+    ref: string,
+    options?: OperationOptions & { readonly signalName?: string; readonly timeoutSeconds?: number },
+  ): Promise<boolean>;
+  restart(
+    ref: string,
+    options?: OperationOptions & { readonly signalName?: string; readonly timeoutSeconds?: number },
+  ): Promise<void>;
   kill(ref: string, signalName: string, options?: OperationOptions): Promise<void>;
-  remove(ref: string, options?: OperationOptions & { readonly force?: boolean; readonly volumes?: boolean; readonly link?: boolean }): Promise<void>;
+  remove(
+    ref: string,
+    options?: OperationOptions & {
+      readonly force?: boolean;
+      readonly volumes?: boolean;
+      readonly link?: boolean;
+    },
+  ): Promise<void>;
   /** Throws at once when the container is unknown; the returned promise settles when the condition is met. */
-  wait(ref: string, condition: WaitCondition, options?: OperationOptions): { readonly result: Promise<WaitResult> };
+  wait(
+    ref: string,
+    condition: WaitCondition,
+    options?: OperationOptions,
+  ): { readonly result: Promise<WaitResult> };
   attach(ref: string, options: AttachOptions): Promise<Attachment>;
   /** Ready to send: framed unless the container has a console. */
-  logs(ref: string, options: LogOptions): Promise<{ readonly framing: 'raw' | 'multiplexed'; readonly chunks: AsyncIterable<Uint8Array> }>;
+  logs(
+    ref: string,
+    options: LogOptions,
+  ): Promise<{
+    readonly framing: 'raw' | 'multiplexed';
+    readonly chunks: AsyncIterable<Uint8Array>;
+  }>;
   resize(ref: string, size: ConsoleSize): Promise<void>;
   rename(ref: string, name: string): Promise<void>;
   pause(ref: string): Promise<void>;
   unpause(ref: string): Promise<void>;
-  top(ref: string, psArgs: string): Promise<{ readonly Titles: readonly string[]; readonly Processes: readonly (readonly string[])[] }>;
+  top(
+    ref: string,
+    psArgs: string,
+  ): Promise<{
+    readonly Titles: readonly string[];
+    readonly Processes: readonly (readonly string[])[];
+  }>;
   inspect(ref: string, options?: { readonly size?: boolean }): Promise<ContainerInspect>;
-  list(options: { readonly all: boolean; readonly limit?: number; readonly size: boolean; readonly filters: Filters }): Promise<readonly ContainerSummary[]>;
-  update(ref: string, resources: Resources & { readonly RestartPolicy?: RestartPolicy | null }): Promise<readonly string[]>;
-  prune(filters: Filters): Promise<{ readonly deleted: readonly string[]; readonly spaceReclaimedBytes: number }>;
+  list(options: {
+    readonly all: boolean;
+    readonly limit?: number;
+    readonly size: boolean;
+    readonly filters: Filters;
+  }): Promise<readonly ContainerSummary[]>;
+  update(
+    ref: string,
+    resources: Resources & { readonly RestartPolicy?: RestartPolicy | null },
+  ): Promise<readonly string[]>;
+  prune(
+    filters: Filters,
+  ): Promise<{ readonly deleted: readonly string[]; readonly spaceReclaimedBytes: number }>;
   /** One sample a second while iterated; `oneShot`: a single sample without its predecessor. */
-  stats(ref: string, options: OperationOptions & { readonly stream: boolean; readonly oneShot: boolean }): AsyncIterable<ContainerStats>;
+  stats(
+    ref: string,
+    options: OperationOptions & { readonly stream: boolean; readonly oneShot: boolean },
+  ): AsyncIterable<ContainerStats>;
   /** Paths changed against the image: 0 modified, 1 added, 2 deleted. */
   changes(ref: string): Promise<readonly { readonly Path: string; readonly Kind: 0 | 1 | 2 }[]>;
   /** The root file system as a tar stream, volumes excluded. */
@@ -136,7 +194,11 @@ export interface ContainerOperations {
    */
   statPath(ref: string, path: string, options?: OperationOptions): Promise<PathStat>;
   /** The path and what is below it as a tar stream; its first entry is the base name (`.` for `/dir/.`). Errors as `statPath`. */
-  readArchive(ref: string, path: string, options?: OperationOptions): Promise<{ readonly stat: PathStat; readonly archive: Readable }>;
+  readArchive(
+    ref: string,
+    path: string,
+    options?: OperationOptions,
+  ): Promise<{ readonly stat: PathStat; readonly archive: Readable }>;
   /**
    * Extract a tar stream, compressed or not, into an existing directory of the container.
    * Errors: `not-found`; `invalid` when the path is no directory, the target is read-only,
@@ -162,7 +224,14 @@ export interface ContainerOperations {
 export interface ExecOperations {
   create(ref: string, config: ExecConfig): Promise<{ readonly id: string }>;
   /** Starts it; with `detach` there is no attachment. Errors before the process runs carry `details.exitCode`. */
-  start(id: string, options: OperationOptions & { readonly detach: boolean; readonly tty: boolean; readonly consoleSize?: ConsoleSize }): Promise<Attachment | undefined>;
+  start(
+    id: string,
+    options: OperationOptions & {
+      readonly detach: boolean;
+      readonly tty: boolean;
+      readonly consoleSize?: ConsoleSize;
+    },
+  ): Promise<Attachment | undefined>;
   resize(id: string, size: ConsoleSize): Promise<void>;
   inspect(id: string): Promise<ExecInspect>;
   plan(ref: string, config: ExecConfig): Promise<ExplainedPlan>;
@@ -180,18 +249,53 @@ export interface Progress {
 
 /** Operations on images. `ref`: id, short id, name, name:tag or name@digest. */
 export interface ImageOperations {
-  list(options: { readonly all: boolean; readonly filters: Filters; readonly digests: boolean; readonly sharedSize: boolean }): Promise<readonly ImageSummary[]>;
+  list(options: {
+    readonly all: boolean;
+    readonly filters: Filters;
+    readonly digests: boolean;
+    readonly sharedSize: boolean;
+  }): Promise<readonly ImageSummary[]>;
   inspect(ref: string): Promise<ImageInspect>;
   history(ref: string): Promise<readonly HistoryItem[]>;
   tag(ref: string, target: string): Promise<void>;
-  remove(ref: string, options: { readonly force: boolean; readonly noPrune: boolean }): Promise<readonly ImageDeleteItem[]>;
+  remove(
+    ref: string,
+    options: { readonly force: boolean; readonly noPrune: boolean },
+  ): Promise<readonly ImageDeleteItem[]>;
   load(archive: Readable, options?: OperationOptions): AsyncIterable<Progress>;
   save(refs: readonly string[], options?: OperationOptions): Promise<Readable>;
-  import(archive: Readable, options: OperationOptions & { readonly reference?: string; readonly message?: string; readonly changes: readonly string[]; readonly platform?: string }): AsyncIterable<Progress>;
-  pull(reference: string, options: OperationOptions & { readonly platform?: string; readonly auth?: string }): AsyncIterable<Progress>;
-  push(reference: string, options: OperationOptions & { readonly tag?: string; readonly auth?: string }): AsyncIterable<Progress>;
-  commit(ref: string, options: { readonly reference?: string; readonly message?: string; readonly author?: string; readonly pause: boolean; readonly changes: readonly string[]; readonly config?: ContainerConfig }): Promise<{ readonly id: string }>;
-  prune(filters: Filters): Promise<{ readonly deleted: readonly ImageDeleteItem[]; readonly spaceReclaimedBytes: number }>;
+  import(
+    archive: Readable,
+    options: OperationOptions & {
+      readonly reference?: string;
+      readonly message?: string;
+      readonly changes: readonly string[];
+      readonly platform?: string;
+    },
+  ): AsyncIterable<Progress>;
+  pull(
+    reference: string,
+    options: OperationOptions & { readonly platform?: string; readonly auth?: string },
+  ): AsyncIterable<Progress>;
+  push(
+    reference: string,
+    options: OperationOptions & { readonly tag?: string; readonly auth?: string },
+  ): AsyncIterable<Progress>;
+  commit(
+    ref: string,
+    options: {
+      readonly reference?: string;
+      readonly message?: string;
+      readonly author?: string;
+      readonly pause: boolean;
+      readonly changes: readonly string[];
+      readonly config?: ContainerConfig;
+    },
+  ): Promise<{ readonly id: string }>;
+  prune(filters: Filters): Promise<{
+    readonly deleted: readonly ImageDeleteItem[];
+    readonly spaceReclaimedBytes: number;
+  }>;
 }
 
 /** Operations on the engine itself. */
@@ -199,7 +303,13 @@ export interface SystemOperations {
   info(): Promise<SystemInfo>;
   diskUsage(): Promise<DiskUsage>;
   /** Past events only when `sinceNs` or `untilNs` is given; ends at `untilNs`, else when aborted. */
-  events(options: OperationOptions & { readonly sinceNs?: bigint; readonly untilNs?: bigint; readonly filters: Filters }): AsyncIterable<EngineEvent>;
+  events(
+    options: OperationOptions & {
+      readonly sinceNs?: bigint;
+      readonly untilNs?: bigint;
+      readonly filters: Filters;
+    },
+  ): AsyncIterable<EngineEvent>;
 }
 
 /** A running engine. */

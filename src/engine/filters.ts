@@ -23,7 +23,11 @@ export function filterValues(filters: Filters, key: string): readonly string[] {
 }
 
 /** True when the key is absent or one of its values fits. */
-export function matchesAny(filters: Filters, key: string, fits: (value: string) => boolean): boolean {
+export function matchesAny(
+  filters: Filters,
+  key: string,
+  fits: (value: string) => boolean,
+): boolean {
   const values = filterValues(filters, key);
   return values.length === 0 || values.some(fits);
 }
@@ -31,7 +35,9 @@ export function matchesAny(filters: Filters, key: string, fits: (value: string) 
 /** True when all values of `label` hold and none of `label!`. */
 export function matchesLabels(filters: Filters, labels: Readonly<Record<string, string>>): boolean {
   const holds = (value: string): boolean => hasLabel(labels, value);
-  return filterValues(filters, 'label').every(holds) && !filterValues(filters, 'label!').some(holds);
+  return (
+    filterValues(filters, 'label').every(holds) && !filterValues(filters, 'label!').some(holds)
+  );
 }
 
 /** `key` or `key=value`. */

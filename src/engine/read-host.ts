@@ -21,18 +21,23 @@ const RESOLVED_CONF = '/run/systemd/resolve/resolv.conf';
 export function hostMachine(): Machine {
   const name = machine();
   if (name === 'x86_64' || name === 'aarch64') return name;
-  throw new EngineError('unsupported', `carve does not run on ${name}: it knows x86_64 and aarch64`);
+  throw new EngineError(
+    'unsupported',
+    `carve does not run on ${name}: it knows x86_64 and aarch64`,
+  );
 }
 
 /** Facts of this machine. */
 export function readHost(features: KernelFeatures): HostFacts {
-  const osRelease = parseOsRelease(readText('/etc/os-release') || readText('/usr/lib/os-release'));
+  const osRelease = parseOsRelease(firstText('/etc/os-release', '/usr/lib/os-release'));
   const cgroupVersion = features.cgroups?.version ?? 2;
   const base = {
     machine: hostMachine(),
     kernel: features.kernel,
     cgroupVersion,
-    capabilities: CAPABILITIES.filter((_, bit) => (features.ownCapabilities & (1n << BigInt(bit))) !== 0n),
+    capabilities: CAPABILITIES.filter(
+      (_, bit) => (features.ownCapabilities & (1n << BigInt(bit))) !== 0n,
+    ),
     openFilesMax: features.openFilesMax,
     hasAppArmor: features.apparmorProfiles?.has(APPARMOR_PROFILE) ?? false,
     thermalThrottlePaths: features.thermalThrottlePaths,
@@ -59,7 +64,12 @@ function readResolvConf(): string {
   const text = readText('/etc/resolv.conf');
   const servers = text.match(/^\s*nameserver\s+\S+/gm) ?? [];
   const isStub = servers.length > 0 && servers.every((line) => line.endsWith('127.0.0.53'));
-  return isStub ? readText(RESOLVED_CONF) || text : text;
+  return isStub ? firstText(RESOLVED_CONF, '/etc/resolv.conf') : text;
+}
+
+/** Of the first that is there and not empty. */
+function firstText(...paths: readonly string[]): string {
+  return paths.map(readText).find((text) => text !== '') ?? '';
 }
 
 function readText(path: string): string {

@@ -53,13 +53,17 @@ export class Trash {
 
   #delete(place: string, after?: Promise<unknown>): void {
     const work = (async () => {
-      if (after !== undefined) await Promise.race([after.catch(() => undefined), this.#closing.promise]);
+      if (after !== undefined)
+        await Promise.race([after.catch(() => undefined), this.#closing.promise]);
       // Still in use: left for the next opening.
       if (after !== undefined && this.#isClosing) return;
       try {
         await rm(place, { recursive: true, force: true });
       } catch (error) {
-        this.#log.warn('cannot delete from the trash; tried again at the next start', { place, error: messageOf(error) });
+        this.#log.warn('cannot delete from the trash; tried again at the next start', {
+          place,
+          error: messageOf(error),
+        });
       }
     })();
     this.#deleting.add(work);

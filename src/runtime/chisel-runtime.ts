@@ -68,7 +68,11 @@ export interface ChiselRuntimeOptions {
   readonly log: Log;
 }
 
-const LOG_KINDS: Readonly<Record<LogSettings['kind'], number>> = { none: 0, carve: 1, 'json-file': 2 };
+const LOG_KINDS: Readonly<Record<LogSettings['kind'], number>> = {
+  none: 0,
+  carve: 1,
+  'json-file': 2,
+};
 
 /** Start the chisel and make the engine's control groups. Errors: `unavailable`, `unsupported`, those of plans. */
 export async function openChiselRuntime(options: ChiselRuntimeOptions): Promise<Runtime> {
@@ -76,7 +80,12 @@ export async function openChiselRuntime(options: ChiselRuntimeOptions): Promise<
   try {
     const stageDir = hostPath(`${options.runDir}/stage`);
     mkdirSync(stageDir, { recursive: true, mode: 0o700 });
-    const runtime = new ChiselRuntime({ ...options, chisel, stageDir, layout: layoutOf(options.features) });
+    const runtime = new ChiselRuntime({
+      ...options,
+      chisel,
+      stageDir,
+      layout: layoutOf(options.features),
+    });
     await runtime.prepare();
     return runtime;
   } catch (error) {
@@ -127,10 +136,7 @@ class ChiselRuntime implements Runtime {
     return this.#plan(request, this.#placeOf(request.spec));
   }
 
-  planExec(
-    request: ExecRequest,
-    container: { readonly process: ProcessIdentity },
-  ): Plan {
+  planExec(request: ExecRequest, container: { readonly process: ProcessIdentity }): Plan {
     return planExec({
       spec: request.spec,
       process: request.process,
@@ -148,10 +154,14 @@ class ChiselRuntime implements Runtime {
     const place = this.#placeOf(request.spec);
     const what = `Cannot start container ${request.id.slice(0, 12)}`;
     try {
-      const { process, exited } = await chisel.start(this.#plan(request, place), planAfter(place, request.spec), {
-        ...options,
-        failure: what,
-      });
+      const { process, exited } = await chisel.start(
+        this.#plan(request, place),
+        planAfter(place, request.spec),
+        {
+          ...options,
+          failure: what,
+        },
+      );
       return this.#container(request, { started: process, place, exited });
     } catch (error) {
       throw explainStart(error, what);
@@ -163,7 +173,12 @@ class ChiselRuntime implements Runtime {
     try {
       const control = await connectMonitor(request.runDir);
       this.#adopted.add(control);
-      return this.#container(request, { started: control.state, place, exited: control.exited, control });
+      return this.#container(request, {
+        started: control.state,
+        place,
+        exited: control.exited,
+        control,
+      });
     } catch (error) {
       if (!isEngineError(error) || error.kind !== 'not-found') throw error;
     }

@@ -15,7 +15,10 @@ export async function findGroups(
 ): Promise<ReadonlyMap<string, readonly CgroupPlace[]>> {
   const found = new Map<string, CgroupPlace[]>();
   for (const group of [engineId, `${engineId}.devices`]) {
-    const places = layout.version === 2 ? await placesV2(layout.mountPoint, group) : await placesV1(layout, group);
+    const places =
+      layout.version === 2
+        ? await placesV2(layout.mountPoint, group)
+        : await placesV1(layout, group);
     for (const [name, place] of places) found.set(name, [...(found.get(name) ?? []), place]);
   }
   return found;
@@ -39,7 +42,9 @@ async function placesV1(
       directories.set(name, { ...directories.get(name), [controllers.join(',')]: directory });
     }
   }
-  const unified = new Map(layout.unified === undefined ? [] : await directoriesIn(layout.unified, group));
+  const unified = new Map(
+    layout.unified === undefined ? [] : await directoriesIn(layout.unified, group),
+  );
   const places = new Map<string, CgroupPlace>();
   for (const name of new Set([...directories.keys(), ...unified.keys()])) {
     places.set(name, {

@@ -11,7 +11,13 @@ import { readFile, writeFile } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import { EngineError, isEngineError, messageOf } from '../base/error.ts';
 import type { HostPath } from '../base/brand.ts';
-import { freezeCgroup, killCgroup, listCgroupPids, removeCgroup, thawCgroup } from '../kernel/cgroup/control.ts';
+import {
+  freezeCgroup,
+  killCgroup,
+  listCgroupPids,
+  removeCgroup,
+  thawCgroup,
+} from '../kernel/cgroup/control.ts';
 import { limitWrites } from '../kernel/cgroup/limits.ts';
 import type { CgroupPlace } from '../kernel/cgroup/place.ts';
 import { readCgroupStats } from '../kernel/cgroup/read-stats.ts';
@@ -99,7 +105,8 @@ export class MonitoredContainer implements RunningContainer {
         exited: started.exited.catch(() => this.#lostExec(request.execNumber, started.process)),
       };
     } catch (error) {
-      if (isEngineError(error) && (error.kind === 'wrong-state' || error.kind === 'conflict')) throw error;
+      if (isEngineError(error) && (error.kind === 'wrong-state' || error.kind === 'conflict'))
+        throw error;
       throw explainStart(error, 'Cannot start the exec');
     }
   }
@@ -137,12 +144,20 @@ export class MonitoredContainer implements RunningContainer {
   async update(resources: LinuxResources): Promise<void> {
     const { place } = this.#options;
     const memoryBytes = await currentMemoryLimit(place);
-    for (const { controller, file, value, isOptional } of limitWrites(place.version, resources, memoryBytes)) {
+    for (const { controller, file, value, isOptional } of limitWrites(
+      place.version,
+      resources,
+      memoryBytes,
+    )) {
       const directory = place.version === 2 ? place.directory : place.directories[controller];
       if (directory === undefined) {
-        throw new EngineError('unsupported', `Cannot update: the container was started without a control group for ${controller}`, {
-          hint: 'Restart it to apply this limit',
-        });
+        throw new EngineError(
+          'unsupported',
+          `Cannot update: the container was started without a control group for ${controller}`,
+          {
+            hint: 'Restart it to apply this limit',
+          },
+        );
       }
       await writeLimit(`${directory}/${file}`, value, isOptional);
     }
@@ -228,6 +243,10 @@ async function writeLimit(path: string, value: string, isOptional: boolean): Pro
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ENOENT' && isOptional) return;
-    throw new EngineError('invalid', `Cannot update: the kernel refused ${JSON.stringify(value)} for ${path}: ${messageOf(error)}`, { cause: error });
+    throw new EngineError(
+      'invalid',
+      `Cannot update: the kernel refused ${JSON.stringify(value)} for ${path}: ${messageOf(error)}`,
+      { cause: error },
+    );
   }
 }

@@ -184,7 +184,10 @@ export interface Runtime {
   /** The plan `start` would run. Pure. */
   planStart(request: StartRequest): readonly PlanOp[];
   /** The plan `exec` would run; `process` identifies the container's process (its numbers may be 0 when only explained). */
-  planExec(request: ExecRequest, container: { readonly id: ContainerId; readonly process: ProcessIdentity }): readonly PlanOp[];
+  planExec(
+    request: ExecRequest,
+    container: { readonly id: ContainerId; readonly process: ProcessIdentity },
+  ): readonly PlanOp[];
   /**
    * Start. Errors: `EngineError` with a kernel failure as cause; `details.exitCode`
    * is 127 (program not found), 126 (cannot be run) or 128. Nothing is left behind on failure.
@@ -200,7 +203,11 @@ export interface Runtime {
    * The root of one that does not run is mounted for the moment, in a mount namespace of its own.
    * Errors: `exhausted` above `maxBytes`.
    */
-  readFile(place: RootSource | ProcessRoot, path: string, maxBytes: number): Promise<Uint8Array | undefined>;
+  readFile(
+    place: RootSource | ProcessRoot,
+    path: string,
+    maxBytes: number,
+  ): Promise<Uint8Array | undefined>;
   /**
    * Kill and remove what earlier daemons left of containers that are not in `keep`:
    * processes, control groups. Returns the names of what was found.

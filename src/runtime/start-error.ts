@@ -43,7 +43,13 @@ export function explainStart(error: unknown, what: string): unknown {
 }
 
 function isKernelFailure(value: unknown): value is KernelFailure {
-  return typeof value === 'object' && value !== null && 'errno' in value && 'call' in value && 'index' in value;
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'errno' in value &&
+    'call' in value &&
+    'index' in value
+  );
 }
 
 function meaningOf(failure: KernelFailure): Meaning | undefined {

@@ -41,27 +41,39 @@ export interface StreamFrame {
 export async function* decodeStreamFrames(
   source: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<StreamFrame, void, undefined> {
-  const header = new Uint8Array(FRAME_HEADER_BYTES);
-  const view = new DataView(header.buffer);
-  let headerBytes = 0;
-  let left = 0;
-  for await (const chunk of source) {
-    let at = 0;
-    while (at < chunk.length) {
-      if (left === 0) {
-        const part = chunk.subarray(at, at + FRAME_HEADER_BYTES - headerBytes);
-        header.set(part, headerBytes);
-        headerBytes += part.length;
-        at += part.length;
-        if (headerBytes < FRAME_HEADER_BYTES) break;
-        headerBytes = 0;
-        left = view.getUint32(4);
+  const decoder = new StreamFrameDecoder();
+  for await (const chunk of source) yield* decoder.push(chunk);
+}
+
+/** Takes chunks, gives frames. */
+class StreamFrameDecoder {
+  readonly #header = new Uint8Array(FRAME_HEADER_BYTES);
+  #headerBytes = 0;
+  /** Bytes of the present payload still to come. */
+  #left = 0;
+
+  *push(chunk: Uint8Array): Generator<StreamFrame, void, undefined> {
+    for (let at = 0; at < chunk.length; ) {
+      if (this.#left === 0) {
+        at += this.#takeHeader(chunk.subarray(at));
         continue;
       }
-      const payload = chunk.subarray(at, at + left);
+      const payload = chunk.subarray(at, at + this.#left);
       at += payload.length;
-      left -= payload.length;
-      yield { stream: header[0] ?? 0, payload };
+      this.#left -= payload.length;
+      yield { stream: this.#header[0] ?? 0, payload };
     }
+  }
+
+  /** Count of bytes taken. */
+  #takeHeader(bytes: Uint8Array): number {
+    const part = bytes.subarray(0, FRAME_HEADER_BYTES - this.#headerBytes);
+    this.#header.set(part, this.#headerBytes);
+    this.#headerBytes += part.length;
+    if (this.#headerBytes === FRAME_HEADER_BYTES) {
+      this.#headerBytes = 0;
+      this.#left = new DataView(this.#header.buffer).getUint32(4);
+    }
+    return part.length;
   }
 }

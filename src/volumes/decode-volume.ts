@@ -9,6 +9,8 @@ export function encodeVolume(volume: VolumeRecord): string {
 
 /** Errors: any, when the row is damaged. */
 export function decodeVolume(text: string): VolumeRecord {
-  const stored = JSON.parse(text) as Omit<VolumeRecord, 'createdAtNs'> & { readonly createdAtNs: string };
+  const stored = JSON.parse(text) as Omit<VolumeRecord, 'createdAtNs'> & {
+    readonly createdAtNs: string;
+  };
   return { ...stored, createdAtNs: BigInt(stored.createdAtNs) };
 }

@@ -107,18 +107,24 @@ export class DiskVolumes implements VolumeStore {
   }
 
   #discardPending(): void {
-    for (let name = this.#pending.pop(); name !== undefined; name = this.#pending.pop()) this.#discard(name);
+    for (let name = this.#pending.pop(); name !== undefined; name = this.#pending.pop())
+      this.#discard(name);
   }
 
   /** Renamed away at once, so that a new volume of the name begins empty. */
   #discard(name: string): void {
     this.#trashCount += 1;
     const isTrash = name.startsWith(TRASH_PREFIX);
-    const place = isTrash ? name : `${TRASH_PREFIX}${process.pid}-${this.#trashCount}-${process.hrtime.bigint()}`;
+    const place = isTrash
+      ? name
+      : `${TRASH_PREFIX}${process.pid}-${this.#trashCount}-${process.hrtime.bigint()}`;
     if (!isTrash) renameSync(`${this.#root}/${name}`, `${this.#root}/${place}`);
     const work = rm(`${this.#root}/${place}`, { recursive: true, force: true }).catch(
       (error: unknown) => {
-        this.#log.warn('cannot delete a volume; tried again at the next start', { name, error: messageOf(error) });
+        this.#log.warn('cannot delete a volume; tried again at the next start', {
+          name,
+          error: messageOf(error),
+        });
       },
     );
     this.#deleting.add(work);
@@ -128,12 +134,21 @@ export class DiskVolumes implements VolumeStore {
 
 function checkRequest(request: VolumeRequest): void {
   if (!isVolumeName(request.name)) {
-    throw new EngineError('invalid', `create ${request.name}: "${request.name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed`);
+    throw new EngineError(
+      'invalid',
+      `create ${request.name}: "${request.name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed`,
+    );
   }
   if (request.driver !== 'local') {
-    throw new EngineError('not-found', `error looking up volume plugin ${request.driver}: plugin "${request.driver}" not found`);
+    throw new EngineError(
+      'not-found',
+      `error looking up volume plugin ${request.driver}: plugin "${request.driver}" not found`,
+    );
   }
   if (Object.keys(request.driverOptions).length > 0) {
-    throw new EngineError('unsupported', 'Cannot create a volume with driver options: this version of carve has none');
+    throw new EngineError(
+      'unsupported',
+      'Cannot create a volume with driver options: this version of carve has none',
+    );
   }
 }

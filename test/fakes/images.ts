@@ -13,7 +13,12 @@ export function fakeImage(name: string, config: ExecutionConfig = { Cmd: ['sh'] 
     id,
     manifest: descriptor,
     configDescriptor: descriptor,
-    config: { architecture: 'amd64', os: 'linux', config, rootfs: { type: 'layers', diff_ids: [] } },
+    config: {
+      architecture: 'amd64',
+      os: 'linux',
+      config,
+      rootfs: { type: 'layers', diff_ids: [] },
+    },
     platform: { os: 'linux', architecture: 'amd64' },
     layers: [],
     chain: [],
@@ -23,7 +28,10 @@ export function fakeImage(name: string, config: ExecutionConfig = { Cmd: ['sh'] 
     digests: [],
     addedAtMs: 1,
     captured: {
-      'etc/passwd': { kind: 'text', text: 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n' },
+      'etc/passwd': {
+        kind: 'text',
+        text: 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n',
+      },
       'etc/group': { kind: 'text', text: 'root:x:0:\napp:x:1000:\n' },
     },
   };
@@ -32,7 +40,11 @@ export function fakeImage(name: string, config: ExecutionConfig = { Cmd: ['sh'] 
 /** Finds by `name`, `name:latest` and id. */
 export function fakeImages(images: readonly ImageRecord[]): ImageStore {
   const find = (reference: string): ImageRecord | undefined =>
-    images.find((image) => image.id === reference || image.tags.includes(`docker.io/library/${reference.replace(/:latest$/, '')}:latest`));
+    images.find(
+      (image) =>
+        image.id === reference ||
+        image.tags.includes(`docker.io/library/${reference.replace(/:latest$/, '')}:latest`),
+    );
   const unused = (what: string) => (): never => {
     throw new Error(`the test gave no images.${what}`);
   };
@@ -40,7 +52,11 @@ export function fakeImages(images: readonly ImageRecord[]): ImageStore {
     find,
     get(reference) {
       const image = find(reference);
-      if (image === undefined) throw new EngineError('not-found', `No such image: ${reference}${reference.includes(':') ? '' : ':latest'}`);
+      if (image === undefined)
+        throw new EngineError(
+          'not-found',
+          `No such image: ${reference}${reference.includes(':') ? '' : ':latest'}`,
+        );
       return image;
     },
     list: () => images,

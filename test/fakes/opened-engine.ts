@@ -85,7 +85,11 @@ export class Rig {
       images: fakeImages(options.images ?? [fakeImage('busybox')]),
       snapshots,
       volumes: new DiskVolumes({ root: hostPath(`${this.root}/volumes`), database, clock, log }),
-      logs: { read: async function* (this: Rig): AsyncGenerator<readonly LogLine[]> { yield this.logLines; }.bind(this) },
+      logs: {
+        read: async function* (this: Rig): AsyncGenerator<readonly LogLine[]> {
+          yield this.logLines;
+        }.bind(this),
+      },
     });
     await this.#collectEvents();
     return this.#engine;

@@ -14,7 +14,11 @@ import { FALLIBLE, SITES } from './sites.ts';
 async function runVictim(
   fixture: EngineFixture,
   rule: string,
-): Promise<{ readonly acknowledged: readonly Acknowledged[]; readonly signal: string | null; readonly errors: string }> {
+): Promise<{
+  readonly acknowledged: readonly Acknowledged[];
+  readonly signal: string | null;
+  readonly errors: string;
+}> {
   const args = [join(import.meta.dirname, 'victim.ts'), fixture.directory, fixture.engineId, rule];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const [out, err, signal] = await Promise.all([
@@ -23,7 +27,11 @@ async function runVictim(
     new Promise<string | null>((resolve) => child.once('close', (_code, ended) => resolve(ended))),
   ]);
   const lines = out.split('\n').filter((line) => line !== '');
-  return { acknowledged: lines.map((line) => JSON.parse(line) as Acknowledged), signal, errors: err };
+  return {
+    acknowledged: lines.map((line) => JSON.parse(line) as Acknowledged),
+    signal,
+    errors: err,
+  };
 }
 
 async function text(stream: NodeJS.ReadableStream): Promise<string> {
@@ -40,7 +48,8 @@ function checkTruth(last: Acknowledged | undefined, found: ContainerInspect | un
   else if (last.step !== 'started again') assert.ok(found !== undefined, `lost after ${last.step}`);
   if (found === undefined) return;
   const { State, Name, HostConfig } = found;
-  if (State.Running) assert.equal(existsSync(`/proc/${State.Pid}`), true, 'says it runs, and does not');
+  if (State.Running)
+    assert.equal(existsSync(`/proc/${State.Pid}`), true, 'says it runs, and does not');
   const after = (step: string): boolean => ORDER.indexOf(last.step) >= ORDER.indexOf(step);
   if (after('renamed')) assert.equal(Name, '/renamed');
   if (after('updated')) assert.equal(HostConfig.PidsLimit, 99);
@@ -48,7 +57,19 @@ function checkTruth(last: Acknowledged | undefined, found: ContainerInspect | un
   if (['started', 'unpaused', 'updated'].includes(last.step)) assert.equal(State.Running, true);
 }
 
-const ORDER = ['created', 'started', 'paused', 'unpaused', 'updated', 'renamed', 'restarted', 'stopped', 'started again', 'removed', 'unharmed'];
+const ORDER = [
+  'created',
+  'started',
+  'paused',
+  'unpaused',
+  'updated',
+  'renamed',
+  'restarted',
+  'stopped',
+  'started again',
+  'removed',
+  'unharmed',
+];
 
 /** Remove what is there, and find nothing. */
 async function checkNothingLeft(fixture: EngineFixture): Promise<void> {
@@ -59,11 +80,15 @@ async function checkNothingLeft(fixture: EngineFixture): Promise<void> {
   assert.deepEqual(groupsOf(fixture), []);
   await fixture.close();
   const { directory } = fixture;
-  const entries = (path: string): readonly string[] => readdirSync(`${directory}/${path}`).filter((name) => !name.startsWith('.trash'));
+  const entries = (path: string): readonly string[] =>
+    readdirSync(`${directory}/${path}`).filter((name) => !name.startsWith('.trash'));
   assert.deepEqual(entries('root/containers'), []);
   assert.deepEqual(entries('root/snapshots/snapshots'), []);
   assert.deepEqual(entries('run/c'), []);
-  assert.deepEqual(entries('root/volumes').filter((name) => name !== 'named'), []);
+  assert.deepEqual(
+    entries('root/volumes').filter((name) => name !== 'named'),
+    [],
+  );
   assert.deepEqual(monitorsOf(directory), []);
 }
 
@@ -73,7 +98,11 @@ function monitorsOf(directory: string): readonly string[] {
     if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return false;
     try {
       const links = readdirSync(`/proc/${pid}/fd`);
-      return readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('chisel') && links.length > 0 && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(directory);
+      return (
+        readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('chisel') &&
+        links.length > 0 &&
+        readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(directory)
+      );
     } catch {
       return false;
     }
@@ -87,7 +116,8 @@ for (const site of SITES) {
     assert.equal(signal, 'SIGKILL', `${site} was not reached: ${errors}`);
     const { containers } = await fixture.open();
     const [first] = acknowledged;
-    const found = first === undefined ? undefined : await containers.inspect(first.id).catch(() => undefined);
+    const found =
+      first === undefined ? undefined : await containers.inspect(first.id).catch(() => undefined);
     checkTruth(acknowledged.at(-1), found);
     const all = await containers.list({ all: true, size: false, filters: {} });
     assert.ok(all.length <= 1);
@@ -111,7 +141,10 @@ for (const site of FALLIBLE) {
         throw new EngineError('internal', `planted at ${site}`);
       },
     });
-    await assert.rejects(live(engine, () => undefined), { message: `planted at ${site}` });
+    await assert.rejects(
+      live(engine, () => undefined),
+      { message: `planted at ${site}` },
+    );
     const all = await engine.containers.list({ all: true, size: false, filters: {} });
     assert.equal(all.length, site.startsWith('create.') ? 0 : 1);
     if (!site.startsWith('create.')) {

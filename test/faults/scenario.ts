@@ -20,7 +20,12 @@ export async function live(
   const { id } = await containers.create({
     name: 'victim',
     config: { Image: 'busybox', Cmd: ['sleep', '1000'], Volumes: { '/anonymous': {} } },
-    hostConfig: { NetworkMode: 'none', Binds: ['named:/named'], Memory: 64 * 2 ** 20, MemorySwap: 64 * 2 ** 20 },
+    hostConfig: {
+      NetworkMode: 'none',
+      Binds: ['named:/named'],
+      Memory: 64 * 2 ** 20,
+      MemorySwap: 64 * 2 ** 20,
+    },
     endpoints: {},
   });
   const done = (step: string): void => acknowledge({ step, id });

@@ -6,7 +6,17 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -38,7 +48,39 @@ export const CHISEL_PATH: string =
   process.env['CARVE_CHISEL'] ?? resolve(import.meta.dirname, '../../build/chisel');
 
 const CHAIN = `sha256:${'b'.repeat(64)}` as ChainId;
-const APPLETS = ['sh', 'cat', 'echo', 'sleep', 'true', 'false', 'id', 'ls', 'ps', 'kill', 'hostname', 'env', 'dd', 'stty', 'touch', 'mount', 'head', 'yes', 'seq', 'nproc', 'stat', 'ip', 'tty', 'rm', 'mkdir', 'sync', 'test', 'wc', 'trap', 'adduser', 'grep'];
+const APPLETS = [
+  'sh',
+  'cat',
+  'echo',
+  'sleep',
+  'true',
+  'false',
+  'id',
+  'ls',
+  'ps',
+  'kill',
+  'hostname',
+  'env',
+  'dd',
+  'stty',
+  'touch',
+  'mount',
+  'head',
+  'yes',
+  'seq',
+  'nproc',
+  'stat',
+  'ip',
+  'tty',
+  'rm',
+  'mkdir',
+  'sync',
+  'test',
+  'wc',
+  'trap',
+  'adduser',
+  'grep',
+];
 
 /** An engine and its directories. */
 export class EngineFixture {
@@ -52,7 +94,8 @@ export class EngineFixture {
     this.directory = place?.directory ?? mkdtempSync(join(tmpdir(), 'carve-kernel-'));
     this.engineId = place?.engineId ?? randomBytes(16).toString('hex');
     const { directory } = this;
-    for (const name of ['root', 'run']) mkdirSync(join(directory, name), { recursive: true, mode: 0o711 });
+    for (const name of ['root', 'run'])
+      mkdirSync(join(directory, name), { recursive: true, mode: 0o711 });
   }
 
   get engine(): Engine {
@@ -112,7 +155,11 @@ export class EngineFixture {
     this.#engine = undefined;
   }
 
-  async create(config: ContainerConfig = {}, hostConfig: HostConfig = {}, name?: string): Promise<string> {
+  async create(
+    config: ContainerConfig = {},
+    hostConfig: HostConfig = {},
+    name?: string,
+  ): Promise<string> {
     const { id } = await this.engine.containers.create({
       ...(name === undefined ? {} : { name }),
       config: { Image: 'busybox', ...config },
@@ -127,9 +174,17 @@ export class EngineFixture {
     config: ContainerConfig,
     hostConfig: HostConfig = {},
     input?: string,
-  ): Promise<{ readonly id: string; readonly code: number; readonly stdout: string; readonly stderr: string }> {
+  ): Promise<{
+    readonly id: string;
+    readonly code: number;
+    readonly stdout: string;
+    readonly stderr: string;
+  }> {
     const { containers } = this.engine;
-    const id = await this.create({ ...config, ...(input === undefined ? {} : { OpenStdin: true, StdinOnce: true }) }, hostConfig);
+    const id = await this.create(
+      { ...config, ...(input === undefined ? {} : { OpenStdin: true, StdinOnce: true }) },
+      hostConfig,
+    );
     const { stream, framing } = await containers.attach(id, {
       stdin: input !== undefined,
       stdout: true,
@@ -148,18 +203,26 @@ export class EngineFixture {
 
   async dispose(): Promise<void> {
     if (this.#engine === undefined) await this.open();
-    for (const { Id } of await this.engine.containers.list({ all: true, size: false, filters: {} })) {
-      await this.engine.containers.remove(Id, { force: true, volumes: true }).catch((error: unknown) => {
-        // A container of `--rm` may be going by itself.
-        if (!/No such container|already in progress/.test(String(error))) throw error;
-      });
+    for (const { Id } of await this.engine.containers.list({
+      all: true,
+      size: false,
+      filters: {},
+    })) {
+      await this.engine.containers
+        .remove(Id, { force: true, volumes: true })
+        .catch((error: unknown) => {
+          // A container of `--rm` may be going by itself.
+          if (!/No such container|already in progress/.test(String(error))) throw error;
+        });
     }
     await this.close();
     const layout = probeFeatures().cgroups;
     if (layout !== undefined) {
       const chisel = await openChisel({ path: CHISEL_PATH });
       try {
-        await chisel.apply(planRemoveEngineCgroups(layout, { parent: '/carve', engine: this.engineId }));
+        await chisel.apply(
+          planRemoveEngineCgroups(layout, { parent: '/carve', engine: this.engineId }),
+        );
       } finally {
         await chisel.close();
       }
@@ -186,26 +249,36 @@ export function groupsOf(fixture: { readonly engineId: string }): readonly strin
   const trees =
     layout.version === 2
       ? [layout.mountPoint]
-      : [...layout.hierarchies.map((each) => each.mountPoint), ...(layout.unified === undefined ? [] : [layout.unified])];
+      : [
+          ...layout.hierarchies.map((each) => each.mountPoint),
+          ...(layout.unified === undefined ? [] : [layout.unified]),
+        ];
   return trees.flatMap((tree) =>
     [fixture.engineId, `${fixture.engineId}.devices`].flatMap((group) => {
       const path = `${tree}/carve/${group}`;
       if (!existsSync(path)) return [];
-      const entries = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+      const entries = readdirSync(path, { withFileTypes: true }).filter((entry) =>
+        entry.isDirectory(),
+      );
       return entries.map((entry) => `${path}/${entry.name}`);
     }),
   );
 }
 
 /** Output of both streams. */
-export async function collect(stream: Readable): Promise<{ readonly stdout: string; readonly stderr: string }> {
+export async function collect(
+  stream: Readable,
+): Promise<{ readonly stdout: string; readonly stderr: string }> {
   const out: Uint8Array[] = [];
   const err: Uint8Array[] = [];
-  for await (const frame of decodeStreamFrames(stream)) (frame.stream === 2 ? err : out).push(frame.payload);
+  for await (const frame of decodeStreamFrames(stream))
+    (frame.stream === 2 ? err : out).push(frame.payload);
   return { stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
 }
 
-async function collectRaw(stream: Readable): Promise<{ readonly stdout: string; readonly stderr: string }> {
+async function collectRaw(
+  stream: Readable,
+): Promise<{ readonly stdout: string; readonly stderr: string }> {
   const out: Uint8Array[] = [];
   for await (const chunk of stream) out.push(chunk as Uint8Array);
   return { stdout: Buffer.concat(out).toString(), stderr: '' };
@@ -219,11 +292,15 @@ function busyboxImage(): ImageRecord {
 async function makeBusyboxLayer(snapshots: DiskSnapshotStore): Promise<void> {
   const draft = await snapshots.draftLayer(CHAIN);
   const root = draft.directory;
-  for (const name of ['bin', 'etc', 'dev', 'proc', 'sys', 'tmp', 'root', 'home/app']) mkdirSync(`${root}/${name}`, { recursive: true });
+  for (const name of ['bin', 'etc', 'dev', 'proc', 'sys', 'tmp', 'root', 'home/app'])
+    mkdirSync(`${root}/${name}`, { recursive: true });
   chmodSync(`${root}/tmp`, 0o1777);
   copyFileSync('/bin/busybox', `${root}/bin/busybox`);
   for (const applet of APPLETS) symlinkSync('busybox', `${root}/bin/${applet}`);
-  writeFileSync(`${root}/etc/passwd`, 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n');
+  writeFileSync(
+    `${root}/etc/passwd`,
+    'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n',
+  );
   writeFileSync(`${root}/etc/group`, 'root:x:0:\napp:x:1000:\n');
   writeFileSync(`${root}/bin/script`, '#!/no/such/interpreter\n', { mode: 0o755 });
   await draft.commit(CHAIN, undefined, {
@@ -232,7 +309,10 @@ async function makeBusyboxLayer(snapshots: DiskSnapshotStore): Promise<void> {
     entries: 1,
     root: { mode: 0o755, uid: 0, gid: 0 },
     captured: {
-      'etc/passwd': { kind: 'text', text: 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n' },
+      'etc/passwd': {
+        kind: 'text',
+        text: 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n',
+      },
       'etc/group': { kind: 'text', text: 'root:x:0:\napp:x:1000:\n' },
     },
   });

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { collect, EngineFixture, openFixture } from './engine-fixture.ts';
+import { isEngineError } from '../../src/base/error.ts';
+import type { EngineFixture } from './engine-fixture.ts';
+import { collect, openFixture } from './engine-fixture.ts';
 
 /** Pid of the monitor of a container: the parent of its process. */
 async function monitorOf(fixture: EngineFixture, id: string): Promise<number> {
@@ -12,7 +14,9 @@ async function monitorOf(fixture: EngineFixture, id: string): Promise<number> {
 /** Gone, or a zombie that its new parent has not looked at yet. */
 async function dead(pid: number): Promise<void> {
   const end = performance.now() + 5000;
-  const isAlive = (): boolean => existsSync(`/proc/${pid}/stat`) && !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  const isAlive = (): boolean =>
+    existsSync(`/proc/${pid}/stat`) &&
+    !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   while (isAlive()) {
     assert.ok(performance.now() < end, `process ${pid} lives on`);
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -21,7 +25,11 @@ async function dead(pid: number): Promise<void> {
 
 test('a container runs on without an engine and is found again', async () => {
   await using fixture = await openFixture();
-  const id = await fixture.create({ Cmd: ['sh', '-c', 'echo before; cat; echo after; exit 6'], OpenStdin: true, StdinOnce: true });
+  const id = await fixture.create({
+    Cmd: ['sh', '-c', 'echo before; cat; echo after; exit 6'],
+    OpenStdin: true,
+    StdinOnce: true,
+  });
   await fixture.engine.containers.start(id);
   const before = (await fixture.engine.containers.inspect(id)).State;
   await fixture.close();
@@ -33,7 +41,13 @@ test('a container runs on without an engine and is found again', async () => {
   assert.ok(exec !== undefined);
   assert.equal((await collect(exec.stream)).stdout, 'again\n');
   const wait = containers.wait(id, 'not-running');
-  const { stream } = await containers.attach(id, { stdin: true, stdout: true, stderr: true, logs: true, stream: true });
+  const { stream } = await containers.attach(id, {
+    stdin: true,
+    stdout: true,
+    stderr: true,
+    logs: true,
+    stream: true,
+  });
   stream.end('typed\n');
   assert.equal((await collect(stream)).stdout, 'before\ntyped\nafter\n');
   assert.deepEqual(await wait.result, { statusCode: 6 });
@@ -83,18 +97,32 @@ test('a monitor killed without an engine leaves no process behind the next open'
 test('a killed chisel host: what runs is not touched, the next start has a new host', async () => {
   await using fixture = await openFixture();
   const { containers } = fixture.engine;
-  const id = await fixture.create({ Cmd: ['sh', '-c', 'cat; exit 5'], OpenStdin: true, StdinOnce: true });
+  const id = await fixture.create({
+    Cmd: ['sh', '-c', 'cat; exit 5'],
+    OpenStdin: true,
+    StdinOnce: true,
+  });
   await containers.start(id);
   const monitor = await monitorOf(fixture, id);
-  const host = Number(/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${monitor}/status`, 'utf8'))?.[1]);
+  const host = Number(
+    /^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${monitor}/status`, 'utf8'))?.[1],
+  );
   process.kill(host, 'SIGKILL');
   await dead(host);
   assert.equal((await containers.inspect(id)).State.Running, true);
   // A start that was on its way to the dead host fails; the one after it does not.
-  await fixture.run({ Cmd: ['true'] }).catch((error: { kind: string }) => assert.equal(error.kind, 'unavailable'));
+  await fixture
+    .run({ Cmd: ['true'] })
+    .catch((error: unknown) => assert.ok(isEngineError(error) && error.kind === 'unavailable'));
   assert.equal((await fixture.run({ Cmd: ['echo', 'new host'] })).stdout, 'new host\n');
   const wait = containers.wait(id, 'not-running');
-  const { stream } = await containers.attach(id, { stdin: true, stdout: true, stderr: true, logs: false, stream: true });
+  const { stream } = await containers.attach(id, {
+    stdin: true,
+    stdout: true,
+    stderr: true,
+    logs: false,
+    stream: true,
+  });
   stream.end();
   assert.deepEqual(await wait.result, { statusCode: 5 });
 });
@@ -102,23 +130,30 @@ test('a killed chisel host: what runs is not touched, the next start has a new h
 test('AutoRemove and restart policies are applied to what ended without an engine', async () => {
   await using fixture = await openFixture();
   const gone = await fixture.create({ Cmd: ['sleep', '0.2'] }, { AutoRemove: true });
-  const again = await fixture.create({ Cmd: ['sleep', '0.2'] }, { RestartPolicy: { Name: 'always' } });
+  const again = await fixture.create(
+    { Cmd: ['sleep', '0.2'] },
+    { RestartPolicy: { Name: 'always' } },
+  );
   for (const id of [gone, again]) await fixture.engine.containers.start(id);
   const pids: number[] = [];
-  for (const id of [gone, again]) pids.push((await fixture.engine.containers.inspect(id)).State.Pid);
+  for (const id of [gone, again])
+    pids.push((await fixture.engine.containers.inspect(id)).State.Pid);
   await fixture.close();
   for (const pid of pids) await dead(pid);
   const { containers } = await fixture.open();
   await assert.rejects(containers.inspect(gone), { kind: 'not-found' });
   const end = performance.now() + 5000;
-  while ((await containers.inspect(again)).RestartCount === 0 && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 10));
+  while ((await containers.inspect(again)).RestartCount === 0 && performance.now() < end)
+    await new Promise((resolve) => setTimeout(resolve, 10));
   assert.ok((await containers.inspect(again)).RestartCount >= 1);
   await containers.stop(again, { timeoutSeconds: 0 });
 });
 
 test('hundred running containers are found again within a second', async () => {
   await using fixture = await openFixture();
-  const ids = await Promise.all(Array.from({ length: 100 }, () => fixture.create({ Cmd: ['sleep', '1000'] })));
+  const ids = await Promise.all(
+    Array.from({ length: 100 }, () => fixture.create({ Cmd: ['sleep', '1000'] })),
+  );
   for (let at = 0; at < ids.length; at += 10) {
     await Promise.all(ids.slice(at, at + 10).map((id) => fixture.engine.containers.start(id)));
   }
@@ -127,7 +162,6 @@ test('hundred running containers are found again within a second', async () => {
   const { containers } = await fixture.open();
   const tookMs = performance.now() - begin;
   assert.equal((await containers.list({ all: false, size: false, filters: {} })).length, 100);
-  console.log(`# open with 100 containers: ${tookMs.toFixed(0)} ms`);
   assert.ok(tookMs < 1000, `took ${tookMs} ms`);
   await Promise.all(ids.map((id) => containers.remove(id, { force: true })));
   assert.deepEqual(readdirSync(`${fixture.directory}/root/containers`), []);

@@ -5,7 +5,9 @@ import { collect, groupsOf, openFixture } from './engine-fixture.ts';
 
 test('run prints, ends with its code and leaves nothing', async () => {
   await using fixture = await openFixture();
-  const { code, stdout, stderr, id } = await fixture.run({ Cmd: ['sh', '-c', 'echo out; echo err >&2; exit 3'] });
+  const { code, stdout, stderr, id } = await fixture.run({
+    Cmd: ['sh', '-c', 'echo out; echo err >&2; exit 3'],
+  });
   assert.deepEqual([code, stdout, stderr], [3, 'out\n', 'err\n']);
   assert.deepEqual(groupsOf(fixture), []);
   await fixture.engine.containers.remove(id);
@@ -28,32 +30,54 @@ test('what cannot run is 127 or 126 with the words clients look for', async () =
   ];
   for (const [Cmd, exitCode, message] of rows) {
     const id = await fixture.create({ Cmd });
-    await assert.rejects(containers.start(id), (error: Error & { details: Record<string, unknown>; kind: string }) => {
-      assert.match(error.message, message);
-      assert.deepEqual([error.kind, error.details['exitCode']], ['invalid', exitCode]);
-      return true;
-    });
+    await assert.rejects(
+      containers.start(id),
+      (error: Error & { details: Record<string, unknown>; kind: string }) => {
+        assert.match(error.message, message);
+        assert.deepEqual([error.kind, error.details['exitCode']], ['invalid', exitCode]);
+        return true;
+      },
+    );
     const { State } = await containers.inspect(id);
     assert.deepEqual([State.Status, State.ExitCode, State.Pid], ['created', exitCode, 0]);
   }
   const id = await fixture.create({ Cmd: ['true'], WorkingDir: '/etc/passwd' });
-  await assert.rejects(containers.start(id), /chdir to cwd \("\/etc\/passwd"\) failed: not a directory/);
+  await assert.rejects(
+    containers.start(id),
+    /chdir to cwd \("\/etc\/passwd"\) failed: not a directory/,
+  );
   assert.deepEqual(groupsOf(fixture), []);
 });
 
 test('stdin: half-close is end of file, output goes on', async () => {
   await using fixture = await openFixture();
-  const { code, stdout } = await fixture.run({ Cmd: ['sh', '-c', 'wc -c; echo after'] }, {}, 'hello');
+  const { code, stdout } = await fixture.run(
+    { Cmd: ['sh', '-c', 'wc -c; echo after'] },
+    {},
+    'hello',
+  );
   assert.deepEqual([code, stdout], [0, '5\nafter\n']);
 });
 
 test('a console has a size, a name and the right owner', async () => {
   await using fixture = await openFixture();
   const { containers } = fixture.engine;
-  const { stdout, code } = await fixture.run({ Cmd: ['sh', '-c', 'tty; stty size; ls -l /dev/console | head -c 1'], Tty: true }, { ConsoleSize: [24, 80] });
+  const { stdout, code } = await fixture.run(
+    { Cmd: ['sh', '-c', 'tty; stty size; ls -l /dev/console | head -c 1'], Tty: true },
+    { ConsoleSize: [24, 80] },
+  );
   assert.deepEqual([code, stdout.replaceAll('\r\n', '\n')], [0, '/dev/pts/0\n24 80\nc']);
-  const id = await fixture.create({ Cmd: ['sh', '-c', 'trap "stty size; exit 0" WINCH; echo ready; while :; do sleep 0.05; done'], Tty: true });
-  const { stream } = await containers.attach(id, { stdin: false, stdout: true, stderr: true, logs: false, stream: true });
+  const id = await fixture.create({
+    Cmd: ['sh', '-c', 'trap "stty size; exit 0" WINCH; echo ready; while :; do sleep 0.05; done'],
+    Tty: true,
+  });
+  const { stream } = await containers.attach(id, {
+    stdin: false,
+    stdout: true,
+    stderr: true,
+    logs: false,
+    stream: true,
+  });
   await containers.start(id);
   let text = '';
   for await (const chunk of stream) {
@@ -66,7 +90,11 @@ test('a console has a size, a name and the right owner', async () => {
 test('environment, host name, user, directory and files are as asked', async () => {
   await using fixture = await openFixture();
   const { stdout } = await fixture.run({
-    Cmd: ['sh', '-c', 'id -u; id -g; echo $HOME $FOO $HOSTNAME; hostname; pwd; cat /etc/hostname; grep -c localhost /etc/hosts; ls -d /.dockerenv'],
+    Cmd: [
+      'sh',
+      '-c',
+      'id -u; id -g; echo $HOME $FOO $HOSTNAME; hostname; pwd; cat /etc/hostname; grep -c localhost /etc/hosts; ls -d /.dockerenv',
+    ],
     User: 'app',
     Env: ['FOO=bar'],
     Hostname: 'box',
@@ -100,8 +128,14 @@ test('exec: output, codes fifty times, user, failure, kill with the container', 
   const { containers, execs } = fixture.engine;
   const id = await fixture.create({ Cmd: ['sleep', '100'], Env: ['A=1'] });
   await containers.start(id);
-  const exec = async (config: Parameters<typeof execs.create>[1]): Promise<{ code: number | null; stdout: string; stderr: string }> => {
-    const { id: execId } = await execs.create(id, { AttachStdout: true, AttachStderr: true, ...config });
+  const exec = async (
+    config: Parameters<typeof execs.create>[1],
+  ): Promise<{ code: number | null; stdout: string; stderr: string }> => {
+    const { id: execId } = await execs.create(id, {
+      AttachStdout: true,
+      AttachStderr: true,
+      ...config,
+    });
     const attachment = await execs.start(execId, { detach: false, tty: false });
     assert.ok(attachment !== undefined);
     attachment.stream.end();
@@ -109,12 +143,29 @@ test('exec: output, codes fifty times, user, failure, kill with the container', 
     return { code: (await execs.inspect(execId)).ExitCode, ...output };
   };
   for (let code = 0; code < 50; code++) {
-    assert.deepEqual(await exec({ Cmd: ['sh', '-c', `echo ${code}; exit ${code}`] }), { code, stdout: `${code}\n`, stderr: '' });
+    assert.deepEqual(await exec({ Cmd: ['sh', '-c', `echo ${code}; exit ${code}`] }), {
+      code,
+      stdout: `${code}\n`,
+      stderr: '',
+    });
   }
-  assert.equal((await exec({ Cmd: ['sh', '-c', 'id -u; echo $A $B $HOME; pwd'], User: 'app', Env: ['B=2'], WorkingDir: '/tmp' })).stdout, '1000\n1 2 /home/app\n/tmp\n');
+  assert.equal(
+    (
+      await exec({
+        Cmd: ['sh', '-c', 'id -u; echo $A $B $HOME; pwd'],
+        User: 'app',
+        Env: ['B=2'],
+        WorkingDir: '/tmp',
+      })
+    ).stdout,
+    '1000\n1 2 /home/app\n/tmp\n',
+  );
   assert.match((await exec({ Cmd: ['ps'] })).stdout, /sleep 100/);
   const { id: lost } = await execs.create(id, { Cmd: ['nope'] });
-  await assert.rejects(execs.start(lost, { detach: true, tty: false }), /executable file not found in \$PATH/);
+  await assert.rejects(
+    execs.start(lost, { detach: true, tty: false }),
+    /executable file not found in \$PATH/,
+  );
   assert.equal((await execs.inspect(lost)).ExitCode, 127);
   const { id: long } = await execs.create(id, { Cmd: ['sleep', '50'] });
   await execs.start(long, { detach: true, tty: false });
@@ -131,7 +182,10 @@ test('exec is held to the policy of the container', async () => {
   await containers.remove(id);
   const other = await fixture.create({ Cmd: ['sleep', '100'] });
   await containers.start(other);
-  const { id: execId } = await execs.create(other, { Cmd: ['sh', '-c', script], AttachStdout: true });
+  const { id: execId } = await execs.create(other, {
+    Cmd: ['sh', '-c', script],
+    AttachStdout: true,
+  });
   const attachment = await execs.start(execId, { detach: false, tty: false });
   attachment?.stream.end();
   assert.ok(attachment !== undefined);
@@ -143,8 +197,18 @@ test('exec is held to the policy of the container', async () => {
 test('logs: whole, tail, follow to the end', async () => {
   await using fixture = await openFixture();
   const { containers } = fixture.engine;
-  const id = await fixture.create({ Cmd: ['sh', '-c', 'for i in 1 2 3; do echo $i; done; cat; echo end'], OpenStdin: true, StdinOnce: true });
-  const { stream } = await containers.attach(id, { stdin: true, stdout: false, stderr: false, logs: false, stream: true });
+  const id = await fixture.create({
+    Cmd: ['sh', '-c', 'for i in 1 2 3; do echo $i; done; cat; echo end'],
+    OpenStdin: true,
+    StdinOnce: true,
+  });
+  const { stream } = await containers.attach(id, {
+    stdin: true,
+    stdout: false,
+    stderr: false,
+    logs: false,
+    stream: true,
+  });
   await containers.start(id);
   const base = { stdout: true, stderr: true, timestamps: false, details: false };
   const text = async (options: Partial<Parameters<typeof containers.logs>[1]>): Promise<string> => {
@@ -157,8 +221,14 @@ test('logs: whole, tail, follow to the end', async () => {
   assert.equal(await follow, '1\n2\n3\nend\n');
   assert.equal(await text({}), '1\n2\n3\nend\n');
   assert.equal(await text({ tail: 2 }), '3\nend\n');
-  assert.match(await text({ tail: 1, timestamps: true }), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z end\n$/);
-  await assert.rejects(containers.logs(id, { ...base, stdout: false, stderr: false, follow: false }), { kind: 'invalid' });
+  assert.match(
+    await text({ tail: 1, timestamps: true }),
+    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z end\n$/,
+  );
+  await assert.rejects(
+    containers.logs(id, { ...base, stdout: false, stderr: false, follow: false }),
+    { kind: 'invalid' },
+  );
 });
 
 test('pause stops every process, unpause lets them go on', async () => {
@@ -167,13 +237,15 @@ test('pause stops every process, unpause lets them go on', async () => {
   const id = await fixture.create({ Cmd: ['sh', '-c', 'while :; do echo x; sleep 0.01; done'] });
   await containers.start(id);
   await containers.pause(id);
-  const size = (): number => readFileSync(`${fixture.directory}/root/containers/${id}/00000001.log`).length;
+  const size = (): number =>
+    readFileSync(`${fixture.directory}/root/containers/${id}/00000001.log`).length;
   const before = size();
   await new Promise((resolve) => setTimeout(resolve, 60));
   assert.equal(size(), before);
   await containers.unpause(id);
   const end = performance.now() + 5000;
-  while (size() === before && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (size() === before && performance.now() < end)
+    await new Promise((resolve) => setTimeout(resolve, 5));
   assert.ok(size() > before);
   await containers.pause(id);
   await containers.remove(id, { force: true });
@@ -197,7 +269,13 @@ test('binds, tmpfs, volumes and a read-only root', async () => {
   mkdirSync(source);
   writeFileSync(`${source}/file`, 'content');
   const { stdout, stderr, code } = await fixture.run(
-    { Cmd: ['sh', '-c', 'cat /ro/file; touch /ro/x; touch /root/x; touch /tmp/x /vol/x && echo wrote; mount | grep -c " /tmp "'] },
+    {
+      Cmd: [
+        'sh',
+        '-c',
+        'cat /ro/file; touch /ro/x; touch /root/x; touch /tmp/x /vol/x && echo wrote; mount | grep -c " /tmp "',
+      ],
+    },
     { Binds: [`${source}:/ro:ro`, 'vol:/vol'], Tmpfs: { '/tmp': 'size=1m' }, ReadonlyRootfs: true },
   );
   assert.equal(stdout, 'contentwrote\n1\n');
@@ -212,16 +290,38 @@ test('namespaces of another container are joined', async () => {
   const one = await fixture.create({ Cmd: ['sleep', '100'] }, { IpcMode: 'shareable' }, 'one');
   await containers.start(one);
   const links = async (hostConfig: object): Promise<string> =>
-    (await fixture.run({ Cmd: ['sh', '-c', 'for n in net ipc pid; do stat -c %N /proc/self/ns/$n; done; ps | grep -c "sleep 100"'] }, hostConfig)).stdout;
-  const joined = await links({ NetworkMode: 'container:one', PidMode: 'container:one', IpcMode: 'container:one' });
+    (
+      await fixture.run(
+        {
+          Cmd: [
+            'sh',
+            '-c',
+            'for n in net ipc pid; do stat -c %N /proc/self/ns/$n; done; ps | grep -c "sleep 100"',
+          ],
+        },
+        hostConfig,
+      )
+    ).stdout;
+  const joined = await links({
+    NetworkMode: 'container:one',
+    PidMode: 'container:one',
+    IpcMode: 'container:one',
+  });
   const own = await links({});
   assert.notEqual(joined, own);
   const pid = (await containers.inspect(one)).State.Pid;
   const { readlinkSync } = await import('node:fs');
-  for (const kind of ['net', 'ipc', 'pid']) assert.match(joined, new RegExp(readlinkSync(`/proc/${pid}/ns/${kind}`).replace(/[[\]]/g, '\\$&')));
+  for (const kind of ['net', 'ipc', 'pid'])
+    assert.match(
+      joined,
+      new RegExp(readlinkSync(`/proc/${pid}/ns/${kind}`).replace(/[[\]]/g, '\\$&')),
+    );
   await containers.stop(one, { timeoutSeconds: 0 });
   const late = await fixture.create({ Cmd: ['true'] }, { NetworkMode: 'container:one' });
-  await assert.rejects(containers.start(late), { kind: 'conflict', message: `cannot join network namespace of a non running container: ${one}` });
+  await assert.rejects(containers.start(late), {
+    kind: 'conflict',
+    message: `cannot join network namespace of a non running container: ${one}`,
+  });
 });
 
 test('top, stats and update', async () => {
@@ -231,7 +331,10 @@ test('top, stats and update', async () => {
   await containers.start(id);
   const top = await containers.top(id, '');
   assert.deepEqual(top.Titles, ['UID', 'PID', 'PPID', 'C', 'STIME', 'TTY', 'TIME', 'CMD']);
-  assert.deepEqual(top.Processes.map((row) => row.at(-1)), ['sleep 100']);
+  assert.deepEqual(
+    top.Processes.map((row) => row.at(-1)),
+    ['sleep 100'],
+  );
   assert.deepEqual((await containers.top(id, '-o pid,comm')).Processes[0]?.[1], 'sleep');
   await assert.rejects(containers.top(id, '--sort=x'), { kind: 'invalid' });
   for await (const stats of containers.stats(id, { stream: false, oneShot: true })) {
@@ -250,9 +353,22 @@ test('top, stats and update', async () => {
 test('a restarted container keeps its files and its changed users', async () => {
   await using fixture = await openFixture();
   const { containers } = fixture.engine;
-  const id = await fixture.create({ Cmd: ['sh', '-c', 'id -u; echo "late:x:77:77::/:/bin/sh" >> /etc/passwd; ls -d /x 2>/dev/null; touch /x'], User: 'root' });
+  const id = await fixture.create({
+    Cmd: [
+      'sh',
+      '-c',
+      'id -u; echo "late:x:77:77::/:/bin/sh" >> /etc/passwd; ls -d /x 2>/dev/null; touch /x',
+    ],
+    User: 'root',
+  });
   const run = async (): Promise<string> => {
-    const { stream } = await containers.attach(id, { stdin: false, stdout: true, stderr: true, logs: false, stream: true });
+    const { stream } = await containers.attach(id, {
+      stdin: false,
+      stdout: true,
+      stderr: true,
+      logs: false,
+      stream: true,
+    });
     const wait = containers.wait(id, 'next-exit');
     await containers.start(id);
     stream.end();
@@ -268,7 +384,11 @@ test('a restarted container keeps its files and its changed users', async () => 
 test('the plan of a run is shown and makes nothing', async () => {
   await using fixture = await openFixture();
   const { containers, execs } = fixture.engine;
-  const plan = await containers.planRun({ config: { Image: 'busybox' }, hostConfig: { Binds: ['/no/such/dir:/d'] }, endpoints: {} });
+  const plan = await containers.planRun({
+    config: { Image: 'busybox' },
+    hostConfig: { Binds: ['/no/such/dir:/d'] },
+    endpoints: {},
+  });
   assert.deepEqual([plan.steps[0]?.op, plan.steps.at(-1)?.op], ['monitor', 'exec']);
   assert.equal(existsSync('/no/such'), false);
   assert.deepEqual(readdirSync(`${fixture.directory}/root/containers`), []);

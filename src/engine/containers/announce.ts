@@ -6,12 +6,14 @@
 import type { EngineParts } from '../parts.ts';
 import type { Container } from './container.ts';
 
+/** An action, and the attributes it adds. */
+export type Announcement = readonly [action: string, extra?: Readonly<Record<string, string>>];
+
 /** Publish one event of `container`. */
 export function announce(
   parts: Pick<EngineParts, 'events'>,
   container: Container,
-  action: string,
-  extra: Readonly<Record<string, string>> = {},
+  ...[action, extra = {}]: Announcement
 ): void {
   const { config, name, id } = container.record;
   parts.events.publish({

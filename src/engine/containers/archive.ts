@@ -13,7 +13,10 @@ export function archiveOperations(
 ): Pick<ContainerOperations, 'changes' | 'export' | 'statPath' | 'readArchive' | 'writeArchive'> {
   const refuse = (ref: string): never => {
     parts.containers.get(ref);
-    throw new EngineError('unsupported', 'This version of carve cannot read or write files of containers from outside yet');
+    throw new EngineError(
+      'unsupported',
+      'This version of carve cannot read or write files of containers from outside yet',
+    );
   };
   return {
     changes: async (ref) => refuse(ref),

@@ -21,7 +21,9 @@ export async function attachContainer(
   const container = parts.containers.get(ref);
   checkAttachable(container, ref);
   const framing = container.record.config.Tty === true ? 'raw' : 'multiplexed';
-  const stream = options.stream ? await openStream(container, options) : replay(parts, ref, options);
+  const stream = options.stream
+    ? await openStream(container, options)
+    : replay(parts, ref, options);
   announce(parts, container, 'attach');
   // Gone while the process still runs: the client left, by keys or by its connection.
   stream.once('close', () => {
@@ -33,13 +35,22 @@ export async function attachContainer(
 function checkAttachable(container: Container, ref: string): void {
   const { phase } = container.state;
   if (phase === 'paused') {
-    throw new EngineError('conflict', `container ${ref} is paused, unpause the container before attach`);
+    throw new EngineError(
+      'conflict',
+      `container ${ref} is paused, unpause the container before attach`,
+    );
   }
   if (phase === 'restarting') {
-    throw new EngineError('conflict', `container ${ref} is restarting, wait until the container is running`);
+    throw new EngineError(
+      'conflict',
+      `container ${ref} is restarting, wait until the container is running`,
+    );
   }
   if (container.isRemoving) {
-    throw new EngineError('conflict', `container ${ref} is marked for removal and cannot be attached to`);
+    throw new EngineError(
+      'conflict',
+      `container ${ref} is marked for removal and cannot be attached to`,
+    );
   }
 }
 

@@ -11,7 +11,8 @@ import { checkRestartPolicy } from './restart-policy.ts';
 
 /** Longest host name in characters. Source: sethostname(2). */
 const HOSTNAME_MAX = 64;
-const HOSTNAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?)*$/;
+const HOSTNAME =
+  /^[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?)*$/;
 /** No control character may reach a file the engine writes, or a mount option. Source: security matrix R14. */
 // oxlint-disable-next-line no-control-regex
 const CONTROL = /[\0\n\r]/;
@@ -23,10 +24,17 @@ export function checkRequest(config: ContainerConfig, hostConfig: HostConfig): v
   checkNetwork(config, hostConfig);
   checkRestartPolicy(hostConfig.RestartPolicy ?? {}, hostConfig.AutoRemove ?? false);
   checkProbe(config.Healthcheck ?? undefined);
-  if ((config.StopSignal ?? '') !== '') parseSignal(config.StopSignal ?? '');
-  const workingDir = config.WorkingDir ?? '';
+  checkProcess(config);
+}
+
+function checkProcess(config: ContainerConfig): void {
+  const { StopSignal: signal = '', WorkingDir: workingDir = '' } = config;
+  if (signal !== '') parseSignal(signal);
   if (workingDir !== '' && !workingDir.startsWith('/')) {
-    throw new EngineError('invalid', `the working directory '${workingDir}' is invalid, it needs to be an absolute path`);
+    throw new EngineError(
+      'invalid',
+      `the working directory '${workingDir}' is invalid, it needs to be an absolute path`,
+    );
   }
   for (const entry of config.Env ?? []) {
     if (entry === '' || entry.startsWith('=')) {
@@ -36,25 +44,32 @@ export function checkRequest(config: ContainerConfig, hostConfig: HostConfig): v
 }
 
 function checkTexts(config: ContainerConfig, hostConfig: HostConfig): void {
-  const fields: Readonly<Record<string, readonly string[]>> = {
-    Hostname: [config.Hostname ?? ''],
-    Domainname: [config.Domainname ?? ''],
-    User: [config.User ?? ''],
-    WorkingDir: [config.WorkingDir ?? ''],
-    Dns: hostConfig.Dns ?? [],
-    DnsOptions: hostConfig.DnsOptions ?? [],
-    DnsSearch: hostConfig.DnsSearch ?? [],
-    ExtraHosts: hostConfig.ExtraHosts ?? [],
-  };
-  for (const [field, values] of Object.entries(fields)) {
-    if (values.some((value) => CONTROL.test(value))) {
-      throw new EngineError('invalid', `invalid ${field}: it contains a line break or NUL character`);
+  for (const [field, values] of fileFields(config, hostConfig)) {
+    if (values?.some((value) => CONTROL.test(value)) === true) {
+      throw new EngineError(
+        'invalid',
+        `invalid ${field}: it contains a line break or NUL character`,
+      );
     }
   }
   const texts = [...(config.Env ?? []), ...listOf(config.Cmd), ...listOf(config.Entrypoint)];
   if (texts.some((text) => text.includes('\0'))) {
     throw new EngineError('invalid', 'invalid command or environment: it contains a NUL character');
   }
+}
+
+/** Fields whose text reaches files the engine writes. */
+function fileFields(
+  config: ContainerConfig,
+  hostConfig: HostConfig,
+): readonly (readonly [string, readonly string[] | null | undefined])[] {
+  const { Hostname = '', Domainname = '', User = '', WorkingDir = '' } = config;
+  const { Dns, DnsOptions, DnsSearch, ExtraHosts } = hostConfig;
+  const single = { Hostname, Domainname, User, WorkingDir };
+  return [
+    ...Object.entries(single).map(([field, value]) => [field, [value]] as const),
+    ...Object.entries({ Dns, DnsOptions, DnsSearch, ExtraHosts }),
+  ];
 }
 
 function listOf(value: ContainerConfig['Cmd']): readonly string[] {
@@ -76,17 +91,31 @@ function checkHostname(config: ContainerConfig, hostConfig: HostConfig): void {
 
 /** What another container's network, or the host's, leaves no room for. */
 function checkNetwork(config: ContainerConfig, hostConfig: HostConfig): void {
-  const mode = hostConfig.NetworkMode ?? '';
-  const conflict = (what: string, where: string): EngineError =>
-    new EngineError('invalid', `conflicting options: ${what} and the ${where}`);
-  if (mode === 'host' && (hostConfig.Links ?? []).length > 0) throw conflict('host type networking can\'t be used with links. This would result in undefined behavior', 'network mode');
+  const { NetworkMode: mode = '', Links: links } = hostConfig;
+  if (mode === 'host' && hasEntries(links)) {
+    throw conflict(
+      "host type networking can't be used with links. This would result in undefined behavior",
+    );
+  }
   if (!mode.startsWith('container:')) return;
-  const where = 'container type network mode';
-  if (mode === 'container:') throw new EngineError('invalid', 'invalid container format container:<name|id>');
-  if ((config.Hostname ?? '') !== '') throw conflict('hostname', 'network mode');
-  if ((hostConfig.Links ?? []).length > 0) throw conflict('links', where);
-  if ((hostConfig.Dns ?? []).length > 0) throw conflict('dns', 'network mode');
-  if ((hostConfig.ExtraHosts ?? []).length > 0) throw conflict('custom host-to-IP mapping', 'network mode');
-  if (Object.keys(hostConfig.PortBindings ?? {}).length > 0) throw conflict('port publishing', where);
-  if (Object.keys(config.ExposedPorts ?? {}).length > 0) throw conflict('port exposing', where);
+  if (mode === 'container:') {
+    throw new EngineError('invalid', 'invalid container format container:<name|id>');
+  }
+  const taken: readonly (readonly [boolean, string])[] = [
+    [(config.Hostname ?? '') !== '', 'hostname and the network mode'],
+    [hasEntries(links), 'links and the container type network mode'],
+    [hasEntries(hostConfig.Dns), 'dns and the network mode'],
+    [hasEntries(hostConfig.ExtraHosts), 'custom host-to-IP mapping and the network mode'],
+    [hasEntries(hostConfig.PortBindings), 'port publishing and the container type network mode'],
+    [hasEntries(config.ExposedPorts), 'port exposing and the container type network mode'],
+  ];
+  for (const [isGiven, what] of taken) if (isGiven) throw conflict(what);
+}
+
+function conflict(what: string): EngineError {
+  return new EngineError('invalid', `conflicting options: ${what}`);
+}
+
+function hasEntries(value: object | null | undefined): boolean {
+  return value !== null && value !== undefined && Object.keys(value).length > 0;
 }

@@ -28,34 +28,68 @@ export function checkResources(hostConfig: HostConfig, host: ResourceHost): read
   return host.cgroupVersion === 2 ? warningsOfV2(hostConfig) : [];
 }
 
+/** A rule that is broken, and Docker's words for it. */
+type Rule = readonly [isBroken: boolean, text: string];
+
+function check(rules: readonly Rule[]): void {
+  for (const [isBroken, text] of rules) if (isBroken) throw invalid(text);
+}
+
 function checkMemory(hostConfig: HostConfig): void {
-  const { Memory: memory = 0, MemorySwap: swap = 0, MemoryReservation: reservation = 0 } = hostConfig;
+  const {
+    Memory: memory = 0,
+    MemorySwap: swap = 0,
+    MemoryReservation: reservation = 0,
+  } = hostConfig;
   const swappiness = hostConfig.MemorySwappiness ?? -1;
-  if (memory !== 0 && memory < MEMORY_MIN_BYTES) throw invalid('Minimum memory limit allowed is 6MB');
-  if (swap > 0 && memory === 0) throw invalid('You should always set the Memory limit when using Memoryswap limit, see usage');
-  if (swap > 0 && swap < memory) throw invalid('Minimum memoryswap limit should be larger than memory limit, see usage');
-  if (swap < -1) throw invalid(`Invalid memoryswap ${swap}: expected -1 for unlimited, or bytes`);
-  if (swappiness < -1 || swappiness > 100) throw invalid(`Invalid value: ${swappiness}, valid memory swappiness range is 0-100`);
-  if (reservation !== 0 && reservation < MEMORY_MIN_BYTES) throw invalid('Minimum memory reservation allowed is 6MB');
-  if (memory > 0 && reservation > memory) throw invalid('Minimum memory limit can not be less than memory reservation limit, see usage');
+  const isTooSmall = (bytes: number): boolean => bytes !== 0 && bytes < MEMORY_MIN_BYTES;
+  check([
+    [isTooSmall(memory), 'Minimum memory limit allowed is 6MB'],
+    [
+      swap > 0 && memory === 0,
+      'You should always set the Memory limit when using Memoryswap limit, see usage',
+    ],
+    [
+      swap > 0 && swap < memory,
+      'Minimum memoryswap limit should be larger than memory limit, see usage',
+    ],
+    [swap < -1, `Invalid memoryswap ${swap}: expected -1 for unlimited, or bytes`],
+    [
+      swappiness < -1 || swappiness > 100,
+      `Invalid value: ${swappiness}, valid memory swappiness range is 0-100`,
+    ],
+    [isTooSmall(reservation), 'Minimum memory reservation allowed is 6MB'],
+    [
+      memory > 0 && reservation > memory,
+      'Minimum memory limit can not be less than memory reservation limit, see usage',
+    ],
+  ]);
 }
 
 function checkCpu(hostConfig: HostConfig, host: ResourceHost): void {
   const { NanoCpus: nano = 0, CpuPeriod: period = 0, CpuQuota: quota = 0 } = hostConfig;
-  if (nano > 0 && (period > 0 || quota > 0)) {
-    const other = period > 0 ? 'CPU Period' : 'CPU Quota';
-    throw invalid(`Conflicting options: Nano CPUs and ${other} cannot both be set`);
-  }
-  if (nano < 0 || nano > host.cpuCount * NANO) {
-    throw invalid(`Range of CPUs is from 0.01 to ${host.cpuCount}.00, as there are only ${host.cpuCount} CPUs available`);
-  }
-  if (period !== 0 && (period < 1000 || period > 1_000_000)) {
-    throw invalid('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
-  }
-  if (quota > 0 && quota < 1000) throw invalid('CPU cfs quota can not be less than 1ms (i.e. 1000)');
-  if ((hostConfig.CpuShares ?? 0) < 0) throw invalid('CPU shares cannot be negative');
-  checkCpuset('CPUs', hostConfig.CpusetCpus ?? '', host.cpuCount);
-  checkCpuset('memory nodes', hostConfig.CpusetMems ?? '', undefined);
+  const { cpuCount } = host;
+  check([
+    [nano > 0 && period > 0, 'Conflicting options: Nano CPUs and CPU Period cannot both be set'],
+    [nano > 0 && quota > 0, 'Conflicting options: Nano CPUs and CPU Quota cannot both be set'],
+    [
+      nano < 0 || nano > cpuCount * NANO,
+      `Range of CPUs is from 0.01 to ${cpuCount}.00, as there are only ${cpuCount} CPUs available`,
+    ],
+    [
+      period !== 0 && !(period >= 1000 && period <= 1_000_000),
+      'CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)',
+    ],
+    [quota > 0 && quota < 1000, 'CPU cfs quota can not be less than 1ms (i.e. 1000)'],
+  ]);
+  checkShares(hostConfig, cpuCount);
+}
+
+function checkShares(hostConfig: HostConfig, cpuCount: number): void {
+  const { CpuShares: shares = 0, CpusetCpus: cpus = '', CpusetMems: mems = '' } = hostConfig;
+  check([[shares < 0, 'CPU shares cannot be negative']]);
+  checkCpuset('CPUs', cpus, cpuCount);
+  checkCpuset('memory nodes', mems, undefined);
 }
 
 /** Highest number a list may name, so that nobody makes carve count to four billion. */
@@ -72,7 +106,9 @@ function checkCpuset(what: string, text: string, count: number | undefined): voi
       throw invalid(`Invalid value ${text} for cpuset ${what.toLowerCase()}`);
     }
     if (count !== undefined && last >= count) {
-      throw invalid(`Requested ${what} are not available - requested ${text}, available: 0-${count - 1}`);
+      throw invalid(
+        `Requested ${what} are not available - requested ${text}, available: 0-${count - 1}`,
+      );
     }
   }
 }
@@ -90,7 +126,9 @@ function checkIo(hostConfig: HostConfig): void {
 function warningsOfV2(hostConfig: HostConfig): readonly string[] {
   const warnings: string[] = [];
   if ((hostConfig.MemorySwappiness ?? -1) >= 0) {
-    warnings.push('Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.');
+    warnings.push(
+      'Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.',
+    );
   }
   if (hostConfig.OomKillDisable === true) {
     warnings.push('Your kernel does not support OomKillDisable. OomKillDisable discarded.');

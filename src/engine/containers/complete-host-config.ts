@@ -25,34 +25,54 @@ export function completeHostConfig(
   options: CompleteOptions,
 ): { readonly hostConfig: HostConfig; readonly warnings: readonly string[] } {
   const warnings: string[] = [];
-  const networkMode = completeNetworkMode(given, options, warnings);
   const hostConfig: HostConfig = {
     ...EMPTY_LISTS,
-    ...given,
+    ...SWITCHES_OFF,
+    ...withoutNulls(given),
     ...completeResources(given, warnings),
     LogConfig: {
-      Type: given.LogConfig?.Type || DEFAULT_DRIVER,
+      Type: orDefault(given.LogConfig?.Type, DEFAULT_DRIVER),
       Config: given.LogConfig?.Config ?? {},
     },
-    NetworkMode: networkMode,
-    PortBindings: given.PortBindings ?? {},
-    RestartPolicy: {
-      Name: given.RestartPolicy?.Name || 'no',
-      MaximumRetryCount: given.RestartPolicy?.MaximumRetryCount ?? 0,
-    },
-    AutoRemove: given.AutoRemove ?? false,
-    ConsoleSize: given.ConsoleSize ?? [0, 0],
+    NetworkMode: completeNetworkMode(given, options, warnings),
+    RestartPolicy: { ...NO_RESTART, ...given.RestartPolicy, Name: restartNameOf(given) },
     CgroupnsMode: completeCgroupns(given, options),
-    IpcMode: given.IpcMode || 'private',
-    OomScoreAdj: given.OomScoreAdj ?? 0,
-    Privileged: given.Privileged ?? false,
-    PublishAllPorts: given.PublishAllPorts ?? false,
-    ReadonlyRootfs: given.ReadonlyRootfs ?? false,
-    ShmSize: given.ShmSize || DEFAULT_SHM_BYTES,
+    IpcMode: orDefault(given.IpcMode, 'private'),
+    ShmSize: orDefault(given.ShmSize, DEFAULT_SHM_BYTES),
     Runtime: completeRuntime(given.Runtime ?? ''),
   };
   return { hostConfig, warnings };
 }
+
+/** Empty text and 0 count as not given. */
+function orDefault<T extends string | number>(value: T | undefined, fallback: T): T {
+  return value === undefined || value === '' || value === 0 ? fallback : value;
+}
+
+const NO_RESTART = { Name: 'no', MaximumRetryCount: 0 } as const;
+
+function restartNameOf(
+  given: HostConfig,
+): NonNullable<NonNullable<HostConfig['RestartPolicy']>['Name']> {
+  const name = given.RestartPolicy?.Name ?? '';
+  return name === '' ? 'no' : name;
+}
+
+/** Fields that say something. */
+function withoutNulls(given: HostConfig): HostConfig {
+  const entries = Object.entries(given);
+  return Object.fromEntries(entries.filter(([, value]) => value !== null && value !== undefined));
+}
+
+const SWITCHES_OFF: HostConfig = {
+  PortBindings: {},
+  AutoRemove: false,
+  ConsoleSize: [0, 0],
+  OomScoreAdj: 0,
+  Privileged: false,
+  PublishAllPorts: false,
+  ReadonlyRootfs: false,
+};
 
 /** Fields that are null or empty when nobody set them. */
 const EMPTY_LISTS: HostConfig = {
@@ -103,17 +123,18 @@ const UNSET_RESOURCES: HostConfig = {
 
 /** Limits: -1 swappiness, 0 pids and absent numbers all mean unset. */
 function completeResources(given: HostConfig, warnings: string[]): HostConfig {
-  const memory = given.Memory ?? 0;
-  const swap = given.MemorySwap ?? 0;
+  const { Memory: memory = 0, MemorySwap: swap = 0 } = given;
   const swappiness = given.MemorySwappiness ?? -1;
-  if ((given.KernelMemory ?? 0) > 0) warnings.push('Kernel memory limits are not supported by this kernel any more; discarded.');
+  const pids = given.PidsLimit ?? 0;
+  if ((given.KernelMemory ?? 0) > 0)
+    warnings.push('Kernel memory limits are not supported by this kernel any more; discarded.');
   return {
     ...UNSET_RESOURCES,
     ...dropNulls(given, UNSET_RESOURCES),
     MemorySwap: memory > 0 && swap === 0 ? memory * 2 : swap,
     MemorySwappiness: swappiness < 0 ? null : swappiness,
     OomKillDisable: given.OomKillDisable ?? false,
-    PidsLimit: (given.PidsLimit ?? 0) === 0 ? null : (given.PidsLimit ?? null),
+    PidsLimit: pids === 0 ? null : pids,
   };
 }
 
@@ -126,10 +147,15 @@ function dropNulls(given: HostConfig, shape: HostConfig): HostConfig {
   return Object.fromEntries(entries);
 }
 
-function completeNetworkMode(given: HostConfig, options: CompleteOptions, warnings: string[]): string {
+function completeNetworkMode(
+  given: HostConfig,
+  options: CompleteOptions,
+  warnings: string[],
+): string {
   const mode = given.NetworkMode ?? '';
   const isDefault = mode === '' || mode === 'default' || mode === 'bridge';
-  const published = Object.keys(given.PortBindings ?? {}).length > 0 || given.PublishAllPorts === true;
+  const published =
+    Object.keys(given.PortBindings ?? {}).length > 0 || given.PublishAllPorts === true;
   if (published) warnings.push('network: ports are not published yet: carve has no bridge network');
   if (isDefault) {
     warnings.push('network: carve has no bridge network yet; the container has only loopback');
@@ -146,7 +172,8 @@ function completeCgroupns(given: HostConfig, options: CompleteOptions): 'private
 }
 
 function completeRuntime(name: string): string {
-  if (name === '' || name === 'carve' || name === 'runc' || name === 'io.containerd.runc.v2') return 'carve';
+  if (name === '' || name === 'carve' || name === 'runc' || name === 'io.containerd.runc.v2')
+    return 'carve';
   throw new EngineError('invalid', `unknown or invalid runtime name: ${name}`, {
     hint: 'Only the built-in runtime `carve` exists yet',
   });

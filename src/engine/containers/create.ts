@@ -100,7 +100,8 @@ export function draftContainer(
 
 function findImage(parts: EngineParts, request: CreateContainer): ImageRecord {
   const { Image: reference = '' } = request.config;
-  if (reference === '') throw new EngineError('invalid', 'no image specified: Config.Image is empty');
+  if (reference === '')
+    throw new EngineError('invalid', 'no image specified: Config.Image is empty');
   const { platform } = request;
   if (platform === undefined || platform === '') return parts.images.get(reference);
   return parts.images.get(reference, { platform: parsePlatform(platform, parts.host.platform) });
@@ -167,9 +168,17 @@ function makeVolumes(
     });
     if (isNew) {
       rollback.add(`remove volume ${name}`, () => parts.volumes.remove(name));
-      parts.events.publish({ type: 'volume', action: 'create', id: name, attributes: { driver: volume.driver } });
+      parts.events.publish({
+        type: 'volume',
+        action: 'create',
+        id: name,
+        attributes: { driver: volume.driver },
+      });
     }
-    return { ...mount, source: volume.mountpoint, volume: { ...mount.volume, name, driver: volume.driver } };
+    return {
+      ...mount,
+      source: volume.mountpoint,
+      volume: { ...mount.volume, name, driver: volume.driver },
+    };
   });
 }
-

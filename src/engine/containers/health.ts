@@ -83,7 +83,10 @@ class ProbeLoop implements HealthMonitor {
     this.#timer = this.#parts.clock.after(delayMs, () => {
       this.#runOnce()
         .catch((error: unknown) => {
-          this.#parts.log.warn('health probe failed', { id: this.#container.id, error: messageOf(error) });
+          this.#parts.log.warn('health probe failed', {
+            id: this.#container.id,
+            error: messageOf(error),
+          });
         })
         .finally(() => this.#schedule());
     });
@@ -138,7 +141,12 @@ class ProbeLoop implements HealthMonitor {
       announce(this.#parts, container, action, { execID, ...extra });
     tell(`exec_create: ${argv.join(' ')}`);
     const where = { container, live: this.#live };
-    const request = await execRequest(this.#parts, where, { number, config: {}, argv, isAttached: true });
+    const request = await execRequest(this.#parts, where, {
+      number,
+      config: {},
+      argv,
+      isAttached: true,
+    });
     const running = await this.#live.runtime.exec(request);
     tell(`exec_start: ${argv.join(' ')}`);
     const stream = await this.#live.runtime.attach({
@@ -156,7 +164,10 @@ class ProbeLoop implements HealthMonitor {
       await this.#live.runtime.signal(SIGKILL, { execNumber: number }).catch(() => undefined);
       stream.destroy();
       tell('exec_die', { exitCode: '137' });
-      return { exitCode: -1, output: `Health check exceeded timeout (${formatSeconds(timeoutMs)})` };
+      return {
+        exitCode: -1,
+        output: `Health check exceeded timeout (${formatSeconds(timeoutMs)})`,
+      };
     }
     tell('exec_die', { exitCode: String(record.code) });
     return { exitCode: record.code, output: await output };

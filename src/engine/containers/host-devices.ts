@@ -21,7 +21,10 @@ export function devicesOf(
   for (const { PathOnHost: path = '' } of mappings) {
     const devices = path.startsWith('/dev/') ? devicesBelow(path, 0) : [];
     if (devices.length === 0) {
-      throw new EngineError('invalid', `error gathering device information while adding custom device ${JSON.stringify(path)}: no such device`);
+      throw new EngineError(
+        'invalid',
+        `error gathering device information while adding custom device ${JSON.stringify(path)}: no such device`,
+      );
     }
     found.set(path, devices);
   }
@@ -40,7 +43,8 @@ export function blockDevicesOf(hostConfig: HostConfig): ReadonlyMap<string, Host
   const found = new Map<string, HostDevice>();
   for (const { Path: path = '' } of entries) {
     const device = path.startsWith('/') ? deviceAt(path) : undefined;
-    if (device?.type !== 'b') throw new EngineError('invalid', `${JSON.stringify(path)} is not a block device`);
+    if (device?.type !== 'b')
+      throw new EngineError('invalid', `${JSON.stringify(path)} is not a block device`);
     found.set(path, device);
   }
   return found;
@@ -48,7 +52,17 @@ export function blockDevicesOf(hostConfig: HostConfig): ReadonlyMap<string, Host
 
 /** All nodes of the host's /dev, for `--privileged`; without its pseudo file systems. */
 export function allHostDevices(): readonly HostDevice[] {
-  const skipped = new Set(['pts', 'shm', 'fd', 'mqueue', 'hugepages', '.lxc', '.lxd-mounts', '.udev', 'console']);
+  const skipped = new Set([
+    'pts',
+    'shm',
+    'fd',
+    'mqueue',
+    'hugepages',
+    '.lxc',
+    '.lxd-mounts',
+    '.udev',
+    'console',
+  ]);
   return readdirSync('/dev')
     .filter((name) => !skipped.has(name))
     .flatMap((name) => devicesBelow(`/dev/${name}`, 1));

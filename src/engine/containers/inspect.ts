@@ -1,7 +1,12 @@
 /** `inspect`: all of one container in Docker's words. Source: Engine API `ContainerInspectResponse`; engine-api facts 6.1. */
 
 import type { EndpointSettings } from '../../spec/docker/container.ts';
-import type { ContainerInspect, Health, MountPoint, NetworkSettings } from '../../spec/docker/inspect.ts';
+import type {
+  ContainerInspect,
+  Health,
+  MountPoint,
+  NetworkSettings,
+} from '../../spec/docker/inspect.ts';
 import { formatTimeNs } from '../../spec/time.ts';
 import type { EngineParts } from '../parts.ts';
 import { predefinedNetworkId } from './announce.ts';
@@ -31,7 +36,10 @@ export async function inspectContainer(
     Created: formatTimeNs(record.createdAtNs),
     Path: path,
     Args: args,
-    State: describeState(container.state, { isRemoving: container.isRemoving, health: healthOf(container) }),
+    State: describeState(container.state, {
+      isRemoving: container.isRemoving,
+      health: healthOf(container),
+    }),
     Image: record.imageId,
     ResolvConfPath: files.resolvConf,
     HostnamePath: files.hostname,
@@ -99,13 +107,20 @@ export async function sizesOf(
 
 /** Networks `none` and `host`, until there are others. */
 export function networkSettings(parts: EngineParts, record: ContainerRecord): NetworkSettings {
-  return { SandboxID: '', SandboxKey: '', Ports: exposedPorts(record), Networks: networksOf(parts, record) };
+  return {
+    SandboxID: '',
+    SandboxKey: '',
+    Ports: exposedPorts(record),
+    Networks: networksOf(parts, record),
+  };
 }
 
 function exposedPorts(record: ContainerRecord): NetworkSettings['Ports'] {
   if (record.state.phase !== 'running' && record.state.phase !== 'paused') return {};
   if (record.hostConfig.NetworkMode !== 'none') return {};
-  return Object.fromEntries(Object.keys(record.config.ExposedPorts ?? {}).map((port) => [port, null]));
+  return Object.fromEntries(
+    Object.keys(record.config.ExposedPorts ?? {}).map((port) => [port, null]),
+  );
 }
 
 /** Endpoints by network. */

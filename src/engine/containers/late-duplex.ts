@@ -56,7 +56,10 @@ export function lateDuplex(): LateDuplex {
       stream.push(null);
     };
     if (target === undefined || beforeEnd === undefined) finish();
-    else void beforeEnd().catch(() => undefined).then(finish);
+    else
+      void beforeEnd()
+        .catch(() => undefined)
+        .then(finish);
   };
   return {
     stream,

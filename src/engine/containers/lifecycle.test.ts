@@ -23,7 +23,10 @@ test('create, start, wait and remove leave nothing', async () => {
   assert.deepEqual(readdirSync(`${rig.root}/containers`), []);
   assert.deepEqual(readdirSync(`${rig.root}/snapshots/snapshots`), []);
   assert.deepEqual(rig.actions, ['create', 'start', 'die', 'destroy']);
-  await assert.rejects(containers.inspect(id), { kind: 'not-found', message: `No such container: ${id}` });
+  await assert.rejects(containers.inspect(id), {
+    kind: 'not-found',
+    message: `No such container: ${id}`,
+  });
   assert.deepEqual(rig.warnings, []);
 });
 
@@ -38,18 +41,26 @@ test('events carry labels, image, name and what the action adds', async () => {
     ID: id,
     Attributes: { role: 'db', exitCode: '1', execDuration: '1', image: 'busybox', name: 'pg' },
   });
-  const network = rig.events.filter((event) => event.Type === 'network').map((event) => event.Action);
+  const network = rig.events
+    .filter((event) => event.Type === 'network')
+    .map((event) => event.Action);
   assert.deepEqual(network, ['connect', 'disconnect']);
 });
 
 test('of concurrent creates of one name exactly one wins', async () => {
   await using rig = await openRig();
-  const results = await Promise.allSettled(Array.from({ length: 10 }, () => rig.create({}, {}, 'one')));
+  const results = await Promise.allSettled(
+    Array.from({ length: 10 }, () => rig.create({}, {}, 'one')),
+  );
   const lost = results.filter((result) => result.status === 'rejected');
   assert.equal(lost.length, 9);
   for (const { reason } of lost) {
+    assert.ok(reason instanceof EngineError);
     assert.equal(reason.kind, 'conflict');
-    assert.match(reason.message, /^Conflict\. The container name "\/one" is already in use by container "[0-9a-f]{64}"\./);
+    assert.match(
+      reason.message,
+      /^Conflict\. The container name "\/one" is already in use by container "[0-9a-f]{64}"\./,
+    );
   }
   assert.equal(readdirSync(`${rig.root}/containers`).length, 1);
 });
@@ -67,7 +78,10 @@ test('a failed create gives the name back and leaves nothing', async () => {
   isArmed = false;
   await settle();
   assert.deepEqual(readdirSync(`${rig.root}/containers`), []);
-  assert.deepEqual(readdirSync(`${rig.root}/volumes`).filter((name) => !name.startsWith('.')), []);
+  assert.deepEqual(
+    readdirSync(`${rig.root}/volumes`).filter((name) => !name.startsWith('.')),
+    [],
+  );
   await rig.create({}, {}, 'web');
 });
 
@@ -107,13 +121,19 @@ test('kill needs a running container; SIGKILL waits for the exit', async () => {
   await using rig = await openRig();
   const { containers } = rig.engine;
   const id = await rig.create();
-  await assert.rejects(containers.kill(id, 'KILL'), { kind: 'conflict', message: `cannot kill container: ${id}: container ${id} is not running` });
+  await assert.rejects(containers.kill(id, 'KILL'), {
+    kind: 'conflict',
+    message: `cannot kill container: ${id}: container ${id} is not running`,
+  });
   await containers.start(id);
   await containers.kill(id, 'USR1');
   assert.deepEqual(rig.process(id).signals, [10]);
   await containers.kill(id, '');
   assert.equal((await containers.inspect(id)).State.Status, 'exited');
-  await assert.rejects(containers.kill(id, 'NOPE'), { kind: 'invalid', message: 'invalid signal: NOPE' });
+  await assert.rejects(containers.kill(id, 'NOPE'), {
+    kind: 'invalid',
+    message: 'invalid signal: NOPE',
+  });
 });
 
 test('restart keeps an AutoRemove container and starts it again', async () => {
@@ -140,11 +160,17 @@ test('rm refuses a running container without force, and kills it with', async ()
   await containers.start(id);
   await assert.rejects(containers.remove('web'), {
     kind: 'conflict',
-    message: 'cannot remove container "web": container is running: stop the container before removing or force remove',
+    message:
+      'cannot remove container "web": container is running: stop the container before removing or force remove',
   });
   await containers.pause(id);
-  await assert.rejects(containers.remove('web'), { message: 'cannot remove container "web": container is paused and must be unpaused first' });
-  const both = await Promise.allSettled([containers.remove(id, { force: true }), containers.remove(id, { force: true })]);
+  await assert.rejects(containers.remove('web'), {
+    message: 'cannot remove container "web": container is paused and must be unpaused first',
+  });
+  const both = await Promise.allSettled([
+    containers.remove(id, { force: true }),
+    containers.remove(id, { force: true }),
+  ]);
   assert.deepEqual(both.map((result) => result.status).sort(), ['fulfilled', 'rejected']);
   assert.deepEqual(rig.process(id).signals, [9]);
   await rig.create({}, {}, 'web');
@@ -174,7 +200,9 @@ test('a start that fails records why, and the container stays created', async ()
   const { containers } = rig.engine;
   const id = await rig.create();
   rig.runtime.beforeStart = async () => {
-    throw new EngineError('invalid', 'exec: "nope": executable file not found in $PATH', { details: { exitCode: 127 } });
+    throw new EngineError('invalid', 'exec: "nope": executable file not found in $PATH', {
+      details: { exitCode: 127 },
+    });
   };
   await assert.rejects(containers.start(id), /executable file not found/);
   const { State } = await containers.inspect(id);
@@ -198,13 +226,18 @@ test('pause and unpause; a paused container cannot be started, is stopped by tha
   await using rig = await openRig();
   const { containers } = rig.engine;
   const id = await rig.create();
-  await assert.rejects(containers.pause(id), { kind: 'conflict', message: `container ${id} is not running` });
+  await assert.rejects(containers.pause(id), {
+    kind: 'conflict',
+    message: `container ${id} is not running`,
+  });
   await containers.start(id);
   await containers.pause(id);
   assert.equal(rig.process(id).isFrozen, true);
   assert.equal((await containers.inspect(id)).State.Status, 'paused');
   await assert.rejects(containers.pause(id), { message: `container ${id} is already paused` });
-  await assert.rejects(containers.start(id), { message: 'cannot start a paused container, try unpause instead' });
+  await assert.rejects(containers.start(id), {
+    message: 'cannot start a paused container, try unpause instead',
+  });
   await containers.unpause(id);
   await assert.rejects(containers.unpause(id), { message: `container ${id} is not paused` });
   await containers.pause(id);
@@ -224,7 +257,10 @@ test('rename frees the old name and takes the new one at once', async () => {
   await containers.rename('one', 'three');
   await rig.create({}, {}, 'one');
   assert.equal((await containers.inspect('three')).Id, a);
-  assert.equal(rig.events.find((event) => event.Action === 'rename')?.Actor.Attributes['oldName'], '/one');
+  assert.equal(
+    rig.events.find((event) => event.Action === 'rename')?.Actor.Attributes['oldName'],
+    '/one',
+  );
 });
 
 test('hosts, hostname and resolv.conf are written at the first start', async () => {
@@ -235,8 +271,14 @@ test('hosts, hostname and resolv.conf are written at the first start', async () 
   assert.match(read('hosts'), /^127\.0\.0\.1\tlocalhost\n[\s\S]*192\.0\.2\.9\tdb\n$/);
   assert.equal(read('hostname'), `${id.slice(0, 12)}\n`);
   assert.equal(read('resolv.conf'), 'nameserver 192.0.2.53\nsearch example.org\n');
-  const sources = rig.runtime.starts[0]?.spec.mounts?.filter((mount) => mount.destination.startsWith('/etc/'));
-  assert.deepEqual(sources?.map((mount) => mount.destination).sort(), ['/etc/hostname', '/etc/hosts', '/etc/resolv.conf']);
+  const sources = rig.runtime.starts[0]?.spec.mounts?.filter((mount) =>
+    mount.destination.startsWith('/etc/'),
+  );
+  assert.deepEqual(sources?.map((mount) => mount.destination).sort(), [
+    '/etc/hostname',
+    '/etc/hosts',
+    '/etc/resolv.conf',
+  ]);
   const root = rig.runtime.starts[0]?.root;
   assert.ok(root?.kind === 'overlay' && existsSync(`${root.lower[0]}/.dockerenv`));
 });
@@ -247,19 +289,32 @@ test('a bind source is made for -v and must exist for --mount', async () => {
   const id = await rig.create({}, { Binds: [`${source}:/data:ro`] });
   await rig.engine.containers.start(id);
   assert.equal(existsSync(source), true);
-  await assert.rejects(rig.create({}, { Mounts: [{ Type: 'bind', Source: `${rig.directory}/no`, Target: '/d' }] }), {
-    kind: 'invalid',
-    message: `invalid mount config for type "bind": bind source path does not exist: ${rig.directory}/no`,
-  });
+  await assert.rejects(
+    rig.create({}, { Mounts: [{ Type: 'bind', Source: `${rig.directory}/no`, Target: '/d' }] }),
+    {
+      kind: 'invalid',
+      message: `invalid mount config for type "bind": bind source path does not exist: ${rig.directory}/no`,
+    },
+  );
 });
 
 test('anonymous volumes go with rm -v and with AutoRemove, named ones stay', async () => {
   await using rig = await openRig();
-  const volumes = (): readonly string[] => readdirSync(`${rig.root}/volumes`).filter((name) => !name.startsWith('.'));
-  const id = await rig.create({ Volumes: { '/data': {} } }, { Binds: ['named:/n'], AutoRemove: true });
+  const volumes = (): readonly string[] =>
+    readdirSync(`${rig.root}/volumes`).filter((name) => !name.startsWith('.'));
+  const id = await rig.create(
+    { Volumes: { '/data': {} } },
+    { Binds: ['named:/n'], AutoRemove: true },
+  );
   assert.equal(volumes().length, 2);
   const { Mounts } = await rig.engine.containers.inspect(id);
-  assert.deepEqual(Mounts.map((mount) => [mount.Type, mount.Destination]), [['volume', '/n'], ['volume', '/data']]);
+  assert.deepEqual(
+    Mounts.map((mount) => [mount.Type, mount.Destination]),
+    [
+      ['volume', '/n'],
+      ['volume', '/data'],
+    ],
+  );
   await rig.engine.containers.start(id);
   rig.process(id).exit(0);
   await settle();
@@ -274,15 +329,27 @@ test('bad requests are one clear sentence', async () => {
     [() => rig.create({}, {}, 'a'), /Invalid container name \(a\)/],
     [() => rig.create({ Hostname: 'a\nb' }), /invalid Hostname: it contains a line break/],
     [() => rig.create({ Hostname: '-x' }), /invalid hostname format: -x/],
-    [() => rig.create({}, { AutoRemove: true, RestartPolicy: { Name: 'always' } }), /can't create 'AutoRemove' container with restart policy/],
-    [() => rig.create({}, { RestartPolicy: { Name: 'always', MaximumRetryCount: 2 } }), /maximum retry count can only be used with 'on-failure'/],
+    [
+      () => rig.create({}, { AutoRemove: true, RestartPolicy: { Name: 'always' } }),
+      /can't create 'AutoRemove' container with restart policy/,
+    ],
+    [
+      () => rig.create({}, { RestartPolicy: { Name: 'always', MaximumRetryCount: 2 } }),
+      /maximum retry count can only be used with 'on-failure'/,
+    ],
     [() => rig.create({}, { Memory: 1024 }), /Minimum memory limit allowed is 6MB/],
     [() => rig.create({}, { NanoCpus: 5e9 }), /Range of CPUs is from 0\.01 to 2\.00/],
     [() => rig.create({}, { CpusetCpus: '0-4294967295' }), /Invalid value 0-4294967295/],
     [() => rig.create({}, { Binds: ['a:b:c:d'] }), /invalid volume specification: 'a:b:c:d'/],
     [() => rig.create({}, { Binds: ['/a:/x', '/b:/x/'] }), /Duplicate mount point: \/x/],
-    [() => rig.create({}, { LogConfig: { Type: 'splunk' } }), /no log driver named 'splunk' is registered/],
-    [() => rig.create({}, { LogConfig: { Config: { 'max-siz': '1m' } } }), /unknown log opt 'max-siz'/],
+    [
+      () => rig.create({}, { LogConfig: { Type: 'splunk' } }),
+      /no log driver named 'splunk' is registered/,
+    ],
+    [
+      () => rig.create({}, { LogConfig: { Config: { 'max-siz': '1m' } } }),
+      /unknown log opt 'max-siz'/,
+    ],
     [() => rig.create({}, { NetworkMode: 'container:nobody' }), /No such container: nobody/],
     [() => rig.create({}, { NetworkMode: 'backend' }), /network backend not found/],
     [() => rig.create({}, { Runtime: 'kata' }), /unknown or invalid runtime name: kata/],
@@ -301,8 +368,14 @@ test('bad requests are one clear sentence', async () => {
 
 test('the default network is none, with a warning', async () => {
   await using rig = await openRig();
-  const { id, warnings } = await rig.engine.containers.create({ config: { Image: 'busybox' }, hostConfig: {}, endpoints: {} });
-  assert.deepEqual(warnings, ['network: carve has no bridge network yet; the container has only loopback']);
+  const { id, warnings } = await rig.engine.containers.create({
+    config: { Image: 'busybox' },
+    hostConfig: {},
+    endpoints: {},
+  });
+  assert.deepEqual(warnings, [
+    'network: carve has no bridge network yet; the container has only loopback',
+  ]);
   const { HostConfig, NetworkSettings } = await rig.engine.containers.inspect(id);
   assert.equal(HostConfig.NetworkMode, 'none');
   assert.deepEqual(Object.keys(NetworkSettings.Networks), ['none']);
@@ -312,7 +385,13 @@ test('attach before start connects at the start and sees the first byte', async 
   await using rig = await openRig();
   const { containers } = rig.engine;
   const id = await rig.create({ OpenStdin: true });
-  const { stream, framing } = await containers.attach(id, { stdin: true, stdout: true, stderr: true, logs: false, stream: true });
+  const { stream, framing } = await containers.attach(id, {
+    stdin: true,
+    stdout: true,
+    stderr: true,
+    logs: false,
+    stream: true,
+  });
   assert.equal(framing, 'multiplexed');
   stream.write('early');
   await containers.start(id);
@@ -320,7 +399,7 @@ test('attach before start connects at the start and sees the first byte', async 
   assert.equal(rig.runtime.starts[0]?.expectedClients, 1);
   const [attached] = rig.process(id).attached;
   assert.equal(attached?.request.lossless, true);
-  assert.equal(String(attached?.inside.read()), 'early');
+  assert.equal(String(attached.inside.read()), 'early');
   rig.process(id).write('out');
   let text = '';
   stream.on('data', (chunk) => (text += String(chunk)));

@@ -49,10 +49,15 @@ export function compileListFilter(parts: EngineParts, filters: Filters): ListFil
   const exitCodes = filterValues(filters, 'exited').map(parseExitCode);
   const checks = [...relativeChecks(parts, filters), ...objectChecks(parts, filters)];
   if (exitCodes.length > 0) {
-    checks.push(({ state }) => state.startedAtNs > 0n && state.phase === 'exited' && exitCodes.includes(state.exitCode));
+    checks.push(
+      ({ state }) =>
+        state.startedAtNs > 0n && state.phase === 'exited' && exitCodes.includes(state.exitCode),
+    );
   }
   return {
-    showsAll: ['status', 'exited', 'before', 'since'].some((key) => filterValues(filters, key).length > 0),
+    showsAll: ['status', 'exited', 'before', 'since'].some(
+      (key) => filterValues(filters, key).length > 0,
+    ),
     accept: (container) => checks.every((check) => check(container)),
   };
 }
@@ -61,29 +66,48 @@ type Check = (container: Container) => boolean;
 
 function objectChecks(parts: EngineParts, filters: Filters): Check[] {
   const patterns = filterValues(filters, 'name').map(compileName);
-  const ancestors = new Set(filterValues(filters, 'ancestor').flatMap((ref) => imageIdsOf(parts, ref)));
+  const ancestors = new Set(
+    filterValues(filters, 'ancestor').flatMap((ref) => imageIdsOf(parts, ref)),
+  );
   const hasAncestor = filterValues(filters, 'ancestor').length > 0;
   return [
     ({ record }) => matchesLabels(filters, record.config.Labels ?? {}),
     ({ id }) => matchesAny(filters, 'id', (value) => id.startsWith(value)),
     ({ name }) => patterns.length === 0 || patterns.some((fits) => fits(name)),
     ({ record }) => !hasAncestor || ancestors.has(record.imageId),
-    (container) => matchesAny(filters, 'status', (value) => statusOf(container.state, container.isRemoving) === value),
+    (container) =>
+      matchesAny(
+        filters,
+        'status',
+        (value) => statusOf(container.state, container.isRemoving) === value,
+      ),
     ({ state }) => matchesAny(filters, 'health', (value) => state.health === value),
-    ({ record }) => matchesAny(filters, 'network', (value) => record.hostConfig.NetworkMode === value),
-    ({ record }) => matchesAny(filters, 'expose', (value) => hasPort(record.config.ExposedPorts ?? {}, value)),
-    ({ record }) => matchesAny(filters, 'publish', (value) => hasPort(record.hostConfig.PortBindings ?? {}, value)),
+    ({ record }) =>
+      matchesAny(filters, 'network', (value) => record.hostConfig.NetworkMode === value),
+    ({ record }) =>
+      matchesAny(filters, 'expose', (value) => hasPort(record.config.ExposedPorts ?? {}, value)),
+    ({ record }) =>
+      matchesAny(filters, 'publish', (value) =>
+        hasPort(record.hostConfig.PortBindings ?? {}, value),
+      ),
     ({ record }) =>
       matchesAny(filters, 'volume', (value) =>
-        record.mounts.some((mount) => mount.volume?.name === value || mount.destination === value || mount.source === value),
+        record.mounts.some(
+          (mount) =>
+            mount.volume?.name === value || mount.destination === value || mount.source === value,
+        ),
       ),
     () => filterValues(filters, 'is-task').every((value) => !/^(1|true)$/i.test(value)),
   ];
 }
 
 function relativeChecks(parts: EngineParts, filters: Filters): Check[] {
-  const before = filterValues(filters, 'before').map((ref) => parts.containers.get(ref).record.createdAtNs);
-  const since = filterValues(filters, 'since').map((ref) => parts.containers.get(ref).record.createdAtNs);
+  const before = filterValues(filters, 'before').map(
+    (ref) => parts.containers.get(ref).record.createdAtNs,
+  );
+  const since = filterValues(filters, 'since').map(
+    (ref) => parts.containers.get(ref).record.createdAtNs,
+  );
   return [
     ({ record }) => before.every((limitNs) => record.createdAtNs < limitNs),
     ({ record }) => since.every((limitNs) => record.createdAtNs > limitNs),
@@ -109,7 +133,8 @@ function compileName(text: string): (name: string) => boolean {
   } catch {
     throw new EngineError('invalid', `invalid filter 'name=${text}': not a regular expression`);
   }
-  return (name) => name === text || `/${name}` === text || pattern.test(name) || pattern.test(`/${name}`);
+  return (name) =>
+    name === text || `/${name}` === text || pattern.test(name) || pattern.test(`/${name}`);
 }
 
 /** The image a reference means, and every image built on it. */
@@ -118,8 +143,15 @@ function imageIdsOf(parts: EngineParts, ref: string): readonly string[] {
   if (image === undefined) return [];
   const depth = image.chain.length;
   const top = image.chain.at(-1);
-  const isBelow = (chain: readonly string[]): boolean => top !== undefined && chain[depth - 1] === top;
-  return [image.id, ...parts.images.list().filter((other) => isBelow(other.chain)).map((other) => other.id)];
+  const isBelow = (chain: readonly string[]): boolean =>
+    top !== undefined && chain[depth - 1] === top;
+  return [
+    image.id,
+    ...parts.images
+      .list()
+      .filter((other) => isBelow(other.chain))
+      .map((other) => other.id),
+  ];
 }
 
 /** `80`, `80/tcp`, `8000-8010/tcp`. */

@@ -67,7 +67,10 @@ export function summarise(
     Labels: record.config.Labels ?? {},
     State: statusOf(record.state, isRemoving),
     Status: formatStatus(record.state, { nowNs, isRemoving }),
-    HostConfig: { NetworkMode: mode, ...(annotations === undefined ? {} : { Annotations: annotations ?? {} }) },
+    HostConfig: {
+      NetworkMode: mode,
+      ...(annotations === undefined ? {} : { Annotations: annotations ?? {} }),
+    },
     NetworkSettings: { Networks: networksOf(parts, record) },
     Mounts: describeMounts(record),
   };
@@ -77,7 +80,9 @@ export function summarise(
 function imageNameOf(parts: EngineParts, container: Container): string {
   const name = container.record.config.Image ?? '';
   const current = safeFind(parts, name);
-  return current === undefined || current === container.record.imageId ? name : container.record.imageId;
+  return current === undefined || current === container.record.imageId
+    ? name
+    : container.record.imageId;
 }
 
 /** An ambiguous prefix is no image. */

@@ -50,7 +50,11 @@ export function parseLogConfig(logConfig: HostConfig['LogConfig']): LogSettings 
   const options = logConfig?.Config ?? {};
   for (const key of Object.keys(options)) {
     const isKnown = key === 'max-size' || key === 'max-file' || ACCEPTED.has(key);
-    if (!isKnown) throw new EngineError('invalid', `unknown log opt '${key}' for ${type === '' ? DEFAULT_DRIVER : type} log driver`);
+    if (!isKnown)
+      throw new EngineError(
+        'invalid',
+        `unknown log opt '${key}' for ${type === '' ? DEFAULT_DRIVER : type} log driver`,
+      );
   }
   return {
     kind,
@@ -65,13 +69,15 @@ function parseSize(text: string | undefined): number {
   const match = /^(\d{1,12}(?:\.\d{1,6})?) ?([kmg]?)(?:i?b)?$/i.exec(text);
   const [, number = '', unit = ''] = match ?? [];
   const bytes = match === null ? 0 : Math.floor(Number(number) * (UNITS[unit.toLowerCase()] ?? 1));
-  if (bytes <= 0) throw new EngineError('invalid', `invalid max-size '${text}': expected a size such as 20m`);
+  if (bytes <= 0)
+    throw new EngineError('invalid', `invalid max-size '${text}': expected a size such as 20m`);
   return Math.min(Math.max(bytes, SEGMENT_MIN_BYTES), SEGMENT_MAX_BYTES);
 }
 
 function parseCount(text: string | undefined): number {
   if (text === undefined) return DEFAULT_SEGMENTS;
   const count = /^\d{1,4}$/.test(text) ? Number(text) : 0;
-  if (count < 1) throw new EngineError('invalid', `invalid max-file '${text}': expected a count from 1 to 9999`);
+  if (count < 1)
+    throw new EngineError('invalid', `invalid max-file '${text}': expected a count from 1 to 9999`);
   return count;
 }

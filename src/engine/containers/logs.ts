@@ -11,8 +11,6 @@ import type { EngineParts } from '../parts.ts';
 import type { Container } from './container.ts';
 import { runDirOf, stateDirOf } from './paths.ts';
 
-const EMPTY = new Uint8Array(0);
-
 /** What `logs` answers. */
 export interface LogAnswer {
   /** `raw` with a console, `multiplexed` without. */
@@ -42,23 +40,24 @@ async function* encodeLog(
   const prefix = makePrefix(container, options);
   try {
     for await (const batch of openLog(parts, container, options)) {
-      const pieces: Uint8Array[] = [];
-      for (const line of batch) {
-        const head = prefix?.(line) ?? EMPTY;
-        if (framing === 'multiplexed') {
-          const stream = STREAM_NUMBER[line.stream];
-          pieces.push(streamFrameHeader(stream, head.length + line.bytes.length));
-        }
-        if (head.length > 0) pieces.push(head);
-        pieces.push(line.bytes);
-      }
-      yield Buffer.concat(pieces);
+      yield Buffer.concat(batch.flatMap((line) => encodeLine(line, prefix?.(line), framing)));
     }
   } catch (error) {
     if (options.signal?.aborted === true) return;
     const text = new TextEncoder().encode(`Error grabbing logs: ${messageOf(error)}\n`);
     yield framing === 'raw' ? text : encodeStreamFrame(STREAM_NUMBER.error, text);
   }
+}
+
+function encodeLine(
+  line: LogLine,
+  head: Uint8Array | undefined,
+  framing: 'raw' | 'multiplexed',
+): readonly Uint8Array[] {
+  const pieces = head === undefined ? [line.bytes] : [head, line.bytes];
+  if (framing === 'raw') return pieces;
+  const bytes = line.bytes.length + (head?.length ?? 0);
+  return [streamFrameHeader(STREAM_NUMBER[line.stream], bytes), ...pieces];
 }
 
 /** The lines a client asked for. */
@@ -92,7 +91,8 @@ function makePrefix(
   if (!options.timestamps && !options.details) return undefined;
   const details = options.details ? `${logDetails(container)} ` : '';
   const encoder = new TextEncoder();
-  return (line) => encoder.encode((options.timestamps ? `${formatLogTime(line.timeNs)} ` : '') + details);
+  return (line) =>
+    encoder.encode((options.timestamps ? `${formatLogTime(line.timeNs)} ` : '') + details);
 }
 
 /** Fixed nine digits, so that lines sort. */
@@ -108,7 +108,8 @@ function logDetails(container: Container): string {
   const options = hostConfig.LogConfig?.Config ?? {};
   const chosen = new Map<string, string>();
   const labels = config.Labels ?? {};
-  for (const key of split(options['labels'])) if (Object.hasOwn(labels, key)) chosen.set(key, labels[key] ?? '');
+  for (const key of split(options['labels']))
+    if (Object.hasOwn(labels, key)) chosen.set(key, labels[key] ?? '');
   const names = new Set(split(options['env']));
   for (const entry of config.Env ?? []) {
     const at = entry.indexOf('=');

@@ -16,7 +16,7 @@ export function mergeConfig(user: ContainerConfig, image: ContainerConfig | null
     ...user,
     User: pick(user.User, base.User),
     WorkingDir: pick(user.WorkingDir, base.WorkingDir),
-    ...optional('StopSignal', pick(user.StopSignal, base.StopSignal) || undefined),
+    ...optional('StopSignal', filled(pick(user.StopSignal, base.StopSignal))),
     ...optional('StopTimeout', user.StopTimeout ?? base.StopTimeout ?? undefined),
     ...optional('Shell', user.Shell ?? base.Shell ?? undefined),
     ...optional('Healthcheck', health),
@@ -30,7 +30,10 @@ export function mergeConfig(user: ContainerConfig, image: ContainerConfig | null
 }
 
 function mergeCommand(
-  user: { readonly entrypoint: readonly string[] | undefined; readonly command: readonly string[] | undefined },
+  user: {
+    readonly entrypoint: readonly string[] | undefined;
+    readonly command: readonly string[] | undefined;
+  },
   base: ContainerConfig,
 ): Pick<ContainerConfig, 'Entrypoint' | 'Cmd'> {
   // `[""]` is how clients say "no entrypoint": the image's command goes with it.
@@ -38,11 +41,16 @@ function mergeCommand(
   const entrypoint = isReset ? [] : (user.entrypoint ?? words(base.Entrypoint));
   const takesImageCommand = user.entrypoint === undefined && user.command === undefined;
   const command = takesImageCommand ? words(base.Cmd) : user.command;
-  return { Entrypoint: entrypoint?.length === 0 ? null : (entrypoint ?? null), Cmd: command ?? null };
+  return {
+    Entrypoint: entrypoint?.length === 0 ? null : (entrypoint ?? null),
+    Cmd: command ?? null,
+  };
 }
 
 /** Lists and single strings alike; empty and null count as absent. */
-function words(value: readonly string[] | string | null | undefined): readonly string[] | undefined {
+function words(
+  value: readonly string[] | string | null | undefined,
+): readonly string[] | undefined {
   if (value === undefined || value === null) return undefined;
   const list = typeof value === 'string' ? [value] : value;
   return list.length === 0 ? undefined : list;
@@ -58,7 +66,10 @@ export function commandOf(config: ContainerConfig): readonly string[] {
 /** The client's value wins per key; `K` without `=` takes the image's away. */
 function mergeEnv(user: readonly string[], base: readonly string[]): readonly string[] {
   const named = new Set(user.map(keyOf));
-  return [...user.filter((entry) => entry.includes('=')), ...base.filter((entry) => !named.has(keyOf(entry)))];
+  return [
+    ...user.filter((entry) => entry.includes('=')),
+    ...base.filter((entry) => !named.has(keyOf(entry))),
+  ];
 }
 
 function keyOf(entry: string): string {
@@ -66,21 +77,26 @@ function keyOf(entry: string): string {
   return at < 0 ? entry : entry.slice(0, at);
 }
 
+const HEALTH_NUMBERS = ['Interval', 'Timeout', 'StartPeriod', 'StartInterval', 'Retries'] as const;
+
 function mergeHealth(
   user: HealthConfig | null | undefined,
   base: HealthConfig | null | undefined,
 ): HealthConfig | undefined {
   if (user === undefined || user === null) return base ?? undefined;
   if (base === undefined || base === null) return user;
-  const test = user.Test === null || user.Test === undefined || user.Test.length === 0 ? base.Test : user.Test;
-  return {
-    ...optional('Test', test ?? undefined),
-    ...optional('Interval', user.Interval || base.Interval),
-    ...optional('Timeout', user.Timeout || base.Timeout),
-    ...optional('StartPeriod', user.StartPeriod || base.StartPeriod),
-    ...optional('StartInterval', user.StartInterval || base.StartInterval),
-    ...optional('Retries', user.Retries || base.Retries),
-  };
+  const ownTest = user.Test ?? [];
+  const test = ownTest.length === 0 ? base.Test : ownTest;
+  // 0 inherits.
+  const numbers = HEALTH_NUMBERS.flatMap((key) => {
+    const value = [user[key], base[key]].find((each) => each !== undefined && each !== 0);
+    return value === undefined ? [] : [[key, value] as const];
+  });
+  return { ...optional('Test', test ?? undefined), ...Object.fromEntries(numbers) };
+}
+
+function filled(text: string): string | undefined {
+  return text === '' ? undefined : text;
 }
 
 function pick(user: string | undefined, base: string | undefined): string {

@@ -23,7 +23,10 @@ export interface FileSources {
 }
 
 /** Whose files a container sees: its own, or those of the container whose network it shares. */
-export function fileSourceOf(parts: Pick<EngineParts, 'paths'>, record: ContainerRecord): FileSources {
+export function fileSourceOf(
+  parts: Pick<EngineParts, 'paths'>,
+  record: ContainerRecord,
+): FileSources {
   const owner = referredContainer(record.hostConfig.NetworkMode) ?? record.id;
   const directory = runDirOf(parts.paths, owner);
   return {

@@ -21,17 +21,24 @@ const PROPAGATIONS: ReadonlySet<string> = new Set([
   'slave',
   'rslave',
 ]);
-const IGNORED_MODES: ReadonlySet<string> = new Set(['consistent', 'cached', 'delegated', 'default']);
+const IGNORED_MODES: ReadonlySet<string> = new Set([
+  'consistent',
+  'cached',
+  'delegated',
+  'default',
+]);
 
 /** `src:dst[:mode]`, `name:dst[:mode]` or `dst`. Errors: `invalid`. */
 export function parseBind(text: string): ContainerMount {
   const parts = text.split(':');
   const [first = '', second, mode = ''] = parts;
   if (text.includes('\0') || parts.length > 3 || first === '' || second === '') throw badBind(text);
-  if (second === undefined) return volumeMount({ name: '', destination: checkDestination(first, text) }, '', text);
+  if (second === undefined)
+    return volumeMount({ name: '', destination: checkDestination(first, text) }, '', text);
   // `/a:ro` is a mistake, not a mount on a path named `ro`.
   const destination = checkDestination(second, text);
-  if (first.startsWith('/')) return bindMount({ source: normalisePath(first), destination }, mode, text);
+  if (first.startsWith('/'))
+    return bindMount({ source: normalisePath(first), destination }, mode, text);
   if (!isVolumeName(first)) {
     throw new EngineError(
       'invalid',
@@ -98,30 +105,33 @@ interface ModeWords {
   readonly propagation: string | undefined;
 }
 
+const PLAIN_MODES: ReadonlySet<string> = new Set(['rw', 'ro', 'z', 'Z', 'nocopy']);
+
 function parseMode(mode: string, text: string): ModeWords {
-  const words = { readonly: false, noCopy: false, propagation: undefined as string | undefined };
-  const seen = new Set<string>();
-  for (const word of mode === '' ? [] : mode.split(',')) {
-    if (PROPAGATIONS.has(word)) words.propagation = word;
-    else if (word === 'ro') words.readonly = true;
-    else if (word === 'nocopy') words.noCopy = true;
-    else if (word !== 'rw' && word !== 'z' && word !== 'Z' && !IGNORED_MODES.has(word)) throw badMode(mode, text);
-    const kind = PROPAGATIONS.has(word) ? 'propagation' : word === 'rw' ? 'ro' : word.toLowerCase();
-    if (seen.has(kind)) throw badMode(mode, text);
-    seen.add(kind);
-  }
-  return words;
+  const words = mode === '' ? [] : mode.split(',');
+  const isKnown = (word: string): boolean =>
+    PLAIN_MODES.has(word) || PROPAGATIONS.has(word) || IGNORED_MODES.has(word);
+  const kinds = words.map(kindOfMode);
+  // Each word once, and of two that contradict each other none.
+  if (!words.every(isKnown) || new Set(kinds).size !== kinds.length) throw badMode(mode, text);
+  return {
+    readonly: words.includes('ro'),
+    noCopy: words.includes('nocopy'),
+    propagation: words.find((word) => PROPAGATIONS.has(word)),
+  };
+}
+
+function kindOfMode(word: string): string {
+  if (PROPAGATIONS.has(word)) return 'propagation';
+  return word === 'rw' ? 'ro' : word.toLowerCase();
 }
 
 /** A `Mount` object. Errors: `invalid`. */
 export function parseMount(mount: Mount): ContainerMount {
-  const { Type: type, Target: target = '', Source: source = '' } = mount;
-  if (target === '') throw badMount(mount, 'field Target must not be empty');
-  if (!target.startsWith('/')) throw badMount(mount, `invalid mount path: '${target}' mount path must be absolute`);
-  const destination = normalisePath(target);
-  if (destination === '/') throw badMount(mount, `invalid specification: destination can't be '/'`);
+  const destination = parseTarget(mount);
   checkOptionObjects(mount);
-  switch (type) {
+  const { Source: source = '' } = mount;
+  switch (mount.Type) {
     case 'bind':
       return parseBindMount(mount, source, destination);
     case 'volume':
@@ -129,47 +139,72 @@ export function parseMount(mount: Mount): ContainerMount {
     case 'tmpfs':
       if (source !== '') throw badMount(mount, 'field Source must not be specified');
       return tmpfsMount(destination, 'mounts', {
-        readonly: mount.ReadOnly ?? false,
+        readonly: mount.ReadOnly === true,
         options: tmpfsOptionsOf(mount.TmpfsOptions ?? {}),
       });
     case 'image':
       return parseImageMount(mount, source, destination);
     default:
-      throw new EngineError('invalid', `invalid mount config: mount type unknown: ${JSON.stringify(type ?? '')}`);
+      throw new EngineError(
+        'invalid',
+        `invalid mount config: mount type unknown: ${JSON.stringify(mount.Type ?? '')}`,
+      );
   }
 }
 
+function parseTarget(mount: Mount): string {
+  const { Target: target = '' } = mount;
+  if (target === '') throw badMount(mount, 'field Target must not be empty');
+  const destination = normalisePath(absolutePath(mount, target));
+  if (destination !== '/') return destination;
+  throw badMount(mount, `invalid specification: destination can't be '/'`);
+}
+
+function absolutePath(mount: Mount, path: string): string {
+  if (path.startsWith('/')) return path;
+  throw badMount(mount, `invalid mount path: '${path}' mount path must be absolute`);
+}
+
 function parseBindMount(mount: Mount, source: string, destination: string): ContainerMount {
-  const options = mount.BindOptions ?? {};
   if (source === '') throw badMount(mount, 'field Source must not be empty');
-  if (!source.startsWith('/')) throw badMount(mount, `invalid mount path: '${source}' mount path must be absolute`);
-  const propagation = options.Propagation ?? '';
+  const { Propagation: propagation = '', ...options } = mount.BindOptions ?? {};
   if (propagation !== '' && !PROPAGATIONS.has(propagation)) {
     throw badMount(mount, `invalid propagation mode: ${propagation}`);
   }
-  const isReadonly = mount.ReadOnly ?? false;
-  const force = options.ReadOnlyForceRecursive ?? false;
-  const topOnly = options.ReadOnlyNonRecursive ?? false;
-  if (force && topOnly) throw badMount(mount, 'mount options conflict: ReadOnlyNonRecursive && ReadOnlyForceRecursive');
-  if ((force || topOnly) && !isReadonly) throw badMount(mount, 'mount options conflict: !ReadOnly && a read-only recursion option');
   return {
     type: 'bind',
     origin: 'mounts',
-    source: normalisePath(source),
+    source: normalisePath(absolutePath(mount, source)),
     destination,
-    readonly: isReadonly,
-    readonlyDepth: force ? 'all' : topOnly ? 'top-only' : 'best-effort',
+    readonly: mount.ReadOnly === true,
+    readonlyDepth: readonlyDepthOf(mount),
     mode: '',
     propagation: propagation === '' ? 'rprivate' : propagation,
-    recursive: !(options.NonRecursive ?? false),
-    createSource: options.CreateMountpoint ?? false,
+    recursive: options.NonRecursive !== true,
+    createSource: options.CreateMountpoint === true,
   };
+}
+
+function readonlyDepthOf(mount: Mount): ContainerMount['readonlyDepth'] {
+  const { ReadOnlyForceRecursive: all = false, ReadOnlyNonRecursive: topOnly = false } =
+    mount.BindOptions ?? {};
+  if (all && topOnly) {
+    throw badMount(mount, 'mount options conflict: ReadOnlyNonRecursive && ReadOnlyForceRecursive');
+  }
+  if ((all || topOnly) && mount.ReadOnly !== true) {
+    throw badMount(mount, 'mount options conflict: !ReadOnly && a read-only recursion option');
+  }
+  if (all) return 'all';
+  return topOnly ? 'top-only' : 'best-effort';
 }
 
 function parseVolumeMount(mount: Mount, source: string, destination: string): ContainerMount {
   const options = mount.VolumeOptions ?? {};
   if (source !== '' && !isVolumeName(source)) {
-    throw badMount(mount, `"${source}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed`);
+    throw badMount(
+      mount,
+      `"${source}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed`,
+    );
   }
   return {
     type: 'volume',
@@ -214,9 +249,15 @@ function parseImageMount(mount: Mount, source: string, destination: string): Con
 /** One entry of `HostConfig.Tmpfs`. Errors: `invalid`. */
 export function parseTmpfs(target: string, options: string): ContainerMount {
   if (!target.startsWith('/')) {
-    throw new EngineError('invalid', `invalid mount config for type "tmpfs": invalid mount path: '${target}' mount path must be absolute`);
+    throw new EngineError(
+      'invalid',
+      `invalid mount config for type "tmpfs": invalid mount path: '${target}' mount path must be absolute`,
+    );
   }
-  return tmpfsMount(normalisePath(target), 'tmpfs', { readonly: false, options: parseTmpfsOptions(options) });
+  return tmpfsMount(normalisePath(target), 'tmpfs', {
+    readonly: false,
+    options: parseTmpfsOptions(options),
+  });
 }
 
 function tmpfsMount(
@@ -241,7 +282,11 @@ function tmpfsMount(
 
 /** An image's `VOLUME` or a key of `Config.Volumes`. Errors: `invalid`. */
 export function imageVolume(target: string): ContainerMount {
-  const mount = volumeMount({ name: '', destination: checkDestination(target, target) }, '', target);
+  const mount = volumeMount(
+    { name: '', destination: checkDestination(target, target) },
+    '',
+    target,
+  );
   return { ...mount, origin: 'image', mode: '' };
 }
 
@@ -257,25 +302,37 @@ export function normalisePath(path: string): string {
 
 function checkDestination(target: string, text: string): string {
   if (!target.startsWith('/')) {
-    throw new EngineError('invalid', `invalid volume specification: '${text}': invalid mount config for type "volume": invalid mount path: '${target}' mount path must be absolute`);
+    throw new EngineError(
+      'invalid',
+      `invalid volume specification: '${text}': invalid mount config for type "volume": invalid mount path: '${target}' mount path must be absolute`,
+    );
   }
   const destination = normalisePath(target);
   if (destination === '/') {
-    throw new EngineError('invalid', `invalid volume specification: '${text}': invalid specification: destination can't be '/'`);
+    throw new EngineError(
+      'invalid',
+      `invalid volume specification: '${text}': invalid specification: destination can't be '/'`,
+    );
   }
   return destination;
 }
 
 function checkSubpath(subpath: string, mount: Mount): string {
   if (subpath === '') return '';
-  const isLocal = !subpath.startsWith('/') && !subpath.split('/').includes('..') && !subpath.includes('\0');
+  const isLocal =
+    !subpath.startsWith('/') && !subpath.split('/').includes('..') && !subpath.includes('\0');
   if (!isLocal) throw badMount(mount, 'subpath must be a relative path within the volume');
   return normalisePath(subpath).slice(1);
 }
 
 /** Option objects that do not fit the type. Source: Engine API ≥ 1.42. */
 function checkOptionObjects(mount: Mount): void {
-  const has = { bind: mount.BindOptions, volume: mount.VolumeOptions, tmpfs: mount.TmpfsOptions, image: mount.ImageOptions };
+  const has = {
+    bind: mount.BindOptions,
+    volume: mount.VolumeOptions,
+    tmpfs: mount.TmpfsOptions,
+    image: mount.ImageOptions,
+  };
   for (const [type, options] of Object.entries(has)) {
     const isGiven = options !== undefined && options !== null;
     if (isGiven && type !== mount.Type) {
@@ -293,7 +350,10 @@ function badBind(text: string): EngineError {
 }
 
 function badMode(mode: string, text: string): EngineError {
-  return new EngineError('invalid', `invalid volume specification: '${text}': invalid mode: ${mode}`);
+  return new EngineError(
+    'invalid',
+    `invalid volume specification: '${text}': invalid mode: ${mode}`,
+  );
 }
 
 function badMount(mount: Mount, why: string): EngineError {

@@ -42,7 +42,10 @@ export async function unpauseContainer(parts: EngineParts, ref: string): Promise
 
 function liveOf(container: Container): LiveProcess {
   if (container.state.phase === 'restarting') {
-    throw new EngineError('conflict', `container ${container.id} is restarting, wait until the container is running`);
+    throw new EngineError(
+      'conflict',
+      `container ${container.id} is restarting, wait until the container is running`,
+    );
   }
   if (container.live === undefined) {
     throw new EngineError('conflict', `container ${container.id} is not running`);

@@ -28,7 +28,9 @@ export function planContainerMounts(request: MountRequest): readonly ContainerMo
   const asked = [
     ...(hostConfig.Binds ?? []).map(parseBind),
     ...(hostConfig.Mounts ?? []).map(parseMount),
-    ...Object.entries(hostConfig.Tmpfs ?? {}).map(([target, options]) => parseTmpfs(target, options)),
+    ...Object.entries(hostConfig.Tmpfs ?? {}).map(([target, options]) =>
+      parseTmpfs(target, options),
+    ),
   ];
   const byDestination = new Map<string, ContainerMount>();
   for (const mount of request.inherited) byDestination.set(mount.destination, mount);
@@ -42,7 +44,8 @@ export function planContainerMounts(request: MountRequest): readonly ContainerMo
   }
   for (const target of Object.keys(request.config.Volumes ?? {})) {
     // A key with a colon is a bind in the wrong field: Docker refuses it too.
-    if (target.includes(':')) throw new EngineError('invalid', `invalid volume specification: '${target}'`);
+    if (target.includes(':'))
+      throw new EngineError('invalid', `invalid volume specification: '${target}'`);
     const mount = imageVolume(target);
     if (!byDestination.has(mount.destination)) byDestination.set(mount.destination, mount);
   }
@@ -54,7 +57,10 @@ function depth(path: string): number {
 }
 
 /** `container[:ro|rw]` of `VolumesFrom`. Errors: `invalid`. */
-export function parseVolumesFrom(text: string): { readonly ref: string; readonly readonly: boolean } {
+export function parseVolumesFrom(text: string): {
+  readonly ref: string;
+  readonly readonly: boolean;
+} {
   const [ref = '', mode = 'rw', ...rest] = text.split(':');
   if (ref === '') throw new EngineError('invalid', `malformed volumes-from specification: ${text}`);
   const words = mode.split(',');

@@ -9,13 +9,21 @@ import { nextDelayMs, wantsRestart } from './restart-policy.ts';
 test('back-off doubles from 100 ms to 60 s and begins anew after a run of 10 s', () => {
   const delays = [0];
   for (let run = 0; run < 12; run++) delays.push(nextDelayMs(delays.at(-1) ?? 0, 50));
-  assert.deepEqual(delays.slice(1), [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 51_200, 60_000, 60_000]);
+  assert.deepEqual(
+    delays.slice(1),
+    [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 51_200, 60_000, 60_000],
+  );
   assert.equal(nextDelayMs(60_000, 10_000), 100);
 });
 
 test('which exits call for a restart', () => {
   const state = { ...CREATED, phase: 'running' as const };
-  const rows: readonly [Parameters<typeof wantsRestart>[0], number, Partial<typeof state>, boolean][] = [
+  const rows: readonly [
+    Parameters<typeof wantsRestart>[0],
+    number,
+    Partial<typeof state>,
+    boolean,
+  ][] = [
     [{}, 1, {}, false],
     [{ Name: 'no' }, 1, {}, false],
     [{ Name: 'always' }, 0, {}, true],
@@ -28,7 +36,11 @@ test('which exits call for a restart', () => {
     [{ Name: 'on-failure', MaximumRetryCount: 2 }, 1, { restartCount: 2 }, false],
   ];
   for (const [policy, code, change, expected] of rows) {
-    assert.equal(wantsRestart(policy, { ...state, ...change }, code), expected, JSON.stringify([policy, code, change]));
+    assert.equal(
+      wantsRestart(policy, { ...state, ...change }, code),
+      expected,
+      JSON.stringify([policy, code, change]),
+    );
   }
 });
 
@@ -89,7 +101,10 @@ test('a verdict needs `retries` failures in a row, and none in the start period'
   const once = judgeProbe(start, run);
   assert.deepEqual(once, { counters: { status: 'starting', failingStreak: 1 } });
   const twice = judgeProbe(once.counters, run);
-  assert.deepEqual(twice, { counters: { status: 'unhealthy', failingStreak: 2 }, changedTo: 'unhealthy' });
+  assert.deepEqual(twice, {
+    counters: { status: 'unhealthy', failingStreak: 2 },
+    changedTo: 'unhealthy',
+  });
   assert.deepEqual(judgeProbe(twice.counters, { ...run, exitCode: 0 }), {
     counters: { status: 'healthy', failingStreak: 0 },
     changedTo: 'healthy',
@@ -111,7 +126,8 @@ test('health: starting, healthy, unhealthy, with events and the last five runs',
       exec.end(code);
     };
   };
-  const health = async (): Promise<string | undefined> => (await containers.inspect(id)).State.Health?.Status;
+  const health = async (): Promise<string | undefined> =>
+    (await containers.inspect(id)).State.Health?.Status;
   assert.equal(await health(), 'starting');
   await rig.clock.advance(1000);
   assert.equal(await health(), 'healthy');
@@ -136,12 +152,17 @@ test('health: starting, healthy, unhealthy, with events and the last five runs',
 test('a probe that hangs is killed at its timeout and counts as a failure', async () => {
   await using rig = await openRig();
   const { containers } = rig.engine;
-  const id = await rig.create({ Healthcheck: { Test: ['CMD', 'hang'], Interval: 1e9, Timeout: 2e9, Retries: 1 } });
+  const id = await rig.create({
+    Healthcheck: { Test: ['CMD', 'hang'], Interval: 1e9, Timeout: 2e9, Retries: 1 },
+  });
   await containers.start(id);
   await rig.clock.advance(1000);
   assert.equal((await containers.inspect(id)).State.Health?.Status, 'starting');
   await rig.clock.advance(2000);
   const { Health } = (await containers.inspect(id)).State;
   assert.equal(Health?.Status, 'unhealthy');
-  assert.deepEqual([Health.Log?.[0]?.ExitCode, Health.Log?.[0]?.Output], [-1, 'Health check exceeded timeout (2s)']);
+  assert.deepEqual(
+    [Health.Log?.[0]?.ExitCode, Health.Log?.[0]?.Output],
+    [-1, 'Health check exceeded timeout (2s)'],
+  );
 });

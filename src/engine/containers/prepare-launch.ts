@@ -136,7 +136,8 @@ export function rehearseLaunch(
     }),
   );
   const isFinal = rehearsedNamespaces(record).length === 0 && record.mounts.every(isFinalMount);
-  const hasDevices = (record.hostConfig.Devices ?? []).length > 0 || record.hostConfig.Privileged === true;
+  const hasDevices =
+    (record.hostConfig.Devices ?? []).length > 0 || record.hostConfig.Privileged === true;
   return user === undefined || !isFinal || hasDevices ? undefined : { spec, user };
 }
 
@@ -210,7 +211,8 @@ function engineFiles(record: ContainerRecord, files: FileSources): readonly Engi
 /** A source that `-v` names is made; one that `--mount` names must be there. */
 function ensureBindSources(record: ContainerRecord): void {
   for (const mount of record.mounts) {
-    if (mount.type !== 'bind' || statSync(mount.source, { throwIfNoEntry: false }) !== undefined) continue;
+    if (mount.type !== 'bind' || statSync(mount.source, { throwIfNoEntry: false }) !== undefined)
+      continue;
     if (!mount.createSource) throw missingSource(mount);
     mkdirSync(mount.source, { recursive: true, mode: 0o755 });
   }
@@ -220,7 +222,8 @@ function makeRunDir(parts: EngineParts, record: ContainerRecord): void {
   // Gone after a reboot; there already when it is started again.
   mkdirSync(runDirOf(parts.paths, record.id), { recursive: true, mode: 0o700 });
   // The record of an earlier run must not speak for this one.
-  if (record.state.startedAtNs !== 0n) rmSync(`${stateDirOf(parts.paths, record.id)}/exit`, { force: true });
+  if (record.state.startedAtNs !== 0n)
+    rmSync(`${stateDirOf(parts.paths, record.id)}/exit`, { force: true });
 }
 
 /** Namespaces of other containers. Errors: `conflict` when one does not run, `not-found` when it is gone. */
@@ -230,11 +233,16 @@ export function joinedOf(parts: EngineParts, record: ContainerRecord): readonly 
     if (ref === undefined) return [];
     const other = parts.containers.get(ref);
     if (other.live === undefined || other.state.phase === 'restarting') {
-      throw new EngineError('conflict', `cannot join ${type} namespace of a non running container: ${other.id}`);
+      throw new EngineError(
+        'conflict',
+        `cannot join ${type} namespace of a non running container: ${other.id}`,
+      );
     }
     const { pid, startTicks } = other.live.runtime.process;
     // With its start time: another process that gets its number is never joined.
-    return [{ type, path: `/proc/${pid}/ns/${file}`, process: { pid, startTicks: String(startTicks) } }];
+    return [
+      { type, path: `/proc/${pid}/ns/${file}`, process: { pid, startTicks: String(startTicks) } },
+    ];
   });
 }
 

@@ -33,14 +33,18 @@ export function probeOf(config: ContainerConfig): Probe | undefined {
   const health = config.Healthcheck;
   if (health === undefined || health === null || !hasProbe(health)) return undefined;
   const [kind, ...rest] = health.Test ?? [];
-  const shell = config.Shell === undefined || config.Shell === null || config.Shell.length === 0 ? ['/bin/sh', '-c'] : config.Shell;
+  const shell =
+    config.Shell === undefined || config.Shell === null || config.Shell.length === 0
+      ? ['/bin/sh', '-c']
+      : config.Shell;
   return {
     argv: kind === 'CMD-SHELL' ? [...shell, ...rest] : rest,
     intervalMs: toMs(health.Interval, DEFAULTS.intervalMs),
     timeoutMs: toMs(health.Timeout, DEFAULTS.timeoutMs),
     startPeriodMs: toMs(health.StartPeriod, 0),
     startIntervalMs: toMs(health.StartInterval, DEFAULTS.startIntervalMs),
-    retries: health.Retries === undefined || health.Retries === 0 ? DEFAULTS.retries : health.Retries,
+    retries:
+      health.Retries === undefined || health.Retries === 0 ? DEFAULTS.retries : health.Retries,
   };
 }
 
@@ -51,18 +55,29 @@ function toMs(ns: number | undefined, defaultMs: number): number {
 /** Errors: `invalid` in Docker's words. */
 export function checkProbe(config: HealthConfig | undefined): void {
   if (config === undefined) return;
-  const kind = config.Test?.[0];
-  if (kind !== undefined && !['NONE', 'CMD', 'CMD-SHELL'].includes(kind)) {
-    throw new EngineError('invalid', `unknown healthcheck type ${JSON.stringify(kind)}: expected NONE, CMD or CMD-SHELL`);
-  }
-  if ((kind === 'CMD' || kind === 'CMD-SHELL') && (config.Test?.length ?? 0) < 2) {
-    throw new EngineError('invalid', `invalid healthcheck: ${kind} needs a command`);
-  }
-  const { Interval, Timeout, StartPeriod, StartInterval } = config;
-  for (const [name, ns = 0] of Object.entries({ Interval, Timeout, StartPeriod, StartInterval })) {
-    if (ns !== 0 && ns < NS_PER_MS) {
-      throw new EngineError('invalid', `${name} in Healthcheck cannot be less than one millisecond`);
+  checkTest(config.Test ?? []);
+  const { Interval, Timeout, StartPeriod, StartInterval, Retries: retries = 0 } = config;
+  for (const [name, ns] of Object.entries({ Interval, Timeout, StartPeriod, StartInterval })) {
+    if (ns !== undefined && ns !== 0 && ns < NS_PER_MS) {
+      throw new EngineError(
+        'invalid',
+        `${name} in Healthcheck cannot be less than one millisecond`,
+      );
     }
   }
-  if ((config.Retries ?? 0) < 0) throw new EngineError('invalid', 'Retries in Healthcheck cannot be negative');
+  if (retries < 0) throw new EngineError('invalid', 'Retries in Healthcheck cannot be negative');
+}
+
+function checkTest(test: readonly string[]): void {
+  const [kind] = test;
+  if (kind === undefined || kind === 'NONE') return;
+  if (kind !== 'CMD' && kind !== 'CMD-SHELL') {
+    throw new EngineError(
+      'invalid',
+      `unknown healthcheck type ${JSON.stringify(kind)}: expected NONE, CMD or CMD-SHELL`,
+    );
+  }
+  if (test.length < 2) {
+    throw new EngineError('invalid', `invalid healthcheck: ${kind} needs a command`);
+  }
 }

@@ -19,7 +19,8 @@ export async function pruneContainers(
   const untilsNs = filterValues(filters, 'until').map((text) => parseMoment(text, nowNs));
   const deleted: string[] = [];
   let spaceReclaimedBytes = 0;
-  for (const container of [...parts.containers.all()]) {
+  // Of a copy: the collection changes on the way.
+  for (const container of Array.from(parts.containers.all())) {
     if (!isPrunable(container)) continue;
     if (!matchesLabels(filters, container.record.config.Labels ?? {})) continue;
     if (untilsNs.some((limitNs) => container.record.createdAtNs >= limitNs)) continue;
@@ -49,7 +50,8 @@ async function pruneOne(parts: EngineParts, container: Container): Promise<numbe
     await removeStopped(parts, container, { volumes: false, force: false });
     return sizeBytes;
   } catch (error) {
-    if (isEngineError(error) && (error.kind === 'conflict' || error.kind === 'not-found')) return undefined;
+    if (isEngineError(error) && (error.kind === 'conflict' || error.kind === 'not-found'))
+      return undefined;
     throw error;
   }
 }

@@ -36,7 +36,8 @@ export async function removeContainer(
   if (container.isRemoving) {
     throw new EngineError('conflict', `removal of container ${ref} is already in progress`);
   }
-  if (container.isAlive || container.state.phase === 'restarting') checkForced(container, options.force);
+  if (container.isAlive || container.state.phase === 'restarting')
+    checkForced(container, options.force);
   await removeStopped(parts, container, options);
 }
 
@@ -62,7 +63,8 @@ export async function removeStopped(
   if (container.isRemoving) return;
   container.isRemoving = true;
   try {
-    if (options.force && container.live !== undefined) await killHard(parts, container, container.live);
+    if (options.force && container.live !== undefined)
+      await killHard(parts, container, container.live);
     await container.lock.run(() => {
       // Started between the check and the lock.
       if (container.isAlive) checkForced(container, false);
@@ -96,11 +98,18 @@ function dismantle(parts: EngineParts, container: Container, options: RemoveOpti
   void parts.snapshots.removeSnapshot(id).catch((error: unknown) => warn(parts, container, error));
   parts.failpoints.hit('remove.snapshot-removed');
   const runDir = runDirOf(parts.paths, id);
-  void rm(runDir, { recursive: true, force: true }).catch((error: unknown) => warn(parts, container, error));
+  void rm(runDir, { recursive: true, force: true }).catch((error: unknown) =>
+    warn(parts, container, error),
+  );
   parts.failpoints.hit('remove.run-removed');
   parts.execs.forget(id);
   for (const name of volumes) {
-    parts.events.publish({ type: 'volume', action: 'destroy', id: name, attributes: { driver: 'local' } });
+    parts.events.publish({
+      type: 'volume',
+      action: 'destroy',
+      id: name,
+      attributes: { driver: 'local' },
+    });
   }
   announce(parts, container, 'destroy');
   container.announceRemoval();

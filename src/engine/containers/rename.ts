@@ -20,7 +20,10 @@ export async function renameContainer(
     }
     const oldName = container.name;
     if (name === oldName) {
-      throw new EngineError('invalid', 'Renaming a container with the same name as its current name');
+      throw new EngineError(
+        'invalid',
+        'Renaming a container with the same name as its current name',
+      );
     }
     parts.containers.reserve(name, container.id);
     try {

@@ -34,7 +34,12 @@ export function renderHosts(options: {
 }): string {
   const base = options.hostText ?? `${LOCALHOST.join('\n')}\n`;
   const whole = base === '' || base.endsWith('\n') ? base : `${base}\n`;
-  return whole + extraLines(options.extraHosts).map((line) => `${line}\n`).join('');
+  return (
+    whole +
+    extraLines(options.extraHosts)
+      .map((line) => `${line}\n`)
+      .join('')
+  );
 }
 
 /** What a request says about name resolution. */
@@ -50,10 +55,13 @@ export interface ResolveOptions {
 /** From the host's file; each part of the request replaces that part. */
 export function renderResolvConf(hostText: string, request: ResolveOptions): string {
   const host = parseResolvConf(hostText);
-  const reachable = request.isHostNetwork ? host.servers : host.servers.filter((ip) => !isLoopback(ip));
+  const reachable = request.isHostNetwork
+    ? host.servers
+    : host.servers.filter((ip) => !isLoopback(ip));
   const own = request.servers.length > 0 ? request.servers : reachable;
   const servers = own.length > 0 ? own : FALLBACK_SERVERS;
-  const search = request.search.length > 0 ? request.search.filter((name) => name !== '.') : host.search;
+  const search =
+    request.search.length > 0 ? request.search.filter((name) => name !== '.') : host.search;
   const options = request.options.length > 0 ? request.options : host.options;
   const lines = servers.map((server) => `nameserver ${server}`);
   if (search.length > 0) lines.push(`search ${search.join(' ')}`);
@@ -70,7 +78,10 @@ function parseResolvConf(text: string): {
   const options: string[] = [];
   let search: readonly string[] = [];
   for (const line of text.split('\n')) {
-    const [key, ...values] = line.replace(/[#;].*$/, '').trim().split(/\s+/);
+    const [key, ...values] = line
+      .replace(/[#;].*$/, '')
+      .trim()
+      .split(/\s+/);
     if (key === 'nameserver' && values[0] !== undefined) servers.push(values[0]);
     // The last of these lines wins. Source: resolv.conf(5).
     else if (key === 'search' || key === 'domain') search = values;

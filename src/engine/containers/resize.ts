@@ -13,7 +13,10 @@ export async function resizeContainer(
 ): Promise<void> {
   const container = parts.containers.get(ref);
   if (container.live === undefined) {
-    throw new EngineError('conflict', `cannot resize a stopped container: container ${container.id} is not running`);
+    throw new EngineError(
+      'conflict',
+      `cannot resize a stopped container: container ${container.id} is not running`,
+    );
   }
   await container.live.runtime.resize(size);
   announce(parts, container, 'resize', {

@@ -56,13 +56,22 @@ export function checkRestartPolicy(policy: RestartPolicy, autoRemove: boolean): 
   const { Name: name = 'no', MaximumRetryCount: retries = 0 } = policy;
   const known = ['', 'no', 'always', 'unless-stopped', 'on-failure'];
   if (!known.includes(name)) {
-    throw new EngineError('invalid', `invalid restart policy: unknown policy '${name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`);
+    throw new EngineError(
+      'invalid',
+      `invalid restart policy: unknown policy '${name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
+    );
   }
   if (retries !== 0 && name !== 'on-failure') {
-    throw new EngineError('invalid', "invalid restart policy: maximum retry count can only be used with 'on-failure'");
+    throw new EngineError(
+      'invalid',
+      "invalid restart policy: maximum retry count can only be used with 'on-failure'",
+    );
   }
   if (retries < 0 || !Number.isInteger(retries)) {
-    throw new EngineError('invalid', 'invalid restart policy: maximum retry count cannot be negative');
+    throw new EngineError(
+      'invalid',
+      'invalid restart policy: maximum retry count cannot be negative',
+    );
   }
   if (autoRemove && name !== 'no' && name !== '') {
     throw new EngineError('invalid', "can't create 'AutoRemove' container with restart policy");

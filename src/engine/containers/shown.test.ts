@@ -29,7 +29,10 @@ test('ages as people say them', () => {
 test('the status column', () => {
   const nowNs = 10_000_000_000n;
   const show = (change: Partial<typeof CREATED>, isRemoving = false): string =>
-    formatStatus({ ...CREATED, startedAtNs: 5_000_000_000n, finishedAtNs: 8_000_000_000n, ...change }, { nowNs, isRemoving });
+    formatStatus(
+      { ...CREATED, startedAtNs: 5_000_000_000n, finishedAtNs: 8_000_000_000n, ...change },
+      { nowNs, isRemoving },
+    );
   assert.equal(show({ phase: 'created' }), 'Created');
   assert.equal(show({ phase: 'running' }), 'Up 5 seconds');
   assert.equal(show({ phase: 'running', health: 'starting' }), 'Up 5 seconds (health: starting)');
@@ -46,7 +49,11 @@ test('ps lists running containers, with -a all, newest first, and filters', asyn
   await using rig = await openRig({ images });
   const { containers } = rig.engine;
   const a = await rig.create({ Labels: { role: 'db', tier: '1' } }, {}, 'alpha');
-  const b = await rig.create({ Image: 'nginx', Labels: { role: 'web' }, ExposedPorts: { '80/tcp': {} } }, { Binds: ['data:/d'] }, 'beta');
+  const b = await rig.create(
+    { Image: 'nginx', Labels: { role: 'web' }, ExposedPorts: { '80/tcp': {} } },
+    { Binds: ['data:/d'] },
+    'beta',
+  );
   await containers.start(b);
   const names = async (filters: Record<string, readonly string[]>, all = true): Promise<string> =>
     (await containers.list({ all, size: false, filters })).map((row) => row.Names[0]).join(' ');
@@ -72,32 +79,56 @@ test('ps lists running containers, with -a all, newest first, and filters', asyn
     [{ health: ['none'] }, '/beta /alpha'],
     [{ exited: ['0'] }, ''],
   ];
-  for (const [filters, expected] of rows) assert.equal(await names(filters), expected, JSON.stringify(filters));
+  for (const [filters, expected] of rows)
+    assert.equal(await names(filters), expected, JSON.stringify(filters));
   for (const bad of [{ nope: ['x'] }, { status: ['odd'] }, { name: ['('] }, { exited: ['x'] }]) {
     await assert.rejects(names(bad), { kind: 'invalid' }, JSON.stringify(bad));
   }
   await assert.rejects(names({ before: ['none'] }), { kind: 'not-found' });
-  assert.equal((await containers.list({ all: false, limit: 1, size: true, filters: {} }))[0]?.SizeRw, 42);
+  assert.equal(
+    (await containers.list({ all: false, limit: 1, size: true, filters: {} }))[0]?.SizeRw,
+    42,
+  );
 });
 
 test('the columns of top', () => {
-  const titles = (args: string): string => columnsFor(args).map((column) => column.title).join(' ');
+  const titles = (args: string): string =>
+    columnsFor(args)
+      .map((column) => column.title)
+      .join(' ');
   assert.equal(titles(''), 'UID PID PPID C STIME TTY TIME CMD');
   assert.equal(titles('aux'), 'USER PID %CPU %MEM VSZ RSS TTY STAT START TIME COMMAND');
   assert.equal(titles('-eo pid,user=WHO,args'), 'PID WHO COMMAND');
   assert.equal(titles('-o pid -o comm'), 'PID COMMAND');
-  for (const bad of ['--forest', '-o nope', 'kill', '-o', '; rm']) assert.throws(() => columnsFor(bad), { kind: 'invalid' }, bad);
+  for (const bad of ['--forest', '-o nope', 'kill', '-o', '; rm'])
+    assert.throws(() => columnsFor(bad), { kind: 'invalid' }, bad);
 });
 
 test('a process whose name holds brackets and blanks is read right', () => {
   const stat = '42 (a) b) S 1 42 42 34816 42 0 0 0 0 0 150 50 0 0 20 0 3 0 1000 4096000 100 0';
-  const process = parseProcess({ stat, cmdline: 'x\0y z\0', uid: 7 }, parseUserNames('root:x:0:0\nseven:x:7:7'));
+  const process = parseProcess(
+    { stat, cmdline: 'x\0y z\0', uid: 7 },
+    parseUserNames('root:x:0:0\nseven:x:7:7'),
+  );
+  assert.ok(process !== undefined);
   assert.deepEqual(
-    [process?.pid, process?.ppid, process?.comm, process?.args, process?.user, process?.threads, process?.cpuTicks, process?.startTicks, process?.residentBytes],
+    [
+      process.pid,
+      process.ppid,
+      process.comm,
+      process.args,
+      process.user,
+      process.threads,
+      process.cpuTicks,
+      process.startTicks,
+      process.residentBytes,
+    ],
     [42, 1, 'a) b', 'x y z', 'seven', 3, 200, 1000, 409600],
   );
   const context = { nowS: 1_000_020, bootS: 1_000_000, memoryBytes: 4_096_000 };
-  const cells = columnsFor('-o tty,time,etime,pmem,pcpu,stat').map((column) => process && column.cell(process, context));
+  const cells = columnsFor('-o tty,time,etime,pmem,pcpu,stat').map((column) =>
+    column.cell(process, context),
+  );
   assert.deepEqual(cells, ['pts/0', '00:00:02', '00:10', '10.0', '20.0', 'S']);
   assert.equal(parseProcess({ stat: 'odd', cmdline: '', uid: 0 }, new Map()), undefined);
 });

@@ -32,7 +32,8 @@ export function formatStatus(
   state: LifeState,
   options: { readonly nowNs: bigint; readonly isRemoving: boolean },
 ): string {
-  const age = (sinceNs: bigint): string => formatAge(Number((options.nowNs - sinceNs) / 1_000_000n) / 1000);
+  const age = (sinceNs: bigint): string =>
+    formatAge(Number((options.nowNs - sinceNs) / 1_000_000n) / 1000);
   switch (state.phase) {
     case 'paused':
       return `Up ${age(state.startedAtNs)} (Paused)`;

@@ -65,7 +65,8 @@ export async function terminate(
   how: { readonly live: LiveProcess; readonly number: number; readonly options: StopOptions },
 ): Promise<void> {
   const { live, number, options } = how;
-  const timeoutS = options.timeoutSeconds ?? container.record.config.StopTimeout ?? DEFAULT_TIMEOUT_S;
+  const timeoutS =
+    options.timeoutSeconds ?? container.record.config.StopTimeout ?? DEFAULT_TIMEOUT_S;
   const gone = goneOf(container, live);
   await sendSignal(parts, container, { live, number });
   parts.failpoints.hit('stop.signalled');
@@ -82,7 +83,11 @@ async function goneOf(container: Container, live: LiveProcess): Promise<true> {
 }
 
 /** True when it is gone in time. The client that asked may leave: the stop goes on. */
-async function waitGone(parts: EngineParts, gone: Promise<true>, timeoutS: number): Promise<boolean> {
+async function waitGone(
+  parts: EngineParts,
+  gone: Promise<true>,
+  timeoutS: number,
+): Promise<boolean> {
   if (timeoutS < 0) return gone;
   return (await within(parts.clock, timeoutS * 1000, gone)) === true;
 }
@@ -108,10 +113,14 @@ export async function killHard(
   parts.failpoints.hit('kill.sent');
   await thaw(container, live);
   if ((await within(parts.clock, KILL_WAIT_MS, gone)) === true) return;
-  throw new EngineError('timeout', `Cannot kill container ${container.name}: it did not exit within ${KILL_WAIT_MS / 1000} s of SIGKILL`, {
-    hint: 'Its process may be stuck in the kernel (state D); see /proc/PID/stack',
-    details: { pid: container.state.process?.pid },
-  });
+  throw new EngineError(
+    'timeout',
+    `Cannot kill container ${container.name}: it did not exit within ${KILL_WAIT_MS / 1000} s of SIGKILL`,
+    {
+      hint: 'Its process may be stuck in the kernel (state D); see /proc/PID/stack',
+      details: { pid: container.state.process?.pid },
+    },
+  );
 }
 
 /** Under the lock, so that the event comes before those of the exit it causes. */
@@ -143,7 +152,10 @@ export async function killContainer(
   const number = parseSignal(signalName === '' ? 'SIGKILL' : signalName);
   const live = await container.lock.run(() => {
     if (container.live === undefined) {
-      throw new EngineError('conflict', `cannot kill container: ${ref}: container ${container.id} is not running`);
+      throw new EngineError(
+        'conflict',
+        `cannot kill container: ${ref}: container ${container.id} is not running`,
+      );
     }
     // A user who sends what `stop` would send wants it stopped: the policy stands back.
     const stops = number === SIGKILL || number === parseSignal(stopSignalOf(container));

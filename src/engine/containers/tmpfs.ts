@@ -45,16 +45,22 @@ export function parseTmpfsOptions(text: string): readonly string[] {
 export function tmpfsOptionsOf(options: NonNullable<Mount['TmpfsOptions']>): readonly string[] {
   const words: string[] = [];
   const { SizeBytes: sizeBytes = 0, Mode: mode = 0, Options: extra } = options;
-  if (sizeBytes < 0) throw new EngineError('invalid', 'invalid mount config for type "tmpfs": size cannot be negative');
+  if (sizeBytes < 0)
+    throw new EngineError(
+      'invalid',
+      'invalid mount config for type "tmpfs": size cannot be negative',
+    );
   if (sizeBytes > 0) words.push(`size=${sizeBytes}`);
   if (mode > 0) words.push(`mode=${mode.toString(8)}`);
-  for (const [key = '', value] of extra ?? []) words.push(value === undefined ? key : `${key}=${value}`);
+  for (const [key = '', value] of extra ?? [])
+    words.push(value === undefined ? key : `${key}=${value}`);
   return withDefaults(words);
 }
 
 function withDefaults(words: readonly string[]): readonly string[] {
   for (const word of words) checkWord(word);
-  const isOverridden = (flag: string): boolean => words.includes(flag) || words.includes(PAIRS[flag] ?? '');
+  const isOverridden = (flag: string): boolean =>
+    words.includes(flag) || words.includes(PAIRS[flag] ?? '');
   return [...DEFAULT_FLAGS.filter((flag) => !isOverridden(flag)), ...words];
 }
 
@@ -63,5 +69,6 @@ function checkWord(word: string): void {
   const key = equals < 0 ? word : word.slice(0, equals);
   const pattern = Object.hasOwn(VALUES, key) ? VALUES[key] : undefined;
   const fits = equals < 0 ? FLAGS.has(word) : (pattern?.test(word.slice(equals + 1)) ?? false);
-  if (!fits) throw new EngineError('invalid', `invalid tmpfs option ${JSON.stringify(word.slice(0, 80))}`);
+  if (!fits)
+    throw new EngineError('invalid', `invalid tmpfs option ${JSON.stringify(word.slice(0, 80))}`);
 }

@@ -22,7 +22,10 @@ export async function updateContainer(
   const container = parts.containers.get(ref);
   return container.lock.run(async () => {
     if (container.isRemoving) {
-      throw new EngineError('conflict', `Cannot update container ${ref}: container is marked for removal and cannot be "update"`);
+      throw new EngineError(
+        'conflict',
+        `Cannot update container ${ref}: container is marked for removal and cannot be "update"`,
+      );
     }
     const changes = givenFields(request);
     const hostConfig = mergeChanges(container.record.hostConfig, changes, request.RestartPolicy);
@@ -45,7 +48,8 @@ function givenFields(request: UpdateRequest): Resources {
 }
 
 function isUnset(value: unknown): boolean {
-  if (value === undefined || value === null || value === 0 || value === '' || value === false) return true;
+  if (value === undefined || value === null || value === 0 || value === '' || value === false)
+    return true;
   return Array.isArray(value) && value.length === 0;
 }
 
@@ -55,25 +59,40 @@ function mergeChanges(
   changes: Resources,
   policy: RestartPolicy | null | undefined,
 ): HostConfig {
-  const cpus = changes.NanoCpus ?? 0;
-  const hasQuota = (changes.CpuPeriod ?? 0) > 0 || (changes.CpuQuota ?? 0) > 0;
-  if (cpus > 0 && ((hostConfig.CpuPeriod ?? 0) > 0 || (hostConfig.CpuQuota ?? 0) > 0)) {
-    throw new EngineError('conflict', 'Conflicting options: Nano CPUs cannot be updated as CPU Period has already been set');
+  for (const [isBroken, text] of conflictsOf(hostConfig, changes)) {
+    if (isBroken) throw new EngineError('conflict', text);
   }
-  if (hasQuota && (hostConfig.NanoCpus ?? 0) > 0) {
-    throw new EngineError('conflict', 'Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set');
-  }
-  const oldSwap = hostConfig.MemorySwap ?? 0;
-  const memory = changes.Memory ?? 0;
-  if (memory > 0 && changes.MemorySwap === undefined && oldSwap > 0 && memory > oldSwap) {
-    throw new EngineError('conflict', 'Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time');
-  }
-  const hasPolicy = policy !== undefined && policy !== null && (policy.Name ?? '') !== '';
+  const name = policy?.Name ?? '';
   return {
     ...hostConfig,
     ...changes,
-    ...(hasPolicy ? { RestartPolicy: { MaximumRetryCount: 0, ...policy } } : {}),
+    ...(name === '' ? {} : { RestartPolicy: { MaximumRetryCount: 0, ...policy } }),
   };
+}
+
+function conflictsOf(
+  hostConfig: HostConfig,
+  changes: Resources,
+): readonly (readonly [boolean, string])[] {
+  const isSet = (value: number | undefined): boolean => value !== undefined && value > 0;
+  const hasQuota = ({ CpuPeriod, CpuQuota }: Resources): boolean =>
+    isSet(CpuPeriod) || isSet(CpuQuota);
+  const { Memory: memory = 0, MemorySwap: newSwap } = changes;
+  const { MemorySwap: oldSwap = 0 } = hostConfig;
+  return [
+    [
+      isSet(changes.NanoCpus) && hasQuota(hostConfig),
+      'Conflicting options: Nano CPUs cannot be updated as CPU Period has already been set',
+    ],
+    [
+      hasQuota(changes) && isSet(hostConfig.NanoCpus),
+      'Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set',
+    ],
+    [
+      newSwap === undefined && oldSwap > 0 && memory > oldSwap,
+      'Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time',
+    ],
+  ];
 }
 
 /** Only what changes, with the partner that a value cannot be set without. */
@@ -92,5 +111,10 @@ function toLimits(
     { ...partners, ...changes },
     { blockDevices: blockDevicesOf(changes), cgroupVersion: parts.host.cgroupVersion },
   );
-  return changes.PidsLimit === undefined || pids === undefined ? limits : { ...limits, pids };
+  return {
+    ...limits,
+    // Unlimited is the kernel's default at a start, and must be said later.
+    ...(changes.MemorySwap === -1 ? { memory: { ...limits.memory, swap: -1 } } : {}),
+    ...(changes.PidsLimit === undefined || pids === undefined ? {} : { pids }),
+  };
 }

@@ -40,8 +40,6 @@ async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined
   return new Promise<T>((resolve, reject) => {
     const onAbort = (): void => reject(new EngineError('cancelled', 'The wait was cancelled'));
     signal.addEventListener('abort', onAbort, { once: true });
-    promise
-      .finally(() => signal.removeEventListener('abort', onAbort))
-      .then(resolve, reject);
+    promise.finally(() => signal.removeEventListener('abort', onAbort)).then(resolve, reject);
   });
 }

@@ -9,7 +9,8 @@ export function envFailpoints(text: string | undefined): Failpoints {
   if (text === undefined || text === '') return noFailpoints;
   const rules = text.split(',').map((part): FailpointRule => {
     const rule = parseFailpoint(part);
-    if (rule === undefined) throw new EngineError('invalid', `Invalid failpoint ${JSON.stringify(part)}`);
+    if (rule === undefined)
+      throw new EngineError('invalid', `Invalid failpoint ${JSON.stringify(part)}`);
     return rule;
   });
   const passes = new Map<FailpointRule, number>();

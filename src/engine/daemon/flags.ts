@@ -44,7 +44,10 @@ export function daemonFlags(argv: readonly string[]): DaemonFlags {
   const { values } = parse(argv);
   const level = values['log-level'] ?? 'info';
   if (!isLevel(level)) {
-    throw new EngineError('invalid', `Unknown log level ${JSON.stringify(level)}: expected debug, info, warn or error`);
+    throw new EngineError(
+      'invalid',
+      `Unknown log level ${JSON.stringify(level)}: expected debug, info, warn or error`,
+    );
   }
   const run = absolute('--run', values.run ?? DEFAULT_RUN);
   return {
@@ -97,5 +100,8 @@ function parseHost(text: string): DaemonHost {
   if (tcp !== null && Number(port) <= 65535) {
     return { kind: 'tcp', host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
   }
-  throw new EngineError('invalid', `Cannot listen on ${JSON.stringify(text)}: expected unix:///PATH or tcp://HOST:PORT`);
+  throw new EngineError(
+    'invalid',
+    `Cannot listen on ${JSON.stringify(text)}: expected unix:///PATH or tcp://HOST:PORT`,
+  );
 }

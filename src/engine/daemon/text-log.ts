@@ -23,7 +23,9 @@ export function formatLine(
   level: LogLevel,
   what: { readonly message: string; readonly facts: LogFacts },
 ): string {
-  const facts = Object.entries(what.facts).map(([key, value]) => ` ${key}=${JSON.stringify(value) ?? ''}`);
+  const facts = Object.entries(what.facts).map(
+    ([key, value]) => ` ${key}=${String(JSON.stringify(value))}`,
+  );
   const message = what.message.replaceAll(/[\r\n]+/g, ' ');
   return `${time.toISOString()} ${level.padEnd(5)} ${message}${facts.join('')}\n`;
 }

@@ -6,7 +6,12 @@ import { parseMoment } from '../filters.ts';
 import { EventBus, FOLLOWER_MAX, RING_SIZE } from './bus.ts';
 import { compileEventFilter } from './filter.ts';
 
-const fact = (action: string, id = 'x'): Parameters<EventBus['publish']>[0] => ({ type: 'container', action, id, attributes: { name: 'web', image: 'nginx:1', role: 'a' } });
+const fact = (action: string, id = 'x'): Parameters<EventBus['publish']>[0] => ({
+  type: 'container',
+  action,
+  id,
+  attributes: { name: 'web', image: 'nginx:1', role: 'a' },
+});
 const all = (): boolean => true;
 
 async function collect(stream: AsyncIterable<EngineEvent>): Promise<string[]> {
@@ -94,9 +99,16 @@ test('filters', () => {
     [{ type: ['container'], event: ['stop'] }, {}, false],
   ];
   for (const [filters, change, expected] of rows) {
-    assert.equal(compileEventFilter(filters)(event(change)), expected, JSON.stringify([filters, change.Action]));
+    assert.equal(
+      compileEventFilter(filters)(event(change)),
+      expected,
+      JSON.stringify([filters, change.Action]),
+    );
   }
-  assert.throws(() => compileEventFilter({ nope: ['x'] }), { kind: 'invalid', message: "invalid filter 'nope'" });
+  assert.throws(() => compileEventFilter({ nope: ['x'] }), {
+    kind: 'invalid',
+    message: "invalid filter 'nope'",
+  });
 });
 
 test('moments: seconds, dates and durations back', () => {
@@ -111,5 +123,6 @@ test('moments: seconds, dates and durations back', () => {
     ['2023-11-14', nowNs - 80_000_000_000_000n],
   ];
   for (const [text, expected] of rows) assert.equal(parseMoment(text, nowNs), expected, text);
-  for (const bad of ['', 'x', '10', '1m2'].filter((text) => text !== '10')) assert.throws(() => parseMoment(bad, nowNs), { kind: 'invalid' }, bad);
+  for (const bad of ['', 'x', '10', '1m2'].filter((text) => text !== '10'))
+    assert.throws(() => parseMoment(bad, nowNs), { kind: 'invalid' }, bad);
 });

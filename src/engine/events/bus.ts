@@ -76,7 +76,8 @@ export class EventBus {
     this.#followers.add(follower);
     const end = (): void => follower.end();
     signal?.addEventListener('abort', end, { once: true });
-    const waitMs = untilNs === undefined ? undefined : Math.max(0, Number((untilNs - nowNs) / 1_000_000n));
+    const waitMs =
+      untilNs === undefined ? undefined : Math.max(0, Number((untilNs - nowNs) / 1_000_000n));
     const timer = waitMs === undefined ? undefined : this.#clock.after(waitMs, end);
     try {
       if (sinceNs !== undefined || untilNs !== undefined) yield* this.#past(options);
@@ -95,7 +96,8 @@ export class EventBus {
   }
 
   *#past(options: FollowOptions): Generator<EngineEvent, void, undefined> {
-    for (const event of [...this.#ring]) {
+    // Of a copy: the ring moves while the client reads.
+    for (const event of Array.from(this.#ring)) {
       if (options.sinceNs !== undefined && event.timeNano < options.sinceNs) continue;
       if (options.untilNs !== undefined && event.timeNano > options.untilNs) continue;
       if (options.accept(event)) yield event;
@@ -138,7 +140,10 @@ class Follower {
       this.#queue = [];
       yield* batch;
       if (this.#isOverrun) {
-        throw new EngineError('exhausted', `Event stream cut off: ${FOLLOWER_MAX} events were not read in time`);
+        throw new EngineError(
+          'exhausted',
+          `Event stream cut off: ${FOLLOWER_MAX} events were not read in time`,
+        );
       }
       if (this.#queue.length > 0) continue;
       if (this.#isEnded) return;

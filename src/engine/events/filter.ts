@@ -3,7 +3,7 @@
  * Source: Engine API `GET /events`, `filters`.
  */
 
-import type { EngineEvent, EventType } from '../../spec/docker/system.ts';
+import type { EngineEvent } from '../../spec/docker/system.ts';
 import type { Filters } from '../engine.ts';
 import { checkFilterKeys, matchesAny, matchesLabels } from '../filters.ts';
 
@@ -25,7 +25,16 @@ const KEYS: ReadonlySet<string> = new Set([
   'scope',
 ]);
 /** Keys that name an object of the type of the same name. */
-const OBJECT_KEYS = ['network', 'volume', 'daemon', 'plugin', 'node', 'service', 'secret', 'config'];
+const OBJECT_KEYS = [
+  'network',
+  'volume',
+  'daemon',
+  'plugin',
+  'node',
+  'service',
+  'secret',
+  'config',
+];
 /** Actions that carry a text after a colon; a filter may name them without it. */
 const PREFIX_ACTIONS: ReadonlySet<string> = new Set(['exec_create', 'exec_start', 'health_status']);
 
@@ -49,7 +58,7 @@ function matchesAction(action: string, value: string): boolean {
 }
 
 /** By a prefix of the id, or the name. */
-function isAbout(event: EngineEvent, type: EventType | string, value: string): boolean {
+function isAbout(event: EngineEvent, type: string, value: string): boolean {
   if (event.Type !== type) return false;
   const { ID, Attributes } = event.Actor;
   return value !== '' && (ID.startsWith(value) || Attributes['name'] === value.replace(/^\//, ''));

@@ -8,7 +8,7 @@
 import { EngineError } from '../../base/error.ts';
 import type { ProcessIdentity } from '../../runtime/runtime.ts';
 import type { ExecConfig } from '../../spec/docker/container.ts';
-import type { OciProcess } from '../../spec/oci/runtime.ts';
+import type { OciProcess, ProcessUser } from '../../spec/oci/runtime.ts';
 import type { Container, LiveProcess } from '../containers/container.ts';
 import { capabilitySets } from '../containers/spec/capabilities.ts';
 import type { ResolvedUser } from '../containers/spec/input.ts';
@@ -31,23 +31,36 @@ export async function execProcess(
 ): Promise<OciProcess> {
   const { container, live } = where;
   const base = live.spec.process;
-  if (base === undefined) throw new EngineError('internal', 'The container has no process to take after');
+  if (base === undefined)
+    throw new EngineError('internal', 'The container has no process to take after');
   const { config, argv } = wish;
   const user = await userOf(parts, live.runtime.process, config.User ?? '');
-  const isPrivileged = config.Privileged === true;
-  const bounding = isPrivileged ? parts.host.specHost({ withDevices: false }).capabilities : (base.capabilities?.bounding ?? []);
-  const uid = user?.uid ?? base.user.uid;
-  const size = config.ConsoleSize ?? [];
+  const own = user === undefined ? base.user : toProcessUser(base.user, user);
+  const bounding =
+    config.Privileged === true
+      ? parts.host.specHost({ withDevices: false }).capabilities
+      : (base.capabilities?.bounding ?? []);
   const { consoleSize: _size, ...inherited } = base;
   return {
     ...inherited,
-    terminal: config.Tty === true,
-    ...(size.length === 2 ? { consoleSize: { height: size[0] ?? 0, width: size[1] ?? 0 } } : {}),
-    user: user === undefined ? base.user : { ...base.user, uid, gid: user.gid, additionalGids: user.additionalGids },
+    ...consoleOf(config),
+    user: own,
     args: argv,
     env: execEnv(container, base.env ?? [], { config, home: user?.home }),
     cwd: checkCwd(config.WorkingDir ?? '') ?? base.cwd,
-    capabilities: capabilitySets(bounding, uid),
+    capabilities: capabilitySets(bounding, own.uid),
+  };
+}
+
+function toProcessUser(base: ProcessUser, user: ResolvedUser): ProcessUser {
+  return { ...base, uid: user.uid, gid: user.gid, additionalGids: user.additionalGids };
+}
+
+function consoleOf(config: ExecConfig): Pick<OciProcess, 'terminal' | 'consoleSize'> {
+  const [height, width] = config.ConsoleSize ?? [];
+  return {
+    terminal: config.Tty === true,
+    ...(height === undefined || width === undefined ? {} : { consoleSize: { height, width } }),
   };
 }
 
@@ -60,7 +73,11 @@ async function userOf(
   if (text === '') return undefined;
   const decoder = new TextDecoder();
   const read = async (path: string): Promise<string> => {
-    const bytes = await parts.runtime.readFile({ kind: 'process', process }, path, USER_FILE_MAX_BYTES);
+    const bytes = await parts.runtime.readFile(
+      { kind: 'process', process },
+      path,
+      USER_FILE_MAX_BYTES,
+    );
     return bytes === undefined ? '' : decoder.decode(bytes);
   };
   const [passwd, group] = await Promise.all([read('/etc/passwd'), read('/etc/group')]);
@@ -79,7 +96,8 @@ function execEnv(
   if (exec.config.Tty === true && !env.has('TERM')) env.set('TERM', 'TERM=xterm');
   if (exec.home !== undefined && !asked.has('HOME')) env.set('HOME', `HOME=${exec.home}`);
   for (const entry of exec.config.Env ?? []) {
-    if (entry.includes('\0')) throw new EngineError('invalid', 'invalid environment variable: it contains a NUL character');
+    if (entry.includes('\0'))
+      throw new EngineError('invalid', 'invalid environment variable: it contains a NUL character');
     if (entry.includes('=')) env.set(keyOf(entry), entry);
     else env.delete(entry);
   }

@@ -69,7 +69,10 @@ async function startExec(
   if (exec.phase === 'ended') throw new EngineError('conflict', `exec ${id} has already run`);
   const live = liveForExec(container);
   if (exec.runStartedAtNs !== container.state.startedAtNs) {
-    throw new EngineError('conflict', `container ${container.id} was restarted after exec ${id} was created`);
+    throw new EngineError(
+      'conflict',
+      `container ${container.id} was restarted after exec ${id} was created`,
+    );
   }
   exec.phase = 'running';
   try {
@@ -105,7 +108,10 @@ async function runExec(
     argv: exec.argv,
     isAttached: !options.detach,
   });
-  const running = await live.runtime.exec(request, options.signal === undefined ? {} : { signal: options.signal });
+  const running = await live.runtime.exec(
+    request,
+    options.signal === undefined ? {} : { signal: options.signal },
+  );
   exec.running = running;
   void running.exited.then((record) => {
     parts.execs.end(exec, record.code);
@@ -139,7 +145,8 @@ async function resizeExec(parts: EngineParts, id: string, size: ConsoleSize): Pr
   const endMs = parts.clock.monotonicMs() + RESIZE_WAIT_MS;
   // Clients resize at once after starting; the process may not be there yet.
   while (exec.phase === 'created' || (exec.phase === 'running' && exec.running === undefined)) {
-    if (parts.clock.monotonicMs() >= endMs) throw new EngineError('timeout', `exec ${id} was not started within 10 s`);
+    if (parts.clock.monotonicMs() >= endMs)
+      throw new EngineError('timeout', `exec ${id} was not started within 10 s`);
     await within(parts.clock, RESIZE_STEP_MS, new Promise<never>(() => undefined));
   }
   const container = parts.containers.get(exec.containerId);
@@ -173,11 +180,19 @@ function inspectExec(exec: Exec): ExecInspect {
   };
 }
 
-async function planExec(parts: EngineParts, ref: string, config: ExecConfig): Promise<ExplainedPlan> {
+async function planExec(
+  parts: EngineParts,
+  ref: string,
+  config: ExecConfig,
+): Promise<ExplainedPlan> {
   const container = parts.containers.get(ref);
   const argv = execArgv(config);
   const live = liveForExec(container);
-  const request = await execRequest(parts, { container, live }, { number: 1, config, argv, isAttached: true });
+  const request = await execRequest(
+    parts,
+    { container, live },
+    { number: 1, config, argv, isAttached: true },
+  );
   const ops = parts.runtime.planExec(request, { id: container.id, process: live.runtime.process });
   return explainPlan(`exec in ${container.id.slice(0, 12)} (${container.name})`, ops);
 }

@@ -16,9 +16,18 @@ import { execProcess } from './exec-process.ts';
 export function liveForExec(container: Container): LiveProcess {
   const { phase } = container.state;
   const { id } = container;
-  if (phase === 'paused') throw new EngineError('conflict', `container ${id} is paused, unpause the container before exec`);
-  if (phase === 'restarting') throw new EngineError('conflict', `container ${id} is restarting, wait until the container is running`);
-  if (container.live === undefined) throw new EngineError('conflict', `container ${id} is not running`);
+  if (phase === 'paused')
+    throw new EngineError(
+      'conflict',
+      `container ${id} is paused, unpause the container before exec`,
+    );
+  if (phase === 'restarting')
+    throw new EngineError(
+      'conflict',
+      `container ${id} is restarting, wait until the container is running`,
+    );
+  if (container.live === undefined)
+    throw new EngineError('conflict', `container ${id} is not running`);
   return container.live;
 }
 
@@ -26,8 +35,10 @@ export function liveForExec(container: Container): LiveProcess {
 export function execArgv(config: ExecConfig): readonly string[] {
   const { Cmd } = config;
   const argv = typeof Cmd === 'string' ? [Cmd] : (Cmd ?? []);
-  if (argv.length === 0 || argv[0] === '') throw new EngineError('invalid', 'no exec command specified');
-  if (argv.some((word) => word.includes('\0'))) throw new EngineError('invalid', 'invalid exec command: it contains a NUL character');
+  if (argv.length === 0 || argv[0] === '')
+    throw new EngineError('invalid', 'no exec command specified');
+  if (argv.some((word) => word.includes('\0')))
+    throw new EngineError('invalid', 'invalid exec command: it contains a NUL character');
   return argv;
 }
 

@@ -73,28 +73,44 @@ async function frozen<T>(
   });
 }
 
-/** The portable half that belongs to an image. */
+/** The portable half that belongs to an image; what is unset is left out. */
 function executionConfigOf(config: ContainerConfig): ExecutionConfig {
-  const { Entrypoint, Cmd, StopTimeout, Healthcheck, StopSignal, ArgsEscaped } = config;
+  const { Entrypoint, Cmd, StopTimeout, Healthcheck } = config;
+  const kept = [
+    'User',
+    'ExposedPorts',
+    'Env',
+    'Volumes',
+    'WorkingDir',
+    'Labels',
+    'OnBuild',
+    'Shell',
+    'StopSignal',
+    'ArgsEscaped',
+  ] as const;
+  const entries = kept.flatMap((key) =>
+    isUnset(config[key]) ? [] : [[key, config[key]] as const],
+  );
   return {
-    User: config.User ?? '',
-    ExposedPorts: config.ExposedPorts ?? {},
-    Env: config.Env ?? [],
-    Entrypoint: typeof Entrypoint === 'string' ? [Entrypoint] : (Entrypoint ?? null),
-    Cmd: typeof Cmd === 'string' ? [Cmd] : (Cmd ?? null),
-    Volumes: config.Volumes ?? {},
-    WorkingDir: config.WorkingDir ?? '',
-    Labels: config.Labels ?? {},
-    OnBuild: config.OnBuild ?? null,
-    Shell: config.Shell ?? null,
-    ...(StopSignal === undefined || StopSignal === '' ? {} : { StopSignal }),
-    ...(StopTimeout === undefined || StopTimeout === null ? {} : { StopTimeout }),
-    ...(Healthcheck === undefined || Healthcheck === null ? {} : { Healthcheck: healthOf(Healthcheck) }),
-    ...(ArgsEscaped === undefined ? {} : { ArgsEscaped }),
+    ...Object.fromEntries(entries),
+    Entrypoint: listOf(Entrypoint),
+    Cmd: listOf(Cmd),
+    ...(typeof StopTimeout === 'number' ? { StopTimeout } : {}),
+    ...(isUnset(Healthcheck) ? {} : { Healthcheck: healthOf(Healthcheck ?? {}) }),
   };
 }
 
-function healthOf(config: NonNullable<ContainerConfig['Healthcheck']>): NonNullable<ExecutionConfig['Healthcheck']> {
+function isUnset(value: unknown): boolean {
+  return value === undefined || value === null || value === '';
+}
+
+function listOf(value: ContainerConfig['Cmd']): readonly string[] | null {
+  return typeof value === 'string' ? [value] : (value ?? null);
+}
+
+function healthOf(
+  config: NonNullable<ContainerConfig['Healthcheck']>,
+): NonNullable<ExecutionConfig['Healthcheck']> {
   const { Test, ...rest } = config;
   return { ...rest, ...(Test === undefined || Test === null ? {} : { Test }) };
 }

@@ -50,23 +50,39 @@ export function describeImage(image: ImageRecord): ImageInspect {
     RepoTags: image.tags.map(familiar),
     RepoDigests: image.digests.map(familiar),
     Parent: image.parent ?? '',
-    Comment: config.comment ?? config.history?.at(-1)?.comment ?? '',
-    ...(config.created === undefined ? {} : { Created: config.created }),
+    Comment: commentOf(config),
+    ...present('Created', config.created),
     DockerVersion: config.docker_version ?? '',
     Author: config.author ?? '',
     Config: config.config ?? null,
     Architecture: config.architecture,
-    ...(config.variant === undefined ? {} : { Variant: config.variant }),
+    ...present('Variant', config.variant),
     Os: config.os,
-    ...(config['os.version'] === undefined ? {} : { OsVersion: config['os.version'] }),
+    ...present('OsVersion', config['os.version']),
     Size: image.sizeBytes,
     GraphDriver: { Name: 'overlay2', Data: null },
     RootFS: { Type: 'layers', Layers: config.rootfs.diff_ids },
-    Metadata: {
-      LastTagTime: image.lastTaggedAtMs === undefined ? ZERO_TIME : new Date(image.lastTaggedAtMs).toISOString(),
-    },
+    Metadata: { LastTagTime: timeOf(image.lastTaggedAtMs) },
     Descriptor: { ...image.manifest },
   };
+}
+
+function commentOf(config: ImageRecord['config']): string {
+  return config.comment ?? config.history?.at(-1)?.comment ?? '';
+}
+
+function timeOf(ms: number | undefined): string {
+  return ms === undefined ? ZERO_TIME : new Date(ms).toISOString();
+}
+
+/** `{key: value}`, or nothing for `undefined`. */
+function present<K extends string>(
+  key: K,
+  value: string | undefined,
+): { readonly [P in K]?: string } {
+  const object: Partial<Record<K, string>> = {};
+  if (value !== undefined) object[key] = value;
+  return object;
 }
 
 /** Steps oldest first → rows newest first. */
@@ -76,7 +92,10 @@ export function describeHistory(steps: readonly ImageStep[]): readonly HistoryIt
       Id: step.image?.id ?? '<missing>',
       Created: createdSeconds(step.created),
       CreatedBy: step.created_by ?? '',
-      Tags: step.image === undefined || step.image.tags.length === 0 ? null : step.image.tags.map(familiar),
+      Tags:
+        step.image === undefined || step.image.tags.length === 0
+          ? null
+          : step.image.tags.map(familiar),
       Size: step.sizeBytes,
       Comment: step.comment ?? '',
     }))

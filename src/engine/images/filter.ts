@@ -34,7 +34,9 @@ export function compileImageFilter(
   checkFilterKeys(filters, LIST_KEYS);
   const before = filterValues(filters, 'before').map((ref) => images.get(ref).addedAtMs);
   const since = filterValues(filters, 'since').map((ref) => images.get(ref).addedAtMs);
-  const dangling = filterValues(filters, 'dangling').map((text) => parseFilterBoolean('dangling', text));
+  const dangling = filterValues(filters, 'dangling').map((text) =>
+    parseFilterBoolean('dangling', text),
+  );
   const globs = filterValues(filters, 'reference').map(compileGlob);
   const common = compileCommon(filters, nowNs);
   return (image) =>
@@ -51,14 +53,19 @@ export function compilePruneFilter(
   nowNs: bigint,
 ): { readonly danglingOnly: boolean; readonly accept: Accept } {
   checkFilterKeys(filters, PRUNE_KEYS);
-  const dangling = filterValues(filters, 'dangling').map((text) => parseFilterBoolean('dangling', text));
+  const dangling = filterValues(filters, 'dangling').map((text) =>
+    parseFilterBoolean('dangling', text),
+  );
   return { danglingOnly: !dangling.includes(false), accept: compileCommon(filters, nowNs) };
 }
 
 function compileCommon(filters: Filters, nowNs: bigint): Accept {
-  const untils = filterValues(filters, 'until').map((text) => Number(parseMoment(text, nowNs) / 1_000_000n));
+  const untils = filterValues(filters, 'until').map((text) =>
+    Number(parseMoment(text, nowNs) / 1_000_000n),
+  );
   return (image) =>
-    matchesLabels(filters, image.config.config?.Labels ?? {}) && untils.every((limitMs) => image.addedAtMs < limitMs);
+    matchesLabels(filters, image.config.config?.Labels ?? {}) &&
+    untils.every((limitMs) => image.addedAtMs < limitMs);
 }
 
 /** Tags as people type them, with and without the tag. */
@@ -86,4 +93,3 @@ function compileGlob(glob: string): (name: string) => boolean {
     throw new EngineError('invalid', `invalid filter 'reference=${glob}'`);
   }
 }
-

@@ -38,7 +38,9 @@ export function imageOperations(parts: EngineParts): ImageOperations {
 }
 
 /** Containers that use an image. */
-export function usersOf(parts: Pick<EngineParts, 'containers'>): (id: string) => readonly ImageUser[] {
+export function usersOf(
+  parts: Pick<EngineParts, 'containers'>,
+): (id: string) => readonly ImageUser[] {
   return (id) =>
     [...parts.containers.all()]
       .filter((container) => container.record.imageId === id)
@@ -60,7 +62,8 @@ async function listImages(
     .map((image) =>
       summariseImage(image, {
         containers: users(image.id).length,
-        sharedBytes: usage === undefined ? -1 : image.sizeBytes - (usage.uniqueBytes.get(image.id) ?? 0),
+        sharedBytes:
+          usage === undefined ? -1 : image.sizeBytes - (usage.uniqueBytes.get(image.id) ?? 0),
       }),
     );
 }
@@ -102,7 +105,10 @@ function importImage(
   },
 ): AsyncGenerator<Progress, void, undefined> {
   const { platform, ...rest } = options;
-  const wanted = platform === undefined || platform === '' ? undefined : parsePlatform(platform, parts.host.platform);
+  const wanted =
+    platform === undefined || platform === ''
+      ? undefined
+      : parsePlatform(platform, parts.host.platform);
   return streamProgress(async (onProgress) => {
     const image = await parts.images.import(archive, {
       ...rest,
@@ -163,7 +169,11 @@ function announceImage(
 
 async function* unsupportedStream(what: string): AsyncGenerator<Progress, void, undefined> {
   yield* [];
-  throw new EngineError('unsupported', `Cannot ${what}: this version of carve does not talk to registries yet`, {
-    hint: 'Use `carve load`, `carve import` or `carve image bootstrap`',
-  });
+  throw new EngineError(
+    'unsupported',
+    `Cannot ${what}: this version of carve does not talk to registries yet`,
+    {
+      hint: 'Use `carve load`, `carve import` or `carve image bootstrap`',
+    },
+  );
 }

@@ -148,16 +148,14 @@ function imagesToPush(
     return [{ image, reference }];
   }
   const prefix = `${repositoryOf(given)}:`;
-  const all = parts.images
-    .list()
-    .flatMap((image) =>
-      image.tags
-        .filter((name) => name.startsWith(prefix))
-        .map((name) => ({
-          image,
-          reference: { domain: given.domain, path: given.path, tag: name.slice(prefix.length) },
-        })),
-    );
+  const all = parts.images.list().flatMap((image) =>
+    image.tags
+      .filter((name) => name.startsWith(prefix))
+      .map((name) => ({
+        image,
+        reference: { domain: given.domain, path: given.path, tag: name.slice(prefix.length) },
+      })),
+  );
   if (all.length === 0) throw absent(given, '');
   return all;
 }

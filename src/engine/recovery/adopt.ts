@@ -46,13 +46,17 @@ function mayHaveRun(parts: EngineParts, container: Container): boolean {
 async function takeOver(
   parts: EngineParts,
   container: Container,
-  live: { readonly runtime: RunningContainer; readonly spec: NonNullable<Container['live']>['spec'] },
+  live: {
+    readonly runtime: RunningContainer;
+    readonly spec: NonNullable<Container['live']>['spec'];
+  },
 ): Promise<void> {
   const { state, record } = container;
   container.live = live;
   // Numbers that no exec of an earlier engine has.
   container.nextExecNumber = 1 + Number.parseInt(parts.randomHex().slice(0, 7), 16);
-  const isKnown = container.isAlive && state.process?.startTicks === live.runtime.process.startTicks;
+  const isKnown =
+    container.isAlive && state.process?.startTicks === live.runtime.process.startTicks;
   if (!isKnown) {
     // The start was not in the database yet: whom it runs as is looked up again, for its execs.
     const user = await findUser(parts, record, rootOf(parts, record));

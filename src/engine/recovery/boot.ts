@@ -16,9 +16,11 @@ import type { EngineParts } from '../parts.ts';
 
 /** Apply policies. Does not wait for the starts. */
 export async function applyPolicies(parts: EngineParts): Promise<void> {
-  for (const container of [...parts.containers.all()]) {
+  // Of a copy: the collection changes on the way.
+  for (const container of Array.from(parts.containers.all())) {
     if (container.isAlive || container.state.phase === 'dead') continue;
-    if (isLeftover(container)) await removeStopped(parts, container, { volumes: true, force: false });
+    if (isLeftover(container))
+      await removeStopped(parts, container, { volumes: true, force: false });
     else if (container.state.phase === 'restarting') resume(parts, container);
   }
   const wanted = [...parts.containers.all()].filter((container) => shouldStart(container));
@@ -39,7 +41,8 @@ function resume(parts: EngineParts, container: Container): void {
 }
 
 function shouldStart(container: Container): boolean {
-  if (container.isAlive || container.isRemoving || container.state.phase === 'restarting') return false;
+  if (container.isAlive || container.isRemoving || container.state.phase === 'restarting')
+    return false;
   if (container.state.phase === 'dead') return false;
   return wantsBootStart(container.record.hostConfig.RestartPolicy ?? {}, container.state);
 }

@@ -25,7 +25,11 @@ export function loadContainers(parts: EngineParts): void {
 
 function recordOf(parts: EngineParts, row: LoadedContainer): ContainerRecord | undefined {
   if ('damage' in row) {
-    parts.log.error('a container record is damaged', { id: row.id, name: row.name, damage: row.damage });
+    parts.log.error('a container record is damaged', {
+      id: row.id,
+      name: row.name,
+      damage: row.damage,
+    });
     return damagedRecord(row);
   }
   const { record } = row;
@@ -36,7 +40,10 @@ function recordOf(parts: EngineParts, row: LoadedContainer): ContainerRecord | u
     parts.table.delete(row.seq);
     return undefined;
   }
-  return { ...record, state: { ...record.state, phase: 'dead', process: undefined, error: 'its files are gone' } };
+  return {
+    ...record,
+    state: { ...record.state, phase: 'dead', process: undefined, error: 'its files are gone' },
+  };
 }
 
 /** Run `step` for each, at most `limit` at a time; one that fails spoils no other. */

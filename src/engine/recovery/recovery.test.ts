@@ -52,13 +52,21 @@ test('a start that was never acknowledged is completed', async () => {
   forgetStart(rig.root);
   rig.process(id).exit(4);
   const again = await rig.open();
-  assert.deepEqual([(await again.containers.inspect(id)).State.Status, (await again.containers.inspect(id)).State.ExitCode], ['exited', 4]);
+  assert.deepEqual(
+    [
+      (await again.containers.inspect(id)).State.Status,
+      (await again.containers.inspect(id)).State.ExitCode,
+    ],
+    ['exited', 4],
+  );
 });
 
 /** As if the engine had died between the process and the record. */
 function forgetStart(root: string): void {
   const database = new DatabaseSync(`${root}/state.db`);
-  database.exec(`UPDATE container_states SET state = json_set(state, '$.phase', 'created', '$.startedAtNs', '0', '$.process', NULL)`);
+  database.exec(
+    `UPDATE container_states SET state = json_set(state, '$.phase', 'created', '$.startedAtNs', '0', '$.process', NULL)`,
+  );
   database.close();
 }
 
@@ -145,9 +153,15 @@ test('restart policies at the opening: always starts what a user stopped, unless
   await rig.create({}, { RestartPolicy: { Name: 'always' } }, 'never-started');
   const { containers } = await rig.reopen();
   await settle();
-  const status = async (name: string): Promise<string> => (await containers.inspect(name)).State.Status;
+  const status = async (name: string): Promise<string> =>
+    (await containers.inspect(name)).State.Status;
   assert.deepEqual(
-    [await status('always'), await status('unless-stopped'), await status('no'), await status('never-started')],
+    [
+      await status('always'),
+      await status('unless-stopped'),
+      await status('no'),
+      await status('never-started'),
+    ],
     ['running', 'exited', 'exited', 'created'],
   );
 });
@@ -181,7 +195,11 @@ test('a second engine on one root is refused with a clear sentence', async () =>
   const { openDatabase } = await import('../state/database.ts');
   const { MIGRATIONS } = await import('../state/schema.ts');
   const { hostPath } = await import('../../base/host-path.ts');
-  const options = { path: hostPath(`${rig.root}/state.db`), migrations: MIGRATIONS, describeOwner: () => 'process 42' };
+  const options = {
+    path: hostPath(`${rig.root}/state.db`),
+    migrations: MIGRATIONS,
+    describeOwner: () => 'process 42',
+  };
   assert.throws(() => openDatabase(options), {
     kind: 'in-use',
     message: `Cannot use ${rig.root}/state.db: another carve engine (process 42) has it open`,

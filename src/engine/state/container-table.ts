@@ -50,7 +50,9 @@ export class ContainerTable {
     this.#log = options.log;
     this.#insert = database.prepare('INSERT INTO containers (name, id, request) VALUES (?, ?, ?)');
     this.#insertState = database.prepare('INSERT INTO container_states (seq, state) VALUES (?, ?)');
-    this.#updateRequest = database.prepare('UPDATE containers SET name = ?, request = ? WHERE seq = ?');
+    this.#updateRequest = database.prepare(
+      'UPDATE containers SET name = ?, request = ? WHERE seq = ?',
+    );
     this.#updateState = database.prepare('UPDATE container_states SET state = ? WHERE seq = ?');
     this.#delete = database.prepare('DELETE FROM containers WHERE seq = ?');
     this.#deleteState = database.prepare('DELETE FROM container_states WHERE seq = ?');
@@ -86,7 +88,9 @@ export class ContainerTable {
       });
       this.#waiting.clear();
     } catch (error) {
-      this.#log.error('cannot save states; the next engine asks the monitors', { error: messageOf(error) });
+      this.#log.error('cannot save states; the next engine asks the monitors', {
+        error: messageOf(error),
+      });
       if (resultCode(error) === undefined) throw error;
       this.#waiting.clear();
     }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { hostPath } from '../../base/host-path.ts';
 import { openDatabase, transaction } from './database.ts';
@@ -11,7 +11,11 @@ class Place {
   readonly directory: string = mkdtempSync(`${tmpdir()}/carve-db-`);
 
   open(migrations: readonly string[] = ['CREATE TABLE a (x)']): DatabaseSync {
-    return openDatabase({ path: hostPath(`${this.directory}/state.db`), migrations, describeOwner: () => 'process 7' });
+    return openDatabase({
+      path: hostPath(`${this.directory}/state.db`),
+      migrations,
+      describeOwner: () => 'process 7',
+    });
   }
 
   [Symbol.dispose](): void {
@@ -22,7 +26,11 @@ class Place {
 test('steps are applied once, in order, with a copy from before', () => {
   using place = new Place();
   place.open().close();
-  const second = place.open(['CREATE TABLE a (x)', 'ALTER TABLE a ADD COLUMN y', "INSERT INTO a VALUES (1, 'z')"]);
+  const second = place.open([
+    'CREATE TABLE a (x)',
+    'ALTER TABLE a ADD COLUMN y',
+    "INSERT INTO a VALUES (1, 'z')",
+  ]);
   assert.deepEqual({ ...second.prepare('SELECT x, y FROM a').get() }, { x: 1, y: 'z' });
   second.close();
   place.open(['1', '2', '3']).close();
@@ -34,7 +42,10 @@ test('a step that fails changes nothing and is tried again', () => {
   place.open().close();
   assert.throws(() => place.open(['', 'CREATE TABLE b (x); CREATE TABLE a (x)']));
   const database = place.open(['', 'CREATE TABLE b (x)']);
-  assert.equal(database.prepare("SELECT count(*) AS n FROM sqlite_master WHERE name = 'b'").get()?.['n'], 1);
+  assert.equal(
+    database.prepare("SELECT count(*) AS n FROM sqlite_master WHERE name = 'b'").get()?.['n'],
+    1,
+  );
   database.close();
 });
 
@@ -49,7 +60,10 @@ test('a newer schema is refused', () => {
 
 test('a file that is no database is refused and kept', () => {
   using place = new Place();
-  writeFileSync(`${place.directory}/state.db`, 'not a database, and longer than a header'.repeat(100));
+  writeFileSync(
+    `${place.directory}/state.db`,
+    'not a database, and longer than a header'.repeat(100),
+  );
   assert.throws(() => place.open(), { kind: 'corrupt' });
   assert.ok(readdirSync(place.directory).includes('state.db'));
 });
@@ -57,7 +71,10 @@ test('a file that is no database is refused and kept', () => {
 test('a second opener is refused while the first lives', () => {
   using place = new Place();
   const first = place.open();
-  assert.throws(() => place.open(), { kind: 'in-use', message: /another carve engine \(process 7\)/ });
+  assert.throws(() => place.open(), {
+    kind: 'in-use',
+    message: /another carve engine \(process 7\)/,
+  });
   first.close();
   place.open().close();
 });
@@ -74,6 +91,12 @@ test('a throw rolls the whole transaction back, also what an inner one did', () 
     }),
   );
   transaction(database, () => transaction(database, () => insert.run(3)));
-  assert.deepEqual(database.prepare('SELECT x FROM a').all().map((row) => row['x']), [3]);
+  assert.deepEqual(
+    database
+      .prepare('SELECT x FROM a')
+      .all()
+      .map((row) => row['x']),
+    [3],
+  );
   database.close();
 });

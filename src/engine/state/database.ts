@@ -41,7 +41,9 @@ export function openDatabase(options: DatabaseOptions): DatabaseSync {
     database = new DatabaseSync(path, { timeout: 0 });
     // Exclusive mode before WAL: the index then lives on the heap, with no shared-memory file.
     database.exec('PRAGMA locking_mode = EXCLUSIVE');
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
+    database.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON',
+    );
     database.exec('BEGIN EXCLUSIVE; COMMIT');
     migrate(database, options);
     return database;
@@ -127,16 +129,24 @@ function explain(error: unknown, options: DatabaseOptions): unknown {
   const code = resultCode(error);
   const { path } = options;
   if (code === SQLITE_BUSY) {
-    return new EngineError('in-use', `Cannot use ${path}: another carve engine (${options.describeOwner()}) has it open`, {
-      hint: 'Talk to that engine, or start this one with another --root',
-      cause: error,
-    });
+    return new EngineError(
+      'in-use',
+      `Cannot use ${path}: another carve engine (${options.describeOwner()}) has it open`,
+      {
+        hint: 'Talk to that engine, or start this one with another --root',
+        cause: error,
+      },
+    );
   }
   if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) {
-    return new EngineError('corrupt', `Cannot open ${path}: it is not a sound SQLite database (${messageOf(error)})`, {
-      hint: 'Move it away to start empty, or restore a copy; running containers are not touched by either',
-      cause: error,
-    });
+    return new EngineError(
+      'corrupt',
+      `Cannot open ${path}: it is not a sound SQLite database (${messageOf(error)})`,
+      {
+        hint: 'Move it away to start empty, or restore a copy; running containers are not touched by either',
+        cause: error,
+      },
+    );
   }
   if (code === SQLITE_FULL) {
     return new EngineError('exhausted', `Cannot open ${path}: the disk is full`, { cause: error });

@@ -9,13 +9,15 @@ import { parseContainerId } from '../../base/id.ts';
 import type { ContainerRecord, LifeState } from '../containers/record.ts';
 
 /** Everything of a record but its life state, id and name. */
-type Request = Omit<ContainerRecord, 'id' | 'name' | 'state' | 'createdAtNs'> & { readonly createdAtNs: string };
+type Request = Omit<ContainerRecord, 'id' | 'name' | 'state' | 'createdAtNs'> & {
+  readonly createdAtNs: string;
+};
 
 /** A life state with its 64-bit numbers as decimal text. */
 type StoredState = Omit<LifeState, 'startedAtNs' | 'finishedAtNs' | 'process'> & {
   readonly startedAtNs: string;
   readonly finishedAtNs: string;
-  readonly process?: { readonly pid: number; readonly startTicks: string };
+  readonly process?: { readonly pid: number; readonly startTicks: string } | null;
 };
 
 /** Text of the column `request`. */
@@ -31,7 +33,10 @@ export function encodeState(state: LifeState): string {
     ...state,
     startedAtNs: String(state.startedAtNs),
     finishedAtNs: String(state.finishedAtNs),
-    process: state.process && { pid: state.process.pid, startTicks: String(state.process.startTicks) },
+    process:
+      state.process === undefined
+        ? undefined
+        : { pid: state.process.pid, startTicks: String(state.process.startTicks) },
   };
   return JSON.stringify(stored);
 }
@@ -62,12 +67,16 @@ export function decodeContainer(row: StoredContainer): ContainerRecord {
 
 function decodeState(text: string): LifeState {
   const stored = JSON.parse(text) as StoredState;
-  if (!PHASES.has(stored.phase)) throw new SyntaxError(`unknown phase ${JSON.stringify(stored.phase)}`);
+  if (!PHASES.has(stored.phase))
+    throw new SyntaxError(`unknown phase ${JSON.stringify(stored.phase)}`);
   return {
     ...stored,
     startedAtNs: BigInt(stored.startedAtNs),
     finishedAtNs: BigInt(stored.finishedAtNs),
-    process: stored.process && { pid: stored.process.pid, startTicks: BigInt(stored.process.startTicks) },
+    process:
+      stored.process === undefined || stored.process === null
+        ? undefined
+        : { pid: stored.process.pid, startTicks: BigInt(stored.process.startTicks) },
   };
 }
 

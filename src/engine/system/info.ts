@@ -71,7 +71,11 @@ export function describeSystem(
 /** What is the same on every machine. */
 const CONSTANTS = {
   IndexServerAddress: 'https://index.docker.io/v1/',
-  RegistryConfig: { InsecureRegistryCIDRs: ['127.0.0.0/8', '::1/128'], IndexConfigs: {}, Mirrors: [] },
+  RegistryConfig: {
+    InsecureRegistryCIDRs: ['127.0.0.0/8', '::1/128'],
+    IndexConfigs: {},
+    Mirrors: [],
+  },
   Runtimes: { carve: { path: '' } },
   DefaultRuntime: 'carve',
   Swarm: {

@@ -109,7 +109,10 @@ export function columnsFor(psArgs: string): readonly Column[] {
 function formOf(word: string): readonly Column[] {
   if (/^-[eAaxwfF]+$/.test(word)) return /f/i.test(word) ? FULL : SHORT;
   if (/^[auxwf]+$/.test(word)) return word.includes('u') ? BSD_USER : BSD_SHORT;
-  throw new EngineError('invalid', `Cannot list processes by ${JSON.stringify(word.slice(0, 40))}: carve knows -e, -f, -o COLUMNS and the forms ef, aux`);
+  throw new EngineError(
+    'invalid',
+    `Cannot list processes by ${JSON.stringify(word.slice(0, 40))}: carve knows -e, -f, -o COLUMNS and the forms ef, aux`,
+  );
 }
 
 /** `pid,user=WHO,cmd`. */
@@ -118,7 +121,11 @@ function parseList(list: string): readonly Column[] {
     const equals = entry.indexOf('=');
     const name = equals < 0 ? entry : entry.slice(0, equals);
     const found = Object.hasOwn(COLUMNS, name) ? COLUMNS[name] : undefined;
-    if (found === undefined) throw new EngineError('invalid', `Cannot list processes: unknown column ${JSON.stringify(name.slice(0, 40))}`);
+    if (found === undefined)
+      throw new EngineError(
+        'invalid',
+        `Cannot list processes: unknown column ${JSON.stringify(name.slice(0, 40))}`,
+      );
     return equals < 0 ? found : { ...found, title: entry.slice(equals + 1) };
   });
 }
@@ -171,6 +178,19 @@ function formatStart(process: ProcessFacts, context: ColumnContext): string {
   const startMs = (context.bootS + process.startTicks / TICKS_PER_S) * 1000;
   const iso = new Date(startMs).toISOString();
   if (context.nowS * 1000 - startMs < 86_400_000) return iso.slice(11, 16);
-  const month = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+  const month = [
+    'Jan',
+    'Feb',
+    'Mar',
+    'Apr',
+    'May',
+    'Jun',
+    'Jul',
+    'Aug',
+    'Sep',
+    'Oct',
+    'Nov',
+    'Dec',
+  ];
   return `${month[Number(iso.slice(5, 7)) - 1] ?? ''}${iso.slice(8, 10)}`;
 }

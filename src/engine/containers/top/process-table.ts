@@ -46,10 +46,13 @@ export function parseProcess(
   const close = files.stat.lastIndexOf(')');
   if (open < 0 || close < open) return undefined;
   const comm = files.stat.slice(open + 1, close);
-  const [state = '?', ...rest] = files.stat.slice(close + 2).trim().split(' ');
+  const [state = '?', ...rest] = files.stat
+    .slice(close + 2)
+    .trim()
+    .split(' ');
   const fields = rest.map(Number);
   const field = (number: number): number => fields[number - 4] ?? 0;
-  const args = files.cmdline.replace(/\0+$/, '').replaceAll('\0', ' ');
+  const args = files.cmdline.split('\0').join(' ').trimEnd();
   return {
     pid: Number.parseInt(files.stat, 10),
     ppid: field(4),

@@ -24,7 +24,10 @@ export async function topContainer(
   const container = parts.containers.get(ref);
   const columns = columnsFor(psArgs);
   if (container.state.phase === 'restarting') {
-    throw new EngineError('conflict', `container ${container.id} is restarting, wait until the container is running`);
+    throw new EngineError(
+      'conflict',
+      `container ${container.id} is restarting, wait until the container is running`,
+    );
   }
   if (container.live === undefined) {
     throw new EngineError('conflict', `container ${container.id} is not running`);
