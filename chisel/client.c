@@ -15,6 +15,7 @@
 #include "wait.h"
 
 #define ACCEPT_BATCH 16
+#define FRAMES_PER_ROUND 64
 #define ACCEPT_PAUSE_US 100000u /* after accept(2) failed for want of descriptors or memory */
 #define LARGE_FRAME_US 10000000u /* longest time one client may keep the shared buffer */
 #define EXEC_FIELDS 20u         /* bytes of an EXEC payload before its plan */
@@ -331,7 +332,7 @@ void client_serve(struct client *client) {
   short ready = wait_result(client->ticket);
   if (ready == 0) return;
   if (client->kind == CLIENT_NEW || client->kind == CLIENT_CONTROL) {
-    while (read_frame(client)) continue;
+    for (int i = 0; i < FRAMES_PER_ROUND && read_frame(client); i++) continue;
     return;
   }
   if ((ready & POLLOUT) != 0) attach_serve_output(client);

@@ -224,12 +224,22 @@ static void tell_loss(struct json_log *log, uint64_t time_ns) {
   out_payload += told - count;
 }
 
+/* Lines that have no end yet: what follows was lost, or never comes. */
+static void put_parts(struct json_log *log, uint64_t time_ns) {
+  for (uint8_t stream = 1; stream <= 2; stream++) {
+    uint32_t count = part_count[stream - 1];
+    if (count > 0) put_record(log, stream, time_ns, buffers.part[stream - 1], count);
+    part_count[stream - 1] = 0;
+  }
+}
+
 void json_log_append(struct json_log *log, uint8_t stream, uint64_t time_ns, const uint8_t *bytes, size_t count) {
   if (log->lost > 0) {
     if (monotonic_ms() < log->retry_ms) {
       log->lost += count;
       return;
     }
+    put_parts(log, time_ns);
     tell_loss(log, time_ns);
   }
   uint8_t *part = buffers.part[stream - 1];
@@ -264,12 +274,8 @@ void json_log_release(void) {
 }
 
 void json_log_finish(struct json_log *log, uint64_t time_ns) {
+  put_parts(log, time_ns);
   if (log->lost > 0) tell_loss(log, time_ns);
-  for (uint8_t stream = 1; stream <= 2; stream++) {
-    uint32_t count = part_count[stream - 1];
-    if (count > 0) put_record(log, stream, time_ns, buffers.part[stream - 1], count);
-    part_count[stream - 1] = 0;
-  }
   flush(log);
   if (log->fd >= 0) close(log->fd);
   log->fd = -1;

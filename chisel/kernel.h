@@ -93,6 +93,7 @@ struct k_cap_data {
 #define K_CAP_AMBIENT_RAISE 2
 #define K_CAP_AMBIENT_CLEAR_ALL 4
 
+#define K_JOIN_SESSION_KEYRING 1
 #define K_SECCOMP_SET_MODE_FILTER 1
 struct k_sock_fprog {
   uint16_t length;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "attach.h"
+#include "kernel.h"
 #include "pages.h"
 #include "wait.h"
 
@@ -219,6 +220,8 @@ int monitor_main(const struct frame *start) {
   monitor.listener = monitor.run_dir = -1;
   monitor.record.fd = -1;
   setsid();
+  /* The container and its execs get a new one, not the keys of who started the daemon. A kernel may have none. */
+  syscall(SYS_keyctl, K_JOIN_SESSION_KEYRING, NULL);
   int status = monitor_start(start);
   if (status != 0) {
     if (monitor.report.err == 0) monitor.report.err = -status;
