@@ -107,6 +107,11 @@ const diff = leaf(
   'List the files a container changed',
   async () => (await import('./container/diff.ts')).diffCommand,
 );
+const cp = leaf(
+  'cp',
+  'Copy files between a container and this machine',
+  async () => (await import('./container/cp.ts')).cpCommand,
+);
 const commit = leaf(
   'commit',
   'Make an image of a container',
@@ -240,6 +245,7 @@ const search = leaf(
 const containerEntries: readonly CommandEntry[] = [
   attach,
   commit,
+  cp,
   create,
   diff,
   exec,
@@ -293,6 +299,7 @@ const common = [run, exec, ps, logs, pull, push, images, login, logout, search, 
 const others: readonly CommandEntry[] = [
   attach,
   commit,
+  cp,
   create,
   diff,
   events,
