@@ -10,6 +10,7 @@ import type { Failpoints } from '../base/failpoint.ts';
 import type { Log } from '../base/log.ts';
 import type { ImageStore } from '../images/store.ts';
 import type { SpareDirectories } from '../kernel/spare-directories.ts';
+import type { ChangeSource } from '../layers/walk.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { SnapshotStore } from '../snapshots/store.ts';
 import type { VolumeStore } from '../volumes/store.ts';
@@ -50,6 +51,8 @@ export interface EngineParts {
   readonly images: ImageStore;
   readonly snapshots: SnapshotStore;
   readonly volumes: VolumeStore;
+  /** Reads the trees of containers. */
+  readonly trees: ChangeSource;
   readonly logs: LogReader;
   readonly trash: Trash;
   /** State directories made ahead. */

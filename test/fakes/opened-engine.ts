@@ -84,6 +84,12 @@ export class Rig {
       runtime: this.runtime,
       images: fakeImages(options.images ?? [fakeImage('busybox')]),
       snapshots,
+      trees: {
+        open: async () => {
+          throw new Error('the test has no trees');
+        },
+        measure: async () => ({ sizeBytes: 0, entries: 0 }),
+      },
       volumes: new DiskVolumes({ root: hostPath(`${this.root}/volumes`), database, clock, log }),
       logs: {
         read: async function* (this: Rig): AsyncGenerator<readonly LogLine[]> {

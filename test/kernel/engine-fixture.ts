@@ -36,6 +36,7 @@ import { probeFeatures } from '../../src/kernel/features.ts';
 import { openChisel } from '../../src/kernel/chisel.ts';
 import { planRemoveEngineCgroups } from '../../src/kernel/cgroup/setup.ts';
 import { openChiselRuntime } from '../../src/runtime/chisel-runtime.ts';
+import { ChiselWalker } from '../../src/layers/chisel-walk.ts';
 import { readLogBatches } from '../../src/runtime/log/read.ts';
 import { DiskSnapshotStore } from '../../src/snapshots/disk.ts';
 import type { ContainerConfig, HostConfig } from '../../src/spec/docker/container.ts';
@@ -144,6 +145,7 @@ export class EngineFixture {
       runtime,
       images: fakeImages([busyboxImage()]),
       snapshots,
+      trees: new ChiselWalker(hostPath(CHISEL_PATH)),
       volumes: new DiskVolumes({ root: hostPath(`${root}/volumes`), database, clock, log }),
       logs: { read: readLogBatches },
     });

@@ -21,6 +21,7 @@ const ETC_FILES = ['hosts', 'hostname', 'resolv.conf'];
 
 /** Make both forms; idempotent. */
 export function makeInitLayers(paths: EnginePaths): void {
+  mkdirSync(`${paths.root}/init`, { recursive: true, mode: 0o700 });
   for (const form of ['bare', 'etc']) {
     const directory = `${paths.root}/init/${form}`;
     mkdirSync(directory, { recursive: true, mode: 0o755 });

@@ -12,6 +12,7 @@
  * Source: sqlite.org/wal.html ("Use of WAL Without Shared-Memory"), pragma.html.
  */
 
+import { closeSync, openSync } from 'node:fs';
 import type { StatementSync } from 'node:sqlite';
 import { DatabaseSync } from 'node:sqlite';
 import { EngineError, messageOf } from '../../base/error.ts';
@@ -38,6 +39,8 @@ export function openDatabase(options: DatabaseOptions): DatabaseSync {
   const { path } = options;
   let database: DatabaseSync | undefined;
   try {
+    // Nobody else's business; the log beside it gets the same mode.
+    closeSync(openSync(path, 'a', 0o600));
     database = new DatabaseSync(path, { timeout: 0 });
     // Exclusive mode before WAL: the index then lives on the heap, with no shared-memory file.
     database.exec('PRAGMA locking_mode = EXCLUSIVE');

@@ -1,0 +1,254 @@
+/**
+ * The only file that names implementations: an engine made of them, and the
+ * daemon that serves one.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import type { DatabaseSync } from 'node:sqlite';
+import type { HostPath } from './base/brand.ts';
+import { type Clock, systemClock } from './base/clock.ts';
+import { isEngineError, messageOf } from './base/error.ts';
+import { type Failpoints, noFailpoints } from './base/failpoint.ts';
+import { hostPath } from './base/host-path.ts';
+import { type Log, silentLog } from './base/log.ts';
+import { carveVersion } from './cli/version.ts';
+import { DiskContentStore } from './content/disk.ts';
+import { envFailpoints } from './engine/daemon/failpoints.ts';
+import { DAEMON_HELP, type DaemonFlags, daemonFlags } from './engine/daemon/flags.ts';
+import { untilStopped } from './engine/daemon/signals.ts';
+import { textLog } from './engine/daemon/text-log.ts';
+import type { Engine } from './engine/engine.ts';
+import { openEngine } from './engine/open.ts';
+import { hostMachine, readHost } from './engine/read-host.ts';
+import { openDatabase } from './engine/state/database.ts';
+import { ensureMeta } from './engine/state/meta-table.ts';
+import { MIGRATIONS } from './engine/state/schema.ts';
+import { runtimeName } from './http/identity.ts';
+import { type RunningServer, serve } from './http/serve.ts';
+import { createImageSchema } from './images/schema.ts';
+import { SqliteImageStore } from './images/sqlite.ts';
+import type { ImageStore } from './images/store.ts';
+import { type ChiselSource, placeChisel } from './kernel/chisel-file.ts';
+import { type KernelFeatures, probeFeatures } from './kernel/features.ts';
+import { ChiselWalker } from './layers/chisel-walk.ts';
+import { LayerUnpacker } from './layers/unpack.ts';
+import { unpackWorkerUrl } from './layers/unpack-thread.ts';
+import { openChiselRuntime } from './runtime/chisel-runtime.ts';
+import { readLogBatches } from './runtime/log/read.ts';
+import { DiskSnapshotStore } from './snapshots/disk.ts';
+import { hostPlatform } from './spec/platform.ts';
+import { DiskVolumes } from './volumes/disk.ts';
+
+/** How to make an engine. */
+export interface CreateEngineOptions {
+  /** Keeps images, containers, volumes; made when it is not there. Default `/var/lib/carve`. */
+  readonly root?: string;
+  /** Keeps sockets; may vanish with the boot. Default `/run/carve`. */
+  readonly run?: string;
+  /** Where the chisel's program is. */
+  readonly chisel: ChiselSource;
+  readonly log?: Log;
+  /** Tests only. */
+  readonly failpoints?: Failpoints;
+}
+
+/** Where and with what an engine works. */
+interface Base {
+  readonly root: HostPath;
+  readonly run: HostPath;
+  readonly chiselPath: HostPath;
+  readonly database: DatabaseSync;
+  readonly features: KernelFeatures;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Open an engine. It runs containers that an earlier one on the same root
+ * started, and leaves its own running when it is closed.
+ * Errors: `in-use` when another engine has the root; `unavailable` without a
+ * chisel; `unsupported` kernel; `corrupt` state.
+ */
+export async function createEngine(options: CreateEngineOptions): Promise<Engine> {
+  const log = options.log ?? silentLog;
+  const root = makeDirectory(options.root ?? '/var/lib/carve');
+  const run = makeDirectory(options.run ?? '/run/carve');
+  const features = probeFeatures();
+  const chiselPath = placeChisel(options.chisel, run);
+  const database = openState(root);
+  try {
+    const base: Base = { root, run, chiselPath, database, features, clock: systemClock(), log };
+    return await openOn(base, options.failpoints ?? noFailpoints);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
+  const { root, run, chiselPath, database, features, clock, log } = base;
+  const engineId = ensureMeta(database, 'engine-id', () => randomBytes(16).toString('hex'));
+  const walker = new ChiselWalker(chiselPath);
+  const snapshots = DiskSnapshotStore.open({
+    root: hostPath(`${root}/snapshots`),
+    bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+    measure: async (directory, signal) => walker.measure(directory, signal),
+  });
+  const images = await openImages(base, { snapshots, walker });
+  const volumes = new DiskVolumes({ root: hostPath(`${root}/volumes`), database, clock, log });
+  const runtime = await openChiselRuntime({
+    chiselPath,
+    engineId,
+    runDir: run,
+    machine: hostMachine(),
+    features,
+    clock,
+    log,
+  });
+  try {
+    return await openEngine({
+      version: carveVersion,
+      engineId,
+      paths: { root, run },
+      host: readHost(features),
+      randomHex: () => randomBytes(32).toString('hex'),
+      logs: { read: readLogBatches },
+      database,
+      clock,
+      log,
+      failpoints,
+      runtime,
+      images,
+      snapshots,
+      volumes,
+      trees: walker,
+    });
+  } catch (error) {
+    await runtime.close();
+    throw error;
+  }
+}
+
+async function openImages(
+  base: Base,
+  made: { readonly snapshots: DiskSnapshotStore; readonly walker: ChiselWalker },
+): Promise<ImageStore> {
+  const { root, chiselPath, database, features, log } = base;
+  createImageSchema(database);
+  const unpacker = new LayerUnpacker({
+    target: made.snapshots,
+    chiselPath,
+    worker: unpackWorkerUrl(process.argv[1] ?? ''),
+    concurrency: Math.max(2, availableParallelism()),
+    overlayXattrs: features.isRootless ? 'user' : 'trusted',
+    skipDevices: features.isRootless,
+  });
+  return SqliteImageStore.open({
+    database,
+    content: DiskContentStore.open(root, Date.now()),
+    layers: made.snapshots,
+    unpacker,
+    changes: made.walker,
+    host: hostPlatform(process.arch),
+    nowMs: () => Date.now(),
+    onBroken: (image, error) => {
+      log.error('an image could not be repaired and was removed', {
+        id: image.id,
+        names: image.tags,
+        error: error.message,
+      });
+    },
+  });
+}
+
+/** Others may pass through, to reach a socket; they see nothing in it. Errors: `invalid`, those of mkdir. */
+function makeDirectory(path: string): HostPath {
+  const directory = hostPath(path);
+  mkdirSync(directory, { recursive: true, mode: 0o711 });
+  return directory;
+}
+
+function openState(root: HostPath): DatabaseSync {
+  const ownerFile = `${root}/daemon.json`;
+  const database = openDatabase({
+    path: hostPath(`${root}/state.db`),
+    migrations: MIGRATIONS,
+    describeOwner: () => describeOwner(ownerFile),
+  });
+  // For the message of whoever comes second; the lock is the database's.
+  writeFileSync(ownerFile, `${JSON.stringify({ pid: process.pid })}\n`, { mode: 0o644 });
+  return database;
+}
+
+function describeOwner(ownerFile: string): string {
+  try {
+    return `process ${/"pid":(\d+)/.exec(readFileSync(ownerFile, 'utf8'))?.[1] ?? 'unknown'}`;
+  } catch {
+    return 'process unknown';
+  }
+}
+
+/** `carve daemon`: serve an engine until a signal asks to stop. Returns the exit code. */
+export async function runDaemon(argv: readonly string[], chisel: ChiselSource): Promise<number> {
+  let flags: DaemonFlags;
+  try {
+    flags = daemonFlags(argv);
+    if (flags.isHelp) {
+      process.stdout.write(DAEMON_HELP);
+      return 0;
+    }
+  } catch (error) {
+    return fail(error);
+  }
+  const log = textLog(flags.logLevel, () => new Date());
+  try {
+    await serveEngine(flags, chisel, log);
+    return 0;
+  } catch (error) {
+    return fail(error);
+  }
+}
+
+async function serveEngine(flags: DaemonFlags, chisel: ChiselSource, log: Log): Promise<void> {
+  const stopped = untilStopped(log);
+  protectFromOom(log);
+  const beganMs = performance.now();
+  const { root, run } = flags;
+  const failpoints = envFailpoints(process.env['CARVE_FAILPOINT']);
+  const engine = await createEngine({ root, run, chisel, log, failpoints });
+  const servers: RunningServer[] = [];
+  try {
+    const identity = {
+      version: carveVersion,
+      gitCommit: '',
+      buildTime: '',
+      runtime: runtimeName(process.versions),
+    };
+    for (const listen of flags.hosts) servers.push(await serve(engine, { listen, identity, log }));
+    const tookMs = Math.round(performance.now() - beganMs);
+    log.info('ready', { root, run, hosts: flags.hosts, tookMs });
+    log.info('stopping; containers run on', { signal: await stopped });
+  } finally {
+    await Promise.all(servers.map(async (server) => server.close()));
+    await engine.close();
+  }
+}
+
+/** Containers go before the daemon when memory is short; the chisel and its monitors inherit this, containers set their own. */
+function protectFromOom(log: Log): void {
+  try {
+    writeFileSync('/proc/self/oom_score_adj', '-500');
+  } catch (error) {
+    log.debug('cannot lower the OOM score', { error: messageOf(error) });
+  }
+}
+
+/** One sentence, and what to do. */
+function fail(error: unknown): number {
+  const hint = isEngineError(error) && error.hint !== undefined ? `\n${error.hint}` : '';
+  const text = isEngineError(error) ? error.message + hint : String(error);
+  process.stderr.write(`carve daemon: ${text}\n`);
+  return 1;
+}
