@@ -17,20 +17,24 @@ export interface CarveUnderTest {
   stop(): Promise<void>;
 }
 
-/** Starts a daemon below `folder`. */
-export async function startCarve(folder: string): Promise<CarveUnderTest> {
-  const program = join(ROOT, 'dist', 'carve');
+const BUILT: readonly string[] = [join(ROOT, 'dist', 'carve')];
+
+/** Starts a daemon below `folder`. `program`: the words up to the verb; default the built single file. */
+export async function startCarve(
+  folder: string,
+  program: readonly string[] = BUILT,
+): Promise<CarveUnderTest> {
   const socket = join(folder, 'carve.sock');
   mkdirSync(folder, { recursive: true });
   const places = ['--root', join(folder, 'root'), '--run', join(folder, 'run')];
-  const argv = [program, 'daemon', ...places, '--host', `unix://${socket}`];
+  const argv = [...program, 'daemon', ...places, '--host', `unix://${socket}`];
   const daemon = await startDaemon(argv, socket, join(folder, 'carve.log'));
   const api = openApi(socket);
   return {
     api,
     socket,
     pid: daemon.pid,
-    cli: [program, '--host', `unix://${socket}`],
+    cli: [...program, '--host', `unix://${socket}`],
     stop: async () => {
       api.close();
       await daemon.stop();

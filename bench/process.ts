@@ -95,6 +95,16 @@ export function allPids(): ReadonlySet<number> {
   );
 }
 
+/** Kernel clock ticks of a second; Linux shows user space this number on every machine. */
+const TICKS_PER_SECOND = 100;
+
+/** Milliseconds of processor time that a process used so far, in user space and in the kernel. */
+export function cpuMs(pid: number): number {
+  const fields = read(`/proc/${pid}/stat`).split(') ')[1]?.split(' ') ?? [];
+  const ticks = Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
+  return (ticks * 1000) / TICKS_PER_SECOND;
+}
+
 /** Proportional set size of a process in bytes: its own pages and its share of the common ones; 0 when it is gone. */
 export function pssBytes(pid: number): number {
   return Number(/^Pss:\s+(\d+) kB/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0) * 1024;

@@ -3,7 +3,8 @@
  * machine. Only ratios taken in one run count; a benchmark is never a test.
  *
  * Options: `--rows a,b` (which), `--quick` (fewer runs), `--json FILE`,
- * `--install` (the other engines, from Debian, as root), `--list`.
+ * `--install` (the other engines, from Debian, as root), `--profile` (where
+ * carve's own time goes), `--list`.
  */
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,6 +18,7 @@ import { type CarveUnderTest, startCarve } from './carve.ts';
 import { removeNewCgroups, topCgroups } from './cgroups.ts';
 import { type DockerUnderTest, startDocker } from './docker.ts';
 import { enterNamespace } from './namespace.ts';
+import { profileLives } from './profile.ts';
 import { findPeers, INSTALL_SENTENCE, installPeers, type Peers } from './peers.ts';
 import { makeRootfs, packFolder } from './rootfs.ts';
 import type { Bench, Row, RowResult } from './row.ts';
@@ -37,6 +39,7 @@ const { values } = parseArgs({
     json: { type: 'string' },
     quick: { type: 'boolean', default: false },
     install: { type: 'boolean', default: false },
+    profile: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
   },
 });
@@ -58,9 +61,29 @@ async function main(): Promise<number> {
   if (rows === undefined) return 2;
   await buildCarve();
   enterNamespace();
+  if (values.profile) return profile();
   const results = await measure(rows);
   if (values.json !== undefined) writeJson(values.json, results);
   return 0;
+}
+
+async function profile(): Promise<number> {
+  const work = mkdtempSync(join(tmpdir(), 'carve-bench-'));
+  try {
+    await makeImage(work);
+    await profileLives(work);
+    return 0;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** `rootfs`, the unpacked root, and `rootfs.tar`. */
+async function makeImage(work: string): Promise<void> {
+  const rootfs = join(work, 'rootfs');
+  mkdirSync(rootfs);
+  makeRootfs(rootfs);
+  await packFolder(rootfs, join(work, 'rootfs.tar'));
 }
 
 function chosenRows(): readonly Row[] | undefined {
@@ -106,9 +129,7 @@ async function measure(rows: readonly Row[]): Promise<readonly RowResult[]> {
 async function startAll(work: string, peers: Peers): Promise<Bench> {
   const rootfs = join(work, 'rootfs');
   const archive = join(work, 'rootfs.tar');
-  mkdirSync(rootfs);
-  makeRootfs(rootfs);
-  await packFolder(rootfs, archive);
+  await makeImage(work);
   const started: { stop(): Promise<void> }[] = [];
   try {
     const carve: CarveUnderTest = await startCarve(join(work, 'carve'));
