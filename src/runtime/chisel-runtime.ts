@@ -8,7 +8,7 @@
  * Source: docs/chisel-protocol.md; docs/architecture.md "Processes".
  */
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmdirSync } from 'node:fs';
 import type { HostPath } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
 import { isEngineError, messageOf } from '../base/error.ts';
@@ -22,7 +22,7 @@ import type { CgroupLayout } from '../kernel/cgroup/layout.ts';
 import type { CgroupPlace } from '../kernel/cgroup/place.ts';
 import { placeCgroup } from '../kernel/cgroup/place.ts';
 import { readCgroupFacts } from '../kernel/cgroup/read-facts.ts';
-import { planEngineCgroups } from '../kernel/cgroup/setup.ts';
+import { planEngineCgroups, planRemoveEngineCgroups } from '../kernel/cgroup/setup.ts';
 import type { Chisel } from '../kernel/chisel.ts';
 import { openChisel } from '../kernel/chisel.ts';
 import { readExitRecord } from '../kernel/exit-record.ts';
@@ -216,6 +216,19 @@ class ChiselRuntime implements Runtime {
     this.#isClosed = true;
     for (const control of this.#adopted) control.close();
     await this.#options.chisel.close();
+    this.#removeEmptyGroups();
+  }
+
+  /** The engine's groups, unless containers run on in them. */
+  #removeEmptyGroups(): void {
+    const { layout, engineId } = this.#options;
+    for (const op of planRemoveEngineCgroups(layout, { parent: ENGINE_PARENT, engine: engineId })) {
+      try {
+        if (op.op === 'rmdir') rmdirSync(op.path);
+      } catch {
+        // In use, or not there: both are as they should be.
+      }
+    }
   }
 
   #container(
