@@ -148,6 +148,9 @@ struct slots {
 void slots_init(struct slots *slots);
 void slots_close(struct slots *slots);
 
+/* False when a slot that the op reads is empty, because an op failed that was to fill it: absent means something else. */
+bool op_is_ready(const struct op *op, const struct slots *slots);
+
 /* Where the data of `read` and `netlink-query` goes; 0 or -errno. NULL: nowhere. */
 struct sink {
   int (*put)(struct sink *sink, const void *bytes, size_t size);

@@ -148,6 +148,17 @@ int plan_decode(const uint8_t *bytes, size_t size, struct plan *out, struct repo
   return 0;
 }
 
+bool op_is_ready(const struct op *op, const struct slots *slots) {
+  const struct op_shape *shape = &op_shapes[op->code];
+  for (unsigned i = 0; i < shape->field_count; i++) {
+    const struct field_shape *field = &field_shapes[shape->first_field + i];
+    if (field->type != FIELD_SLOT || (field->flags & FIELD_RESULT) != 0) continue;
+    uint32_t slot = op_u32(op, i);
+    if (slot < SLOT_COUNT && slots->fd[slot] < 0) return false;
+  }
+  return true;
+}
+
 /* ---- fields of a decoded op; every bound was checked ------------------------- */
 
 static const uint8_t *skip_text(const uint8_t *at) { return at + 4 + get_u32(at) + 1; }

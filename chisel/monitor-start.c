@@ -96,7 +96,9 @@ void monitor_run_after_plan(void) {
   struct report ignored;
   if (monitor.after_bytes == 0 || plan_decode(monitor.after, monitor.after_bytes, &monitor_plan, &ignored) != 0) return;
   slots_init(&slots);
-  for (uint32_t i = 0; i < monitor_plan.count; i++) plan_run(&monitor_plan, &slots, i, i + 1, NULL, &ignored);
+  for (uint32_t i = 0; i < monitor_plan.count; i++) {
+    if (op_is_ready(&monitor_plan.ops[i], &slots)) plan_run(&monitor_plan, &slots, i, i + 1, NULL, &ignored);
+  }
   slots_close(&slots);
 }
 

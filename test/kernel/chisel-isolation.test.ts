@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { stat } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { attachMonitor } from '../../src/kernel/monitor.ts';
+import type { Plan } from '../../src/kernel/plan/op.ts';
 import type { Spec } from '../../src/spec/oci/runtime.ts';
 import { ContainerFixture } from './container-fixture.ts';
 import { MonitorFixture, payloadOf, processOps, readAll } from './monitor-fixture.ts';
@@ -136,4 +137,22 @@ test('a container has a session keyring of its own, the same for its execs', asy
   assert.ok(Number(first) > 0, first);
   assert.notEqual(`${first}\n`, host);
   assert.equal(ended.output, `${first}\n`);
+});
+
+test('an operation of the after-plan whose directory was not opened does not take its path for the host’s', async () => {
+  await using fixture = await MonitorFixture.create();
+  const path = `${fixture.dir}/file`;
+  const other = `${fixture.dir}/other`;
+  await writeFile(path, 'as it was');
+  await writeFile(other, '');
+  const data = new TextEncoder().encode('changed');
+  const afterPlan: Plan = [
+    { op: 'open', slot: 0, path: `${fixture.dir}/missing`, flags: 0 },
+    { op: 'write', dir: 0, path, data, skipMissing: 0 },
+    { op: 'write', path: other, data, skipMissing: 0 },
+  ];
+  const target = await fixture.start('exit 0', { afterPlan });
+  await target.exited;
+  assert.equal(await readFile(path, 'utf8'), 'as it was');
+  assert.equal(await readFile(other, 'utf8'), 'changed');
 });
