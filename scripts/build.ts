@@ -53,7 +53,9 @@ async function build(): Promise<void> {
   const dist = join(ROOT, 'dist');
   mkdirSync(dist, { recursive: true });
   await buildSingle(dist);
-  const node = ['--target=node', '--format=cjs'];
+  // The bundler would write the path of this checkout; nothing in this bundle goes by it.
+  const nowhere = `--define=import.meta.url="file:///carve.cjs"`;
+  const node = ['--target=node', '--format=cjs', nowhere];
   await bundle([
     ...node,
     writeEntry('node.ts', NODE_ENTRY),
