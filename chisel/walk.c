@@ -107,6 +107,9 @@ static int add_xattrs(struct walk *walk, const char *name) {
   if (size < 0)
     return errno == ENOTSUP || errno == ENOENT ? 0 : errno;
   for (const char *key = list; key < list + size; key += strlen(key) + 1) {
+    /* A merged tree shows what overlayfs shows. */
+    if (walk->stack.count > 1 && stack_is_private_xattr(key))
+      continue;
     walk->call = "lgetxattr";
     ssize_t length = lgetxattr(name, key, value, sizeof value);
     if (length < 0 && (errno == ENODATA || errno == ENOENT))

@@ -28,7 +28,7 @@ export interface WalkEntry {
   readonly linkPath: string;
   readonly deviceMajor: number;
   readonly deviceMinor: number;
-  /** All extended attributes, overlayfs' own included. */
+  /** All extended attributes; those of overlayfs itself only where a single directory is read. */
   readonly xattrs: readonly TarXattr[];
   /** What the layers below have at this path; `undefined`: nothing, or nobody asked. */
   readonly below: 'directory' | 'other' | undefined;
