@@ -9,13 +9,14 @@ import { availableParallelism } from 'node:os';
 import type { DatabaseSync } from 'node:sqlite';
 import type { HostPath } from './base/brand.ts';
 import { type Clock, systemClock } from './base/clock.ts';
-import { isEngineError, messageOf } from './base/error.ts';
+import { EngineError, isEngineError, messageOf } from './base/error.ts';
 import { type Failpoints, noFailpoints } from './base/failpoint.ts';
 import { hostPath } from './base/host-path.ts';
 import { type Log, silentLog } from './base/log.ts';
 import { carveVersion } from './cli/version.ts';
 import { DiskContentStore } from './content/disk.ts';
 import { envFailpoints } from './engine/daemon/failpoints.ts';
+import { claimRunDirectory } from './engine/daemon/claim-run.ts';
 import { DAEMON_HELP, type DaemonFlags, daemonFlags } from './engine/daemon/flags.ts';
 import { untilStopped } from './engine/daemon/signals.ts';
 import { textLog } from './engine/daemon/text-log.ts';
@@ -29,8 +30,17 @@ import { runtimeName } from './http/identity.ts';
 import { type RunningServer, serve } from './http/serve.ts';
 import { createImageSchema } from './images/schema.ts';
 import { SqliteImageStore } from './images/sqlite.ts';
+import {
+  EMPTY_REGISTRY_CONFIG,
+  parseRegistryConfig,
+  type RegistryConfig,
+} from './images/registry/config.ts';
+import { proxySettingsFrom } from './images/registry/proxy.ts';
+import { openRegistryImages } from './images/registry/remote.ts';
+import type { RemoteImages } from './images/remote.ts';
 import type { ImageStore } from './images/store.ts';
 import { type ChiselSource, placeChisel } from './kernel/chisel-file.ts';
+import { diskError } from './kernel/disk-error.ts';
 import { type KernelFeatures, probeFeatures } from './kernel/features.ts';
 import { ChiselWalker } from './layers/chisel-walk.ts';
 import { LayerUnpacker } from './layers/unpack.ts';
@@ -49,6 +59,8 @@ export interface CreateEngineOptions {
   readonly run?: string;
   /** Where the chisel's program is. */
   readonly chisel: ChiselSource;
+  /** What is known of registries: mirrors, TLS, blocks. Default: nothing. */
+  readonly registries?: RegistryConfig;
   readonly log?: Log;
   /** Tests only. */
   readonly failpoints?: Failpoints;
@@ -63,23 +75,35 @@ interface Base {
   readonly features: KernelFeatures;
   readonly clock: Clock;
   readonly log: Log;
+  readonly registries: RegistryConfig | undefined;
 }
 
 /**
  * Open an engine. It runs containers that an earlier one on the same root
  * started, and leaves its own running when it is closed.
- * Errors: `in-use` when another engine has the root; `unavailable` without a
+ * Errors: `in-use` when another engine has the root, or the run directory; `unavailable` without a
  * chisel; `unsupported` kernel; `corrupt` state.
  */
 export async function createEngine(options: CreateEngineOptions): Promise<Engine> {
   const log = options.log ?? silentLog;
   const root = makeDirectory(options.root ?? '/var/lib/carve');
-  const run = makeDirectory(options.run ?? '/run/carve');
   const features = probeFeatures();
-  const chiselPath = placeChisel(options.chisel, run);
+  // The lock comes first: who does not get it leaves no run directory behind.
   const database = openState(root);
   try {
-    const base: Base = { root, run, chiselPath, database, features, clock: systemClock(), log };
+    const run = makeDirectory(options.run ?? '/run/carve');
+    claimRunDirectory(run, root);
+    const chiselPath = placeChisel(options.chisel, run);
+    const base: Base = {
+      root,
+      run,
+      chiselPath,
+      database,
+      features,
+      clock: systemClock(),
+      log,
+      registries: options.registries,
+    };
     return await openOn(base, options.failpoints ?? noFailpoints);
   } catch (error) {
     database.close();
@@ -96,7 +120,7 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
     measure: async (directory, signal) => walker.measure(directory, signal),
   });
-  const images = await openImages(base, { snapshots, walker });
+  const { images, remote } = await openImages(base, { snapshots, walker });
   const volumes = new DiskVolumes({ root: hostPath(`${root}/volumes`), database, clock, log });
   const runtime = await openChiselRuntime({
     chiselPath,
@@ -121,6 +145,7 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
       failpoints,
       runtime,
       images,
+      remote,
       snapshots,
       volumes,
       trees: walker,
@@ -134,7 +159,7 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
 async function openImages(
   base: Base,
   made: { readonly snapshots: DiskSnapshotStore; readonly walker: ChiselWalker },
-): Promise<ImageStore> {
+): Promise<{ readonly images: ImageStore; readonly remote: RemoteImages }> {
   const { root, chiselPath, database, features, log } = base;
   createImageSchema(database);
   const unpacker = new LayerUnpacker({
@@ -145,14 +170,17 @@ async function openImages(
     overlayXattrs: features.isRootless ? 'user' : 'trusted',
     skipDevices: features.isRootless,
   });
-  return SqliteImageStore.open({
+  const content = DiskContentStore.open(root, Date.now());
+  const host = hostPlatform(process.arch);
+  const nowMs = (): number => Date.now();
+  const images = await SqliteImageStore.open({
     database,
-    content: DiskContentStore.open(root, Date.now()),
+    content,
     layers: made.snapshots,
     unpacker,
     changes: made.walker,
-    host: hostPlatform(process.arch),
-    nowMs: () => Date.now(),
+    host,
+    nowMs,
     onBroken: (image, error) => {
       log.error('an image could not be repaired and was removed', {
         id: image.id,
@@ -161,12 +189,25 @@ async function openImages(
       });
     },
   });
+  const remote = openRegistryImages({
+    images,
+    content,
+    host,
+    nowMs,
+    proxies: proxySettingsFrom(process.env),
+    ...(base.registries === undefined ? {} : { config: base.registries }),
+  });
+  return { images, remote };
 }
 
-/** Others may pass through, to reach a socket; they see nothing in it. Errors: `invalid`, those of mkdir. */
+/** Others may pass through, to reach a socket; they see nothing in it. Errors: `invalid`, those of `diskError`. */
 function makeDirectory(path: string): HostPath {
   const directory = hostPath(path);
-  mkdirSync(directory, { recursive: true, mode: 0o711 });
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o711 });
+  } catch (error) {
+    throw diskError(`Cannot make the directory ${path}`, error);
+  }
   return directory;
 }
 
@@ -217,7 +258,8 @@ async function serveEngine(flags: DaemonFlags, chisel: ChiselSource, log: Log): 
   const beganMs = performance.now();
   const { root, run } = flags;
   const failpoints = envFailpoints(process.env['CARVE_FAILPOINT']);
-  const engine = await createEngine({ root, run, chisel, log, failpoints });
+  const registries = readRegistryConfig(flags.registries);
+  const engine = await createEngine({ root, run, chisel, log, failpoints, registries });
   const servers: RunningServer[] = [];
   try {
     const identity = {
@@ -234,6 +276,22 @@ async function serveEngine(flags: DaemonFlags, chisel: ChiselSource, log: Log): 
     await Promise.all(servers.map(async (server) => server.close()));
     await engine.close();
   }
+}
+
+/** The operator's registry configuration; an absent file says nothing. Errors: `invalid`, `unavailable`. */
+function readRegistryConfig(path: string): RegistryConfig {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
+      return EMPTY_REGISTRY_CONFIG;
+    throw new EngineError(
+      'unavailable',
+      `Cannot read registry configuration ${path}: ${messageOf(error)}`,
+    );
+  }
+  return parseRegistryConfig(text);
 }
 
 /** Containers go before the daemon when memory is short; the chisel and its monitors inherit this, containers set their own. */

@@ -302,6 +302,8 @@ export interface ImageOperations {
 export interface SystemOperations {
   info(): Promise<SystemInfo>;
   diskUsage(): Promise<DiskUsage>;
+  /** Ask a registry whether it takes the credentials of a client's `AuthConfig`. Errors: `unauthorized`, `unavailable`, `invalid`. */
+  login(auth: unknown): Promise<{ readonly Status: string; readonly IdentityToken: string }>;
   /** Past events only when `sinceNs` or `untilNs` is given; ends at `untilNs`, else when aborted. */
   events(
     options: OperationOptions & {

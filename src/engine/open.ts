@@ -93,6 +93,7 @@ async function closeParts(parts: EngineParts): Promise<void> {
   parts.events.close();
   // Transitions under way finish before the database is gone.
   await Promise.all([...parts.containers.all()].map(async ({ lock }) => lock.run(() => undefined)));
+  parts.remote.close();
   await parts.runtime.close();
   await Promise.all([
     parts.snapshots.close(),

@@ -100,7 +100,6 @@ test('unknown paths, wrong methods and versions are JSON errors with the standar
     ['GET', '/services', 503, /not a swarm manager/],
     ['POST', '/swarm/leave', 503, /not part of a swarm/],
     ['GET', '/plugins/x/json', 404, /not found/],
-    ['POST', '/auth', 501, /not supported yet/],
     ['POST', '/networks/create', 501, /not supported yet/],
     ['POST', '/build', 501, /not supported yet/],
   ];

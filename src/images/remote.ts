@@ -51,6 +51,10 @@ export interface PushedImage {
 
 /** Images in registries. Every method throws `EngineError`. */
 export interface RemoteImages {
+  /** Credentials in a client's `X-Registry-Auth` header; `undefined`: anonymous, also for a header that is none. */
+  decodeAuth(header: string | undefined): Credentials | undefined;
+  /** Registry host and credentials in a client's `AuthConfig`. Errors: `invalid` without credentials. */
+  decodeLogin(config: unknown): { readonly host: string; readonly credentials: Credentials };
   /** Errors: `not-found`, `unauthorized`, `denied`, `unavailable`, `corrupt`, `exhausted`, `cancelled`. */
   pull(options: PullOptions): Promise<PulledImage>;
   push(options: PushOptions): Promise<PushedImage>;

@@ -22,6 +22,7 @@ import { testHost } from './host.ts';
 import { fakeImage, fakeImages } from './images.ts';
 import { FakeRuntime, fakeWorld } from './runtime.ts';
 import type { FakeProcess, FakeWorld } from './runtime.ts';
+import { noRegistries } from './remote.ts';
 
 /** What a test may replace. */
 export interface RigOptions {
@@ -83,6 +84,7 @@ export class Rig {
       randomHex: () => randomBytes(32).toString('hex'),
       runtime: this.runtime,
       images: fakeImages(options.images ?? [fakeImage('busybox')]),
+      remote: noRegistries,
       snapshots,
       trees: {
         open: async () => {

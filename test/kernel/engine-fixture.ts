@@ -43,6 +43,7 @@ import type { ContainerConfig, HostConfig } from '../../src/spec/docker/containe
 import { decodeStreamFrames } from '../../src/spec/stream-frame.ts';
 import { DiskVolumes } from '../../src/volumes/disk.ts';
 import { fakeImage, fakeImages } from '../fakes/images.ts';
+import { noRegistries } from '../fakes/remote.ts';
 
 /** The executable under test. */
 export const CHISEL_PATH: string =
@@ -144,6 +145,7 @@ export class EngineFixture {
       randomHex: () => randomBytes(32).toString('hex'),
       runtime,
       images: fakeImages([busyboxImage()]),
+      remote: noRegistries,
       snapshots,
       trees: new ChiselWalker(hostPath(CHISEL_PATH)),
       volumes: new DiskVolumes({ root: hostPath(`${root}/volumes`), database, clock, log }),

@@ -9,6 +9,8 @@ export interface DaemonFlags {
   readonly run: string;
   readonly hosts: readonly DaemonHost[];
   readonly logLevel: LogLevel;
+  /** File with what is known of registries. */
+  readonly registries: string;
   readonly isHelp: boolean;
 }
 
@@ -25,8 +27,12 @@ export const DEFAULT_ROOT = '/var/lib/carve';
 /** Default of `--run`. */
 export const DEFAULT_RUN = '/run/carve';
 
+/** Default of `--registries`. */
+export const DEFAULT_REGISTRIES = '/etc/carve/registries.json';
+
 /** What `carve daemon --help` prints. */
 export const DAEMON_HELP = `Usage: carve daemon [--root DIR] [--run DIR] [--host ADDRESS]... [--log-level LEVEL]
+                    [--registries FILE]
 
 Runs the engine in the foreground. Containers live on when it ends.
 
@@ -35,6 +41,8 @@ Runs the engine in the foreground. Containers live on when it ends.
   --host ADDRESS     unix://PATH or tcp://127.0.0.1:PORT, any number of times
                      (default unix://RUN/carve.sock)
   --log-level LEVEL  debug, info, warn or error (default info)
+  --registries FILE  mirrors, certificates and blocks of registries
+                     (default ${DEFAULT_REGISTRIES}, which may be absent)
 `;
 
 const LEVELS: ReadonlySet<string> = new Set(['debug', 'info', 'warn', 'error']);
@@ -55,6 +63,7 @@ export function daemonFlags(argv: readonly string[]): DaemonFlags {
     run,
     hosts: (values.host ?? [`unix://${run}/carve.sock`]).map(parseHost),
     logLevel: level,
+    registries: absolute('--registries', values.registries ?? DEFAULT_REGISTRIES),
     isHelp: values.help === true,
   };
 }
@@ -65,6 +74,7 @@ function parse(argv: readonly string[]): {
     readonly run?: string;
     readonly host?: string[];
     readonly 'log-level'?: string;
+    readonly registries?: string;
     readonly help?: boolean;
   };
 } {
@@ -76,6 +86,7 @@ function parse(argv: readonly string[]): {
         run: { type: 'string' },
         host: { type: 'string', multiple: true, short: 'H' },
         'log-level': { type: 'string' },
+        registries: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     });

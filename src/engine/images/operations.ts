@@ -1,7 +1,6 @@
 /** Operations on images. Source: Engine API `/images`, `/commit`; engine-api facts 5.6, 5.9. */
 
 import { Readable } from 'node:stream';
-import { EngineError } from '../../base/error.ts';
 import type { ImageRecord, ImageRemoval, ImageStore, ImageUser } from '../../images/store.ts';
 import type { ImageDeleteItem, ImageSummary } from '../../spec/docker/image.ts';
 import { parsePlatform } from '../../spec/platform.ts';
@@ -11,6 +10,7 @@ import { commitContainer } from './commit.ts';
 import { describeHistory, describeImage, familiar, summariseImage } from './describe.ts';
 import { compileImageFilter, compilePruneFilter } from './filter.ts';
 import { streamProgress } from './progress.ts';
+import { pullOperation, pushOperation } from './remote.ts';
 
 /** The operations over `parts`. */
 export function imageOperations(parts: EngineParts): ImageOperations {
@@ -30,8 +30,12 @@ export function imageOperations(parts: EngineParts): ImageOperations {
     load: (archive, options = {}) => loadImages(parts, archive, options),
     save: async (refs, options = {}) => saveImages(images, refs, options),
     import: (archive, options) => importImage(parts, archive, options),
-    pull: (reference) => unsupportedStream(`pull ${reference}`),
-    push: (reference) => unsupportedStream(`push ${reference}`),
+    pull: pullOperation(parts, (action, image) => {
+      announceImage(parts, action, image);
+    }),
+    push: pushOperation(parts, (action, image) => {
+      announceImage(parts, action, image);
+    }),
     commit: async (ref, options) => commitContainer(parts, ref, options),
     prune: async (filters) => pruneImages(parts, filters),
   };
@@ -165,15 +169,4 @@ function announceImage(
   image: { readonly id: string; readonly name: string },
 ): void {
   parts.events.publish({ type: 'image', action, id: image.id, attributes: { name: image.name } });
-}
-
-async function* unsupportedStream(what: string): AsyncGenerator<Progress, void, undefined> {
-  yield* [];
-  throw new EngineError(
-    'unsupported',
-    `Cannot ${what}: this version of carve does not talk to registries yet`,
-    {
-      hint: 'Use `carve load`, `carve import` or `carve image bootstrap`',
-    },
-  );
 }

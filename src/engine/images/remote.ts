@@ -1,8 +1,7 @@
 /** Pull and push with Docker's words. Source: Engine API `/images/create`, `/images/{name}/push`; engine-api facts 5.6. */
 
 import { EngineError, isEngineError } from '../../base/error.ts';
-import type { Credentials, RemoteImages } from '../../images/remote.ts';
-import type { ImageRecord } from '../../images/store.ts';
+import type { ImageProgress, ImageRecord } from '../../images/store.ts';
 import { parsePlatform } from '../../spec/platform.ts';
 import {
   familiarRepository,
@@ -16,20 +15,10 @@ import type { ImageOperations, Progress } from '../engine.ts';
 import type { EngineParts } from '../parts.ts';
 import { streamProgress } from './progress.ts';
 
-/** What these operations need beside the engine's parts. */
-export interface RemoteParts {
-  readonly remote: RemoteImages;
-  /** Credentials in an `X-Registry-Auth` header; `undefined`: anonymous. */
-  readonly decodeAuth: (header: string | undefined) => Credentials | undefined;
-}
-
 type Announce = (action: string, image: { readonly id: string; readonly name: string }) => void;
 
 /** Pull: the progress of every layer, then digest and status. */
-export function pullOperation(
-  parts: EngineParts & RemoteParts,
-  announce: Announce,
-): ImageOperations['pull'] {
+export function pullOperation(parts: EngineParts, announce: Announce): ImageOperations['pull'] {
   return (text, options) => {
     const reference = withDefaultTag(parseReference(text));
     const platform =
@@ -37,16 +26,23 @@ export function pullOperation(
         ? undefined
         : parsePlatform(options.platform, parts.host.platform);
     return streamProgress(async (onProgress) => {
-      onProgress({
-        id: reference.tag ?? reference.digest ?? '',
-        status: `Pulling from ${familiarPath(reference)}`,
-      });
+      // Not before the registry answered: an early failure is an HTTP status, not a stream.
+      let isHeaded = false;
+      const report = (progress: ImageProgress): void => {
+        if (!isHeaded)
+          onProgress({
+            id: reference.tag ?? reference.digest ?? '',
+            status: `Pulling from ${reference.path}`,
+          });
+        isHeaded = true;
+        onProgress(progress);
+      };
       const pulled = await withDockerWords(reference, async () =>
         parts.remote.pull({
           reference,
           ...(platform === undefined ? {} : { platform }),
-          credentials: parts.decodeAuth(options.auth),
-          onProgress,
+          credentials: parts.remote.decodeAuth(options.auth),
+          onProgress: report,
           ...(options.signal === undefined ? {} : { signal: options.signal }),
         }),
       );
@@ -58,11 +54,6 @@ export function pullOperation(
       return [{ status: `Digest: ${pulled.digest}` }, { status: `Status: ${status}` }];
     });
   };
-}
-
-/** Docker says the path without the registry. */
-function familiarPath(reference: Reference): string {
-  return reference.path;
 }
 
 /** Docker's clients look for these words when an image is not there. */
@@ -98,10 +89,7 @@ async function withDockerWords<T>(reference: Reference, work: () => Promise<T>):
 }
 
 /** Push one tag, or every tag of a repository when none is named. */
-export function pushOperation(
-  parts: EngineParts & RemoteParts,
-  announce: Announce,
-): ImageOperations['push'] {
+export function pushOperation(parts: EngineParts, announce: Announce): ImageOperations['push'] {
   return (text, options) => {
     const given = parseReference(text);
     if (given.digest !== undefined)
@@ -115,7 +103,7 @@ export function pushOperation(
         const pushed = await parts.remote.push({
           image,
           reference,
-          credentials: parts.decodeAuth(options.auth),
+          credentials: parts.remote.decodeAuth(options.auth),
           onProgress,
           ...(options.signal === undefined ? {} : { signal: options.signal }),
         });

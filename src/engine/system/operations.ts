@@ -20,6 +20,11 @@ export function systemOperations(parts: EngineParts): SystemOperations {
     info: async () => readInfo(parts),
     diskUsage: async () => readDiskUsage(parts),
     events: (options) => followEvents(parts, options),
+    login: async (auth) => {
+      const { host, credentials } = parts.remote.decodeLogin(auth);
+      await parts.remote.login(host, credentials);
+      return { Status: 'Login Succeeded', IdentityToken: '' };
+    },
   };
 }
 

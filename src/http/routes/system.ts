@@ -7,6 +7,7 @@ import { EngineError } from '../../base/error.ts';
 import type { SystemOperations } from '../../engine/engine.ts';
 import type { DiskUsage, EngineEvent, SystemInfo } from '../../spec/docker/system.ts';
 import type { Call } from '../call.ts';
+import { object, text } from '../decode/shape.ts';
 import type { ServerIdentity } from '../identity.ts';
 import { encodeBigJson } from '../json.ts';
 import { afterStart } from '../progress.ts';
@@ -32,6 +33,25 @@ const pong: BodyReply = {
   },
 };
 
+/** Source: Engine API `AuthConfig`. */
+interface AuthBody {
+  readonly username?: string;
+  readonly password?: string;
+  readonly auth?: string;
+  readonly serveraddress?: string;
+  readonly identitytoken?: string;
+  readonly registrytoken?: string;
+}
+
+const authBody = object<AuthBody>({
+  username: text,
+  password: text,
+  auth: text,
+  serveraddress: text,
+  identitytoken: text,
+  registrytoken: text,
+});
+
 /** Routes over `system`. */
 export function systemRoutes(system: SystemOperations, identity: ServerIdentity): readonly Route[] {
   return [
@@ -53,9 +73,7 @@ export function systemRoutes(system: SystemOperations, identity: ServerIdentity)
     {
       method: 'POST',
       path: '/auth',
-      handle: () => {
-        throw new EngineError('unsupported', 'Logging in to a registry is not supported yet');
-      },
+      handle: async (call) => json(await system.login(await call.body(authBody))),
     },
   ];
 }

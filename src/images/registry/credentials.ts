@@ -4,6 +4,8 @@
  * Source: Engine API "Authentication" (X-Registry-Auth, X-Registry-Config).
  */
 
+import { EngineError } from '../../base/error.ts';
+import { DEFAULT_DOMAIN } from '../../spec/reference.ts';
 import type { Credentials } from '../remote.ts';
 
 export type { Credentials };
@@ -50,4 +52,22 @@ export function decodeAuthHeader(header: string | undefined): Credentials | unde
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+/** Registry host in the address a client logs in to: `https://index.docker.io/v1/` and nothing mean Docker Hub. */
+export function registryHostOf(serverAddress: string): string {
+  const host = serverAddress.replace(/^https?:\/\//, '').split('/', 1)[0] ?? '';
+  return host === '' || host === 'index.docker.io' ? DEFAULT_DOMAIN : host;
+}
+
+/** Registry and credentials of a login. Errors: `invalid` when there are none. */
+export function decodeLogin(config: unknown): {
+  readonly host: string;
+  readonly credentials: Credentials;
+} {
+  const credentials = credentialsOf(config);
+  if (credentials === undefined || typeof config !== 'object' || config === null) {
+    throw new EngineError('invalid', 'Cannot log in: a user name and a password are needed');
+  }
+  return { host: registryHostOf(textOf(config, 'serveraddress')), credentials };
 }

@@ -8,6 +8,7 @@ import type { RemoteImages } from '../remote.ts';
 import type { ImageStore } from '../store.ts';
 import { createRegistryAccess } from './access.ts';
 import { EMPTY_REGISTRY_CONFIG, type RegistryConfig } from './config.ts';
+import { decodeAuthHeader, decodeLogin } from './credentials.ts';
 import { pushEndpoint } from './endpoint.ts';
 import type { ProxySettings } from './proxy.ts';
 import { createTransport } from './transport.ts';
@@ -36,6 +37,8 @@ export function openRegistryImages(options: RegistryImagesOptions): RemoteImages
     nowMs,
   });
   return {
+    decodeAuth: decodeAuthHeader,
+    decodeLogin,
     pull: async (request) => await pullImage({ images, content, access, host }, request),
     push: async (request) => await pushImage({ content, access }, request),
     login: async (registry, credentials) => {
