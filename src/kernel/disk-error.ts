@@ -13,6 +13,8 @@ const CASES: Readonly<Record<string, { readonly kind: ErrorKind; readonly phrase
   EPERM: { kind: 'denied', phrase: 'the operation is not permitted' },
   EROFS: { kind: 'denied', phrase: 'the file system is read-only' },
   EIO: { kind: 'corrupt', phrase: 'the disk failed' },
+  EEXIST: { kind: 'conflict', phrase: 'something else has that name' },
+  ENOTDIR: { kind: 'invalid', phrase: 'a part of the path is not a directory' },
   ENOENT: { kind: 'not-found', phrase: 'a file or directory is missing' },
 };
 
