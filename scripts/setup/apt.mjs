@@ -40,6 +40,12 @@ const PACKAGES = {
   'busybox-static': { isHere: hasStaticBusybox },
   'xz-utils': { isHere: has('xz') },
   pigz: { isHere: has('pigz'), isWished: true },
+  'docker-registry': { isHere: has('docker-registry') },
+  // Its client; the daemon it brings is not started.
+  'docker.io': { isHere: has('docker') },
+  skopeo: { isHere: has('skopeo') },
+  'apache2-utils': { isHere: has('htpasswd') },
+  openssl: { isHere: has('openssl') },
   e2fsprogs: { isHere: has('mke2fs') },
   'qemu-system-x86': { isHere: has('qemu-system-x86_64') },
 };
@@ -48,7 +54,15 @@ const PACKAGES = {
 const NEEDS = {
   compiler: ['make', 'gcc', 'libc6-dev', 'linux-libc-dev', 'musl-tools'],
   images: ['mmdebstrap'],
-  tests: ['busybox-static', 'xz-utils'],
+  tests: [
+    'busybox-static',
+    'xz-utils',
+    'docker.io',
+    'docker-registry',
+    'skopeo',
+    'apache2-utils',
+    'openssl',
+  ],
   bench: ['busybox-static', 'pigz'],
   vm: ['qemu-system-x86', 'busybox-static', 'mmdebstrap', 'e2fsprogs', 'xz-utils'],
 };
