@@ -67,3 +67,8 @@ export function isEngineError(value: unknown): value is EngineError {
 export function messageOf(value: unknown): string {
   return value instanceof Error ? value.message : String(value);
 }
+
+/** Any thrown value as an `Error`, to throw it again. */
+export function toError(value: unknown): Error {
+  return value instanceof Error ? value : new Error(String(value));
+}

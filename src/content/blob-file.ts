@@ -5,6 +5,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Digest } from '../base/brand.ts';
 import { EngineError } from '../base/error.ts';
+import { createDigester, digestOf, splitDigest } from '../spec/digest.ts';
+import type { BlobInfo, PutOptions } from './store.ts';
 
 /** One write may take less than all of it. */
 export async function writeAll(file: FileHandle, data: Uint8Array): Promise<void> {
@@ -12,6 +14,41 @@ export async function writeAll(file: FileHandle, data: Uint8Array): Promise<void
     const { bytesWritten } = await file.write(data, at, data.length - at, null);
     at += bytesWritten;
   }
+}
+
+/** Write a stream to an empty file and check that it is what was announced. Errors: `corrupt`, `exhausted`, those of the disk. */
+export async function receiveBlob(
+  file: FileHandle,
+  source: AsyncIterable<Uint8Array>,
+  options: PutOptions,
+): Promise<BlobInfo> {
+  const { digest: wanted, sizeBytes: announced = Infinity, maxBytes = Infinity } = options;
+  const algorithm = wanted === undefined ? 'sha256' : splitDigest(wanted).algorithm;
+  const hash = createDigester(algorithm);
+  const limit = Math.min(maxBytes, announced);
+  let sizeBytes = 0;
+  for await (const chunk of source) {
+    options.signal?.throwIfAborted();
+    sizeBytes += chunk.length;
+    if (sizeBytes > limit) throw tooLarge(options, limit);
+    hash.update(chunk);
+    await writeAll(file, chunk);
+  }
+  const digest = digestOf(hash, algorithm);
+  if (wanted !== undefined && wanted !== digest) throw wrongDigest(wanted, digest);
+  if (announced !== Infinity && announced !== sizeBytes)
+    throw wrongSize(digest, announced, sizeBytes);
+  return { digest, sizeBytes };
+}
+
+function tooLarge({ digest = undefined, sizeBytes }: PutOptions, maxBytes: number): EngineError {
+  const what = digest ?? 'blob';
+  if (sizeBytes === maxBytes) {
+    const message = `Cannot accept ${what}: it has more than the announced ${maxBytes} bytes`;
+    return new EngineError('corrupt', message, { details: { wantedBytes: maxBytes } });
+  }
+  const message = `Cannot accept ${what}: it has more than the allowed ${maxBytes} bytes`;
+  return new EngineError('exhausted', message, { details: { maxBytes } });
 }
 
 /** Content whose digest is not the one it was announced with. */

@@ -18,7 +18,7 @@ import type { Digest, HostPath } from '../base/brand.ts';
 import { EngineError } from '../base/error.ts';
 import { diskError, errnoOf } from '../kernel/disk-error.ts';
 import { createDigester, digestBytes, digestOf, isDigest, splitDigest } from '../spec/digest.ts';
-import { writeAll, wrongDigest, wrongSize } from './blob-file.ts';
+import { receiveBlob, wrongSize } from './blob-file.ts';
 import { DiskIngest } from './disk-ingest.ts';
 import { LeaseTable } from './lease.ts';
 import type {
@@ -88,7 +88,7 @@ export class DiskContentStore implements ContentStore {
     const what = digest ?? 'blob';
     try {
       const file = await open(path, 'wx', 0o600);
-      return await this.#write(file, path, source, options);
+      return await this.#write({ file, path }, source, options);
     } catch (error) {
       await rm(path, { force: true });
       throw diskError(`Cannot store ${what}`, error);
@@ -103,43 +103,20 @@ export class DiskContentStore implements ContentStore {
   }
 
   async #write(
-    file: FileHandle,
-    path: string,
+    temporary: { readonly file: FileHandle; readonly path: string },
     source: AsyncIterable<Uint8Array>,
     options: PutOptions,
   ): Promise<BlobInfo> {
-    const algorithm =
-      options.digest === undefined ? 'sha256' : splitDigest(options.digest).algorithm;
-    const hash = createDigester(algorithm);
-    const maxBytes = Math.min(
-      options.maxBytes ?? Number.MAX_SAFE_INTEGER,
-      options.sizeBytes ?? Number.MAX_SAFE_INTEGER,
-    );
-    let sizeBytes = 0;
+    const { file, path } = temporary;
     let isHandedOver = false;
     try {
-      for await (const chunk of source) {
-        options.signal?.throwIfAborted();
-        sizeBytes += chunk.length;
-        if (sizeBytes > maxBytes) throw tooLarge(options, maxBytes);
-        hash.update(chunk);
-        await writeAll(file, chunk);
-      }
-      const digest = digestOf(hash, algorithm);
-      if (options.digest !== undefined && options.digest !== digest)
-        throw wrongDigest(options.digest, digest);
-      if (options.sizeBytes !== undefined && options.sizeBytes !== sizeBytes)
-        throw wrongSize(digest, options.sizeBytes, sizeBytes);
-      if (options.deferSync === true) {
-        await this.#publish(path, digest, options.lease);
-        isHandedOver = true;
-        this.#syncLater(file, digest);
-      } else {
-        await file.datasync();
-        await this.#publish(path, digest, options.lease);
-        await this.#syncDirectory(digest);
-      }
-      return { digest, sizeBytes };
+      const info = await receiveBlob(file, source, options);
+      if (options.deferSync !== true) await file.datasync();
+      await this.#publish(path, info.digest, options.lease);
+      isHandedOver = options.deferSync === true;
+      if (isHandedOver) this.#syncLater(file, info.digest);
+      else await this.#syncDirectory(info.digest);
+      return info;
     } finally {
       if (!isHandedOver) await file.close();
     }
@@ -170,7 +147,7 @@ export class DiskContentStore implements ContentStore {
   }
 
   async sync(): Promise<void> {
-    await Promise.allSettled([...this.#unsynced]);
+    await Promise.allSettled(this.#unsynced);
     const error = this.#syncError;
     this.#syncError = undefined;
     if (error !== undefined) throw diskError('Cannot bring blobs to the disk', error);
@@ -428,19 +405,4 @@ function missing(digest: Digest): EngineError {
   return new EngineError('not-found', `Cannot read ${digest}: it is not in the content store`, {
     details: { digest },
   });
-}
-
-function tooLarge(options: PutOptions, maxBytes: number): EngineError {
-  if (options.sizeBytes === maxBytes) {
-    return new EngineError(
-      'corrupt',
-      `Cannot accept ${options.digest ?? 'blob'}: it has more than the announced ${maxBytes} bytes`,
-      { details: { wantedBytes: maxBytes } },
-    );
-  }
-  return new EngineError(
-    'exhausted',
-    `Cannot accept ${options.digest ?? 'blob'}: it has more than the allowed ${maxBytes} bytes`,
-    { details: { maxBytes } },
-  );
 }

@@ -6,9 +6,8 @@
  * that stands beside it never decides.
  * Source: Engine API facts 1.3, 5.9; docs/security.md row I11.
  */
-import type { Digest } from '../base/brand.ts';
 import { EngineError } from '../base/error.ts';
-import { isDigest } from '../spec/digest.ts';
+import { digestFromHex, isDigest } from '../spec/digest.ts';
 import { formatPlatform, type Platform, rankPlatform } from '../spec/platform.ts';
 import {
   formatFamiliar,
@@ -24,11 +23,7 @@ const ID_PREFIX = /^(?:sha256:)?([a-f0-9]{1,64})$/;
 
 /** The image, `undefined` when there is none. Errors: `invalid` for a prefix that fits several. */
 export function findImage(table: ImageTable, reference: string): ImageRecord | undefined {
-  const id = isDigest(reference)
-    ? reference
-    : isDigest(`sha256:${reference}`)
-      ? (`sha256:${reference}` as Digest)
-      : undefined;
+  const id = isDigest(reference) ? reference : digestFromHex(reference);
   if (id !== undefined) return table.get(id);
   return byName(table, reference) ?? byPrefix(table, reference);
 }

@@ -160,7 +160,7 @@ export class ImageTable {
       }
     });
     const gone = new Set(ids);
-    for (const [name, row] of [...this.#names]) {
+    for (const [name, row] of this.#names) {
       if (!gone.has(row.imageId) && !names.includes(name)) continue;
       this.#names.delete(name);
       this.#records.delete(row.imageId);

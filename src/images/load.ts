@@ -10,7 +10,7 @@
  * `io.containerd.image.name`.
  */
 import type { Digest } from '../base/brand.ts';
-import { EngineError, isEngineError } from '../base/error.ts';
+import { EngineError, isEngineError, toError } from '../base/error.ts';
 import type { BlobInfo, Lease } from '../content/store.ts';
 import { chainIds } from '../spec/digest.ts';
 import { compressionOf, layerMediaType, MEDIA_TYPE } from '../spec/media-type.ts';
@@ -154,7 +154,7 @@ export async function findListed(
       misfit ??= error;
     }
   }
-  if (found.length === 0 && misfit !== undefined) throw misfit;
+  if (found.length === 0 && misfit !== undefined) throw toError(misfit);
   if (found.length === 0)
     throw new EngineError('invalid', 'Cannot load archive: its index.json lists no image');
   return found;

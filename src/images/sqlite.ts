@@ -3,7 +3,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Digest } from '../base/brand.ts';
-import { EngineError, isEngineError } from '../base/error.ts';
+import { type EngineError, isEngineError } from '../base/error.ts';
 import type { ContentStore } from '../content/store.ts';
 import type { LayerTarget } from '../layers/target.ts';
 import type { LayerUnpacker } from '../layers/unpack.ts';

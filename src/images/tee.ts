@@ -2,6 +2,7 @@
  * One source, two readers that go at the pace of the slower: a chunk is given
  * to both before the next one is asked for.
  */
+import { toError } from '../base/error.ts';
 
 interface Waiting {
   readonly resolve: (result: IteratorResult<Uint8Array>) => void;
@@ -44,7 +45,7 @@ export class Tee {
 
   async #ask(index: 0 | 1): Promise<IteratorResult<Uint8Array>> {
     if (this.#isOver) {
-      if (this.#error !== undefined) throw this.#error;
+      if (this.#error !== undefined) throw toError(this.#error);
       return { done: true, value: undefined };
     }
     const { promise, resolve, reject } = Promise.withResolvers<IteratorResult<Uint8Array>>();

@@ -11,7 +11,7 @@ import type { Hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Digest } from '../base/brand.ts';
-import { EngineError, isEngineError, messageOf } from '../base/error.ts';
+import { EngineError, isEngineError, messageOf, toError } from '../base/error.ts';
 import { createDigester, digestOf } from '../spec/digest.ts';
 import { compressionOf, type LayerCompression } from '../spec/media-type.ts';
 import { ZstdFrames } from './zstd-frames.ts';
@@ -167,9 +167,9 @@ async function* inflate(
   });
   input.pipe(decoder);
   try {
-    for await (const chunk of decoder) yield chunk as Buffer;
+    yield* decoder as AsyncIterable<Buffer>;
   } catch (error) {
-    if (sourceError !== undefined) throw sourceError;
+    if (sourceError !== undefined) throw toError(sourceError);
     throw new EngineError(
       'corrupt',
       `Cannot decompress layer: its ${compression} stream is damaged (${messageOf(error)})`,

@@ -13,12 +13,12 @@ export interface Frame {
 
 /** Reads frames one at a time. */
 export class FrameReader {
-  readonly #chunks: AsyncIterator<unknown>;
+  readonly #chunks: AsyncIterator<Buffer>;
   readonly #maxBytes: number;
   #parts: Buffer[] = [];
   #length = 0;
 
-  constructor(source: AsyncIterable<unknown>, maxBytes: number) {
+  constructor(source: AsyncIterable<Buffer>, maxBytes: number) {
     this.#chunks = source[Symbol.asyncIterator]();
     this.#maxBytes = maxBytes;
   }
@@ -40,7 +40,7 @@ export class FrameReader {
         .next()
         .catch(() => ({ done: true as const, value: undefined }));
       if (next.done === true) return undefined;
-      const chunk = next.value as Buffer;
+      const chunk = next.value;
       this.#parts.push(chunk);
       this.#length += chunk.length;
     }

@@ -26,25 +26,37 @@ export interface WriterAttributes {
 /** Kinds of nodes without content. */
 export type NodeType = 'char' | 'block' | 'fifo';
 
+/** A file to write. */
+export interface WriterFile {
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** All of its bytes come; else what does not come is a hole. */
+  readonly isDense: boolean;
+  readonly attributes: WriterAttributes;
+}
+
+/** A device or fifo to write. */
+export interface WriterNode {
+  readonly name: string;
+  readonly type: NodeType;
+  readonly major: number;
+  readonly minor: number;
+  readonly attributes: WriterAttributes;
+}
+
 /** Writes objects one by one; names are single components of the current directory. */
 export interface LayerWriter {
   /** Make the directory at `path` (below the layer's root, `''` is the root) the current one. */
   changeDirectory(path: string): void;
   makeDirectory(name: string): void;
-  /** Exactly `sizeBytes` of {@link fileData} from offset 0 on follow, then {@link endFile}. `isDense` false: data may have holes. */
-  beginFile(name: string, sizeBytes: number, attributes: WriterAttributes, isDense: boolean): void;
+  /** Exactly `sizeBytes` of {@link fileData} from offset 0 on follow, then {@link endFile}; a file that is not dense may have holes. */
+  beginFile(file: WriterFile): void;
   fileData(chunk: Uint8Array, offsetBytes: number): void;
   endFile(): void;
   makeSymlink(name: string, target: string, attributes: WriterAttributes): void;
   /** Hard link to `targetName` in the directory `targetDirectory`. */
   makeLink(name: string, targetDirectory: string, targetName: string): void;
-  makeNode(
-    name: string,
-    type: NodeType,
-    major: number,
-    minor: number,
-    attributes: WriterAttributes,
-  ): void;
+  makeNode(node: WriterNode): void;
   unlink(name: string): void;
   removeDirectory(name: string): void;
   /** Attributes of the current directory. */

@@ -42,7 +42,7 @@ export function parseTarHeader(block: Buffer): TarHeader {
   if (!hasValidChecksum(block))
     throw corruptArchive(`the header checksum of ${quoteName(name)} is wrong`);
   const number = (at: number, length: number, what: string): number =>
-    numberField(block, at, length, what, name);
+    numberField(block, { at, length, what, name });
   const format = formatOf(block);
   const isPosix = format === 'ustar' || format === 'star';
   const prefix = isPosix ? textField(block, 345, format === 'star' ? 131 : 155) : '';
@@ -90,16 +90,22 @@ function hasValidChecksum(block: Buffer): boolean {
   return stored === unsigned || stored === signed;
 }
 
+/** Where a number stands, and what to call it in an error. */
+export interface NumberPlace {
+  /** Offset in the block. */
+  readonly at: number;
+  /** Bytes of the field. */
+  readonly length: number;
+  /** The field, e.g. `size`. */
+  readonly what: string;
+  /** The entry. */
+  readonly name: string;
+}
+
 /** Octal text, or base 256 when the top bit of the first byte is set. Errors: `corrupt`. */
-export function numberField(
-  block: Buffer,
-  at: number,
-  length: number,
-  what: string,
-  name: string,
-): number {
-  const value =
-    ((block[at] ?? 0) & 0x80) === 0 ? octal(block, at, length) : base256(block, at, length);
+export function numberField(block: Buffer, { at, length, what, name }: NumberPlace): number {
+  const isOctal = ((block[at] ?? 0) & 0x80) === 0;
+  const value = isOctal ? octal(block, at, length) : base256(block, at, length);
   if (value === undefined)
     throw corruptArchive(`the ${what} of ${quoteName(name)} is not a number`);
   return value;

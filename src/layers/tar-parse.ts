@@ -282,7 +282,7 @@ export class TarParser {
 
   #beginData(dataBytes: number, realBytes: number, segments: TarSegment[] | undefined): void {
     const entry = this.#entryOf(this.#current(), realBytes, dataBytes);
-    if (segments !== undefined) checkSegments(segments, realBytes, dataBytes, entry.path);
+    if (segments !== undefined) checkSegments(segments, { name: entry.path, realBytes, dataBytes });
     this.#segments = segments ?? [{ offsetBytes: 0, sizeBytes: dataBytes }];
     this.#segmentIndex = 0;
     this.#segmentDone = 0;
@@ -330,36 +330,52 @@ export class TarParser {
   }
 
   #entryOf(header: TarHeader, sizeBytes: number, dataBytes: number): TarEntry {
-    const pax = this.#pax;
-    const path = this.#pathOf(header);
     const type = this.#type;
-    const linkPath = this.#longLink ?? pax?.linkPath ?? header.linkPath;
-    this.#entries++;
-    if (this.#entries > this.#limits.entries)
-      throw archiveTooLarge(`it has more than ${this.#limits.entries} entries`);
-    if (path.length > this.#limits.pathBytes || linkPath.length > this.#limits.pathBytes) {
-      throw archiveTooLarge(
-        `the name or link target of ${quoteName(path)} is longer than ${this.#limits.pathBytes} bytes`,
-      );
-    }
-    if (sizeBytes > this.#limits.fileBytes)
-      throw archiveTooLarge(`${quoteName(path)} is larger than ${this.#limits.fileBytes} bytes`);
+    const isLink = type === 'symlink' || type === 'hardlink';
+    const path = this.#pathOf(header);
+    const linkPath = this.#longLink ?? this.#pax?.linkPath ?? header.linkPath;
+    this.#checkLimits(path, linkPath, sizeBytes);
     return {
       type,
       path,
-      linkPath: type === 'symlink' || type === 'hardlink' ? linkPath : '',
+      linkPath: isLink ? linkPath : '',
       mode: header.mode & 0o7777,
-      uid: checkId(pax?.uid ?? header.uid, path),
-      gid: checkId(pax?.gid ?? header.gid, path),
-      mtimeS: pax?.mtime?.seconds ?? header.mtimeS,
-      mtimeNs: pax?.mtime?.nanoseconds ?? 0,
+      ...overridden(header, this.#pax, path),
       sizeBytes: type === 'file' ? sizeBytes : 0,
       dataBytes,
       deviceMajor: header.deviceMajor,
       deviceMinor: header.deviceMinor,
-      xattrs: pax?.xattrs ?? [],
     };
   }
+
+  #checkLimits(path: string, linkPath: string, sizeBytes: number): void {
+    const { entries, pathBytes, fileBytes } = this.#limits;
+    this.#entries++;
+    if (this.#entries > entries) throw archiveTooLarge(`it has more than ${entries} entries`);
+    if (path.length > pathBytes || linkPath.length > pathBytes) {
+      throw archiveTooLarge(
+        `the name or link target of ${quoteName(path)} is longer than ${pathBytes} bytes`,
+      );
+    }
+    if (sizeBytes > fileBytes)
+      throw archiveTooLarge(`${quoteName(path)} is larger than ${fileBytes} bytes`);
+  }
+}
+
+/** Fields that an extended header may override. */
+function overridden(
+  header: TarHeader,
+  pax: PaxOverrides | undefined,
+  path: string,
+): Pick<TarEntry, 'uid' | 'gid' | 'mtimeS' | 'mtimeNs' | 'xattrs'> {
+  const { mtime = { seconds: header.mtimeS, nanoseconds: 0 } } = pax ?? {};
+  return {
+    uid: checkId(pax?.uid ?? header.uid, path),
+    gid: checkId(pax?.gid ?? header.gid, path),
+    mtimeS: mtime.seconds,
+    mtimeNs: mtime.nanoseconds,
+    xattrs: pax?.xattrs ?? [],
+  };
 }
 
 /** Errors: `corrupt` for a flag that names no entry. A v7 file whose name ends in a slash is a directory. */

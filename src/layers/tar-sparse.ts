@@ -27,8 +27,8 @@ export function gnuSegments(
     // The list ends at the first entry without a size field.
     if ((block[at + 12] ?? 0) === 0) break;
     segments.push({
-      offsetBytes: numberField(block, at, 12, 'sparse map', name),
-      sizeBytes: numberField(block, at + 12, 12, 'sparse map', name),
+      offsetBytes: numberField(block, { at, length: 12, what: 'sparse map', name }),
+      sizeBytes: numberField(block, { at: at + 12, length: 12, what: 'sparse map', name }),
     });
   }
   return segments;
@@ -41,16 +41,15 @@ export function hasMoreSegments(block: Buffer, isExtension: boolean): boolean {
 
 /** Size of a GNU sparse file with its holes. */
 export function gnuRealSize(block: Buffer, name: string): number {
-  return numberField(block, 483, 12, 'real size', name);
+  return numberField(block, { at: 483, length: 12, what: 'real size', name });
 }
 
 /** Check a map against the file's size and the data in the archive. Errors: `corrupt`. */
 export function checkSegments(
   segments: readonly TarSegment[],
-  realBytes: number,
-  dataBytes: number,
-  name: string,
+  file: { readonly name: string; readonly realBytes: number; readonly dataBytes: number },
 ): void {
+  const { name, realBytes, dataBytes } = file;
   let end = 0;
   let total = 0;
   for (const { offsetBytes, sizeBytes } of segments) {

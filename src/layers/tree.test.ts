@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isEngineError } from '../base/error.ts';
 import { type CapturedFile, DEFAULT_ROOT, type RootAttributes } from '../spec/layer.ts';
-import type { LayerWriter, NodeType, WriterAttributes } from './layer-writer.ts';
+import type { LayerWriter, WriterAttributes, WriterFile, WriterNode } from './layer-writer.ts';
 import type { TarEntry, TarType } from './tar-entry.ts';
 import { LayerTree, type TreeFacts, type TreeOptions } from './tree.ts';
 
@@ -23,12 +23,7 @@ class Recorder implements LayerWriter {
   makeDirectory(name: string): void {
     this.#say(`mkdir ${this.#at(name)}`);
   }
-  beginFile(
-    name: string,
-    sizeBytes: number,
-    _attributes: WriterAttributes,
-    isDense: boolean,
-  ): void {
+  beginFile({ name, sizeBytes, isDense }: WriterFile): void {
     this.#say(`file ${this.#at(name)} ${sizeBytes}${isDense ? '' : ' sparse'}`);
   }
   fileData(): void {
@@ -45,7 +40,7 @@ class Recorder implements LayerWriter {
       `link ${this.#at(name)} = ${targetDirectory === '' ? '' : `${targetDirectory}/`}${targetName}`,
     );
   }
-  makeNode(name: string, type: NodeType, major: number, minor: number): void {
+  makeNode({ name, type, major, minor }: WriterNode): void {
     this.#say(`node ${this.#at(name)} ${type} ${major}:${minor}`);
   }
   unlink(name: string): void {
@@ -56,7 +51,7 @@ class Recorder implements LayerWriter {
   }
   setAttributes(attributes: WriterAttributes): void {
     this.#say(
-      `attributes ${this.#directory || '/'} ${attributes.mode.toString(8)}${xattrsOf(attributes)}`,
+      `attributes ${this.#directory === '' ? '/' : this.#directory} ${attributes.mode.toString(8)}${xattrsOf(attributes)}`,
     );
   }
   inheritAttributes(path: string, fallback: WriterAttributes): void {

@@ -15,7 +15,13 @@
 import { DEFAULT_ROOT, type RootAttributes } from '../spec/layer.ts';
 import { EngineError } from '../base/error.ts';
 import { classifyEntry, PATH_BYTES_MAX, refuse, splitLayerPath } from './layer-path.ts';
-import type { LayerWriter, NodeType, WriterAttributes, WriterXattr } from './layer-writer.ts';
+import type {
+  LayerWriter,
+  NodeType,
+  WriterAttributes,
+  WriterNode,
+  WriterXattr,
+} from './layer-writer.ts';
 import { CaptureTable } from './capture.ts';
 import { quoteName, type TarEntry } from './tar-entry.ts';
 import { attributesOf } from './tree-attributes.ts';
@@ -171,30 +177,23 @@ export class LayerTree {
     isCreating: boolean,
   ): TreeDirectory | undefined {
     const pending = components.toReversed();
-    let directory = this.#root;
+    let directory: TreeDirectory | undefined = this.#root;
     let links = 0;
     for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
-      if (name === '' || name === '.') continue;
-      if (name === '..') {
-        directory = directory.parent ?? directory;
-        continue;
-      }
-      const child = directory.children.get(name);
+      const child: TreeNode | undefined = stepOf(directory, name);
       if (child === undefined) {
         if (!isCreating) return undefined;
         directory = this.#makeDirectory(directory, name, entry);
-      } else if (typeof child === 'object' && child.kind === 'directory') {
+      } else if (isDirectory(child)) {
         directory = child;
-      } else if (typeof child === 'object' && child.kind === 'symlink') {
+      } else if (isKind(child, 'symlink')) {
         if (++links > SYMLINKS_MAX)
           throw refuse(entry.path, 'goes through too many symbolic links');
         if (child.target.startsWith('/')) directory = this.#root;
         pending.push(...child.target.split('/').toReversed());
       } else {
-        throw refuse(
-          entry.path,
-          `lies below ${quoteName(joinPath(directory, name))}, which is not a directory`,
-        );
+        const where = quoteName(joinPath(directory, name));
+        throw refuse(entry.path, `lies below ${where}, which is not a directory`);
       }
     }
     return directory;
@@ -205,8 +204,10 @@ export class LayerTree {
   #place(directory: TreeDirectory, name: string, entry: TarEntry): boolean {
     const existing = directory.children.get(name);
     if (entry.type === 'directory') {
-      const isKept = typeof existing === 'object' && existing.kind === 'directory';
-      const target = isKept ? existing : this.#makeDirectory(directory, name, entry);
+      const target =
+        existing !== undefined && isDirectory(existing)
+          ? existing
+          : this.#makeDirectory(directory, name, entry);
       target.attributes = attributesOf(entry);
       return false;
     }
@@ -221,12 +222,8 @@ export class LayerTree {
     this.#enter(directory);
     const attributes = attributesOf(entry);
     if (entry.type === 'file') {
-      this.#writer.beginFile(
-        name,
-        entry.sizeBytes,
-        attributes,
-        entry.dataBytes === entry.sizeBytes,
-      );
+      const isDense = entry.dataBytes === entry.sizeBytes;
+      this.#writer.beginFile({ name, sizeBytes: entry.sizeBytes, attributes, isDense });
       this.#add(directory, name, entry.sizeBytes);
       if (CaptureTable.mayWant(name)) this.captures.begin(joinPath(directory, name), entry);
       return true;
@@ -238,7 +235,8 @@ export class LayerTree {
       return false;
     }
     checkDevice(entry, entry.type);
-    this.#writer.makeNode(name, entry.type, entry.deviceMajor, entry.deviceMinor, attributes);
+    const { type, deviceMajor: major, deviceMinor: minor } = entry;
+    this.#writer.makeNode({ name, type, major, minor, attributes });
     this.#add(directory, name, 'special');
     return false;
   }
@@ -250,27 +248,24 @@ export class LayerTree {
     checkLength(directory, name, entry);
     const targetDirectory = this.#resolve(components.slice(0, -1), entry, false);
     const target = targetDirectory?.children.get(targetName);
+    // A link to itself changes nothing.
+    if (targetDirectory === directory && targetName === name && target !== undefined) return;
     if (targetDirectory === undefined || target === undefined) {
-      this.#copyFromBelow(directory, name, entry, components.join('/'));
-      return;
+      this.#checkBelow(entry, components.join('/'));
+      this.#copyFromBelow(directory, name, components.join('/'));
+    } else if (isKind(target, 'copy')) {
+      this.#copyFromBelow(directory, name, target.from);
+    } else {
+      if (isDirectory(target))
+        throw refuse(entry.path, `is a hard link to the directory ${quoteName(entry.linkPath)}`);
+      this.#clear(directory, name);
+      this.#enter(directory);
+      this.#writer.makeLink(name, targetDirectory.path, targetName);
+      this.#add(directory, name, typeof target === 'number' ? 0 : target);
     }
-    if (typeof target === 'object' && target.kind === 'copy') {
-      if (targetDirectory !== directory || targetName !== name)
-        this.#copyFromBelow(directory, name, entry, target.from);
-      return;
-    }
-    if (typeof target === 'object' && target.kind === 'directory') {
-      throw refuse(entry.path, `is a hard link to the directory ${quoteName(entry.linkPath)}`);
-    }
-    if (targetDirectory === directory && targetName === name) return;
-    this.#clear(directory, name);
-    this.#enter(directory);
-    this.#writer.makeLink(name, targetDirectory.path, targetName);
-    this.#add(directory, name, typeof target === 'number' ? 0 : target);
   }
 
-  /** The file lies in a layer below: a link across layers cannot be, its content is copied up in the end. */
-  #copyFromBelow(directory: TreeDirectory, name: string, entry: TarEntry, from: string): void {
+  #checkBelow(entry: TarEntry, from: string): void {
     if (!this.#options.hasParent)
       throw refuse(
         entry.path,
@@ -278,6 +273,10 @@ export class LayerTree {
       );
     if (from.length > PATH_BYTES_MAX)
       throw refuse(entry.path, 'has a link target that is too long');
+  }
+
+  /** The file lies in a layer below: a link across layers cannot be, its content is copied up in the end. */
+  #copyFromBelow(directory: TreeDirectory, name: string, from: string): void {
     this.#clear(directory, name);
     this.#add(directory, name, { kind: 'copy', from });
   }
@@ -305,14 +304,13 @@ export class LayerTree {
   #clear(directory: TreeDirectory, name: string): void {
     const node = directory.children.get(name);
     if (node === undefined) return;
-    if (typeof node === 'object' && node.kind === 'directory') {
-      for (const child of [...node.children.keys()]) this.#clear(node, child);
+    if (isDirectory(node)) {
+      for (const child of node.children.keys()) this.#clear(node, child);
       this.#enter(directory);
       this.#writer.removeDirectory(name);
       this.#lastPath = undefined;
     } else {
-      const isWritten = typeof node !== 'object' || node.kind !== 'copy';
-      if (isWritten) {
+      if (!isKind(node, 'copy')) {
         this.#enter(directory);
         this.#writer.unlink(name);
       }
@@ -335,26 +333,40 @@ export class LayerTree {
 
   /** Children first: making and removing entries changes a directory's times. `isHidden`: no layer below shows here. */
   #finishDirectory(directory: TreeDirectory, isHidden: boolean): void {
+    const { hasParent } = this.#options;
     const isDeleted = directory.parent?.whiteouts.has(nameOf(directory)) ?? false;
-    const isMarked = this.#options.hasParent && !isHidden && (directory.isOpaque || isDeleted);
+    const isMarked = hasParent && !isHidden && (directory.isOpaque || isDeleted);
+    this.#finishChildren(directory, isHidden || isMarked);
+    if (hasParent && !isHidden && !isMarked) this.#writeWhiteouts(directory);
+    this.#enter(directory);
+    const opaque = isMarked ? [this.#opaqueXattr()] : [];
+    this.#finishAttributes(directory, opaque, hasParent && !isHidden && !isDeleted);
+  }
+
+  /** Its own attributes, else those it has below where it `showsBelow`. */
+  #finishAttributes(
+    directory: TreeDirectory,
+    opaque: readonly WriterXattr[],
+    showsBelow: boolean,
+  ): void {
+    const { attributes, impliedAtS } = directory;
+    if (attributes !== undefined) {
+      this.#writer.setAttributes({ ...attributes, xattrs: [...attributes.xattrs, ...opaque] });
+      return;
+    }
+    const fallback = { ...DEFAULT_ROOT, mtimeS: impliedAtS, mtimeNs: 0, xattrs: opaque };
+    if (showsBelow) this.#writer.inheritAttributes(directory.path, fallback);
+    else this.#writer.setAttributes(fallback);
+  }
+
+  #finishChildren(directory: TreeDirectory, isHidden: boolean): void {
     for (const [name, child] of directory.children) {
-      if (typeof child !== 'object') continue;
-      if (child.kind === 'directory') this.#finishDirectory(child, isHidden || isMarked);
-      else if (child.kind === 'copy') {
+      if (isDirectory(child)) this.#finishDirectory(child, isHidden);
+      else if (isKind(child, 'copy')) {
         this.#enter(directory);
         this.#writer.copyFromBelow(name, child.from);
       }
     }
-    if (this.#options.hasParent && !isHidden && !isMarked) this.#writeWhiteouts(directory);
-    this.#enter(directory);
-    const opaque = isMarked ? [this.#opaqueXattr()] : [];
-    const { attributes } = directory;
-    const fallback = { ...DEFAULT_ROOT, mtimeS: directory.impliedAtS, mtimeNs: 0, xattrs: opaque };
-    if (attributes !== undefined)
-      this.#writer.setAttributes({ ...attributes, xattrs: [...attributes.xattrs, ...opaque] });
-    else if (this.#options.hasParent && !isHidden && !isDeleted)
-      this.#writer.inheritAttributes(directory.path, fallback);
-    else this.#writer.setAttributes(fallback);
   }
 
   #writeWhiteouts(directory: TreeDirectory): void {
@@ -362,7 +374,7 @@ export class LayerTree {
       // What the layer has at the name hides it already.
       if (directory.children.has(name)) continue;
       this.#enter(directory);
-      this.#writer.makeNode(name, 'char', 0, 0, WHITEOUT_ATTRIBUTES);
+      this.#writer.makeNode({ name, ...WHITEOUT });
     }
   }
 
@@ -375,14 +387,30 @@ export class LayerTree {
   }
 }
 
-const WHITEOUT_ATTRIBUTES: WriterAttributes = {
-  mode: 0,
-  uid: 0,
-  gid: 0,
-  mtimeS: 0,
-  mtimeNs: 0,
-  xattrs: [],
+const WHITEOUT: Omit<WriterNode, 'name'> = {
+  type: 'char',
+  major: 0,
+  minor: 0,
+  attributes: { mode: 0, uid: 0, gid: 0, mtimeS: 0, mtimeNs: 0, xattrs: [] },
 };
+
+function isDirectory(node: TreeNode): node is TreeDirectory {
+  return isKind(node, 'directory');
+}
+
+function isKind<Kind extends 'directory' | 'symlink' | 'copy'>(
+  node: TreeNode,
+  kind: Kind,
+): node is Extract<TreeNode, { readonly kind: Kind }> {
+  return typeof node === 'object' && node.kind === kind;
+}
+
+/** What one component of a resolved path leads to; only targets of links have `.` and `..`. */
+function stepOf(directory: TreeDirectory, name: string): TreeNode | undefined {
+  if (name === '' || name === '.') return directory;
+  if (name === '..') return directory.parent ?? directory;
+  return directory.children.get(name);
+}
 
 function newDirectory(
   path: string,

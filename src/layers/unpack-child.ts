@@ -7,7 +7,7 @@
  */
 import { getSystemErrorName } from 'node:util';
 import type { HostPath } from '../base/brand.ts';
-import { EngineError, type ErrorKind } from '../base/error.ts';
+import { EngineError, type ErrorKind, toError } from '../base/error.ts';
 import { type ChiselChild, spawnChisel } from '../kernel/spawn-chisel.ts';
 import { quoteName } from './tar-entry.ts';
 
@@ -81,15 +81,15 @@ export class UnpackChild {
   }
 
   #throwFailure(): void {
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failure !== undefined) throw toError(this.#failure);
   }
 
   /** `ok` ends at its newline, because the process lives on to sync; a failure ends with the output. */
   async #readAnswer(): Promise<Answer> {
     let text = '';
     try {
-      for await (const chunk of this.#child.stdout) {
-        text += (chunk as Buffer).toString('latin1');
+      for await (const chunk of this.#child.stdout as AsyncIterable<Buffer>) {
+        text += chunk.toString('latin1');
         if (text.startsWith('ok ') && text.endsWith('\n')) return { isOk: true };
       }
     } catch {

@@ -75,7 +75,7 @@ export async function runUnpackJob(
   const onAbort = (): void => void child.kill();
   hooks.signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    const result = await pump(job, source, child, hooks);
+    const result = await pump(job, source, { child, hooks });
     return { result, synced: child.synced().catch(() => false) };
   } catch (error) {
     await child.kill();
@@ -95,8 +95,7 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 async function pump(
   job: UnpackJob,
   source: AsyncIterable<Uint8Array>,
-  child: UnpackChild,
-  hooks: UnpackHooks,
+  { child, hooks }: { readonly child: UnpackChild; readonly hooks: UnpackHooks },
 ): Promise<UnpackResult> {
   const encoder = new UnpackEncoder({ sync: true });
   const tree = new LayerTree(encoder, job.tree);

@@ -8,7 +8,13 @@
  * Source: docs/layer-streams.md "chisel unpack".
  */
 import { EngineError } from '../base/error.ts';
-import type { LayerWriter, NodeType, WriterAttributes } from './layer-writer.ts';
+import type {
+  LayerWriter,
+  NodeType,
+  WriterAttributes,
+  WriterFile,
+  WriterNode,
+} from './layer-writer.ts';
 
 /** `CRU1`, little endian. */
 const MAGIC = 0x31555243;
@@ -107,7 +113,7 @@ export class UnpackEncoder implements LayerWriter {
     this.#text(name);
   }
 
-  beginFile(name: string, sizeBytes: number, attributes: WriterAttributes, isDense: boolean): void {
+  beginFile({ name, sizeBytes, isDense, attributes }: WriterFile): void {
     const isWhole =
       isDense && sizeBytes <= WHOLE_FILE_MAX && attributesBytes(attributes) <= WHOLE_FILE_MAX;
     this.#file = { name, sizeBytes, attributes, isWhole, doneBytes: 0 };
@@ -167,13 +173,7 @@ export class UnpackEncoder implements LayerWriter {
     this.#text(targetName);
   }
 
-  makeNode(
-    name: string,
-    type: NodeType,
-    major: number,
-    minor: number,
-    attributes: WriterAttributes,
-  ): void {
+  makeNode({ name, type, major, minor, attributes }: WriterNode): void {
     this.#begin(KIND.node, textBytes(name) + 8 + attributesBytes(attributes));
     this.#text(name);
     this.#u32(major);

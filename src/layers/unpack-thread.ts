@@ -47,23 +47,26 @@ export function unpackWorkerUrl(mainPath: string): URL {
   return new URL('./unpack-worker.ts', import.meta.url);
 }
 
+/** A job with its bytes, and where to run it. */
+export interface UnpackTask {
+  readonly job: UnpackJob;
+  readonly bytes: LayerBytes;
+  readonly hooks: UnpackHooks;
+  /** Module of the worker; `undefined`: here. */
+  readonly worker: URL | undefined;
+}
+
 /** Run a job. Errors: those of the job and of the source. */
-export async function runUnpack(
-  job: UnpackJob,
-  bytes: LayerBytes,
-  hooks: UnpackHooks,
-  worker: URL | undefined,
-): Promise<UnpackRun> {
+export async function runUnpack(task: UnpackTask): Promise<UnpackRun> {
+  const { job, bytes, hooks, worker } = task;
   throwIfAborted(hooks.signal);
   const isSmall = bytes.kind === 'file' && bytes.sizeBytes < WORKER_MIN_BYTES;
-  if (worker === undefined || isSmall) {
-    const source =
-      bytes.kind === 'file'
-        ? createReadStream(bytes.path, { highWaterMark: READ_BYTES })
-        : bytes.chunks;
-    return await runUnpackJob(job, source, hooks);
-  }
-  return await new WorkerRun(worker, job, bytes, hooks).started;
+  if (worker !== undefined && !isSmall) return await new WorkerRun(worker, task).started;
+  const source =
+    bytes.kind === 'file'
+      ? createReadStream(bytes.path, { highWaterMark: READ_BYTES })
+      : bytes.chunks;
+  return await runUnpackJob(job, source, hooks);
 }
 
 /** One job in one worker. */
@@ -78,10 +81,13 @@ class WorkerRun {
   #wake: () => void = () => undefined;
   #isSettled = false;
 
-  constructor(url: URL, job: UnpackJob, bytes: LayerBytes, hooks: UnpackHooks) {
+  constructor(url: URL, { job, bytes, hooks }: UnpackTask) {
     this.#hooks = hooks;
-    const task: WorkerTask = { job, path: bytes.kind === 'file' ? bytes.path : undefined };
-    this.#worker = new Worker(url, { workerData: task, env: {}, stdin: false });
+    const workerData: WorkerTask = {
+      job,
+      path: bytes.kind === 'file' ? bytes.path : undefined,
+    };
+    this.#worker = new Worker(url, { workerData, env: {}, stdin: false });
     this.#worker.on('message', (message: FromWorker) => {
       this.#onMessage(message);
     });

@@ -14,7 +14,7 @@
  */
 import type { ChainId, Digest, HostPath } from '../base/brand.ts';
 import { EngineError, isEngineError } from '../base/error.ts';
-import { chainIds } from '../spec/digest.ts';
+import { baseChainId, chainIds } from '../spec/digest.ts';
 import type { DecompressLimits } from './decompress.ts';
 import { Flight, type FlightControls } from './flight.ts';
 import { Gate } from './gate.ts';
@@ -71,6 +71,13 @@ interface LayerRun {
   readonly visibleCount: () => number;
 }
 
+/** A layer to unpack, and the one it stands on. */
+interface LayerPlan {
+  readonly chainId: ChainId;
+  readonly request: UnpackRequest;
+  readonly below: LayerRun | undefined;
+}
+
 /** Unpacks layers into a {@link LayerTarget}. */
 export class LayerUnpacker {
   readonly #options: UnpackerOptions;
@@ -123,7 +130,7 @@ export class LayerUnpacker {
           waits.push(existing.layer);
           continue;
         }
-        const flight = this.#flightOf(chainId, request, below);
+        const flight = this.#flightOf({ chainId, request, below });
         const wait = flight.join(request.onProgress, all);
         // It may fail while the layers above are still being begun.
         wait.catch(() => undefined);
@@ -146,9 +153,11 @@ export class LayerUnpacker {
     const draft = await this.#options.target.draftLayer(undefined);
     try {
       const job = this.#jobOf({}, draft, undefined);
-      const { result, synced } = await runUnpack(job, request.bytes, request, this.#options.worker);
+      const { bytes } = request;
+      const { worker } = this.#options;
+      const { result, synced } = await runUnpack({ job, bytes, hooks: request, worker });
       const { diffId } = result.facts;
-      const layer = await draft.commit(diffId as string as ChainId, undefined, result.facts);
+      const layer = await draft.commit(baseChainId(diffId), undefined, result.facts);
       this.#markLater(draft, synced);
       return { layer, result };
     } catch (error) {
@@ -162,7 +171,7 @@ export class LayerUnpacker {
 
   /** Wait until finished layers have reached the disk. */
   async close(): Promise<void> {
-    await Promise.allSettled([...this.#syncing]);
+    await Promise.allSettled(this.#syncing);
   }
 
   #existing(chainId: ChainId): LayerRun | undefined {
@@ -179,15 +188,12 @@ export class LayerUnpacker {
   }
 
   /** Precondition: no flight of the layer is being cancelled. */
-  #flightOf(
-    chainId: ChainId,
-    request: UnpackRequest,
-    below: LayerRun | undefined,
-  ): Flight<LayerRun, TargetLayer> {
+  #flightOf(plan: LayerPlan): Flight<LayerRun, TargetLayer> {
+    const { chainId } = plan;
     const running = this.#flights.get(chainId);
     if (running !== undefined) return running;
     const flight: Flight<LayerRun, TargetLayer> = new Flight((controls) =>
-      this.#launch(chainId, request, below, controls),
+      this.#launch(plan, controls),
     );
     this.#flights.set(chainId, flight);
     void flight.settled.then(() => this.#flights.delete(chainId));
@@ -204,13 +210,12 @@ export class LayerUnpacker {
   }
 
   #launch(
-    chainId: ChainId,
-    request: UnpackRequest,
-    below: LayerRun | undefined,
+    plan: LayerPlan,
     controls: FlightControls,
   ): { readonly subject: Promise<LayerRun>; readonly result: Promise<TargetLayer> } {
+    const { chainId, below } = plan;
     const drafting = this.#options.target.draftLayer(chainId);
-    const result = drafting.then((draft) => this.#run(chainId, request, below, draft, controls));
+    const result = drafting.then((draft) => this.#run(plan, draft, controls));
     const subject = drafting.then((draft): LayerRun => {
       let hidesBelow = false;
       void result.then(
@@ -228,29 +233,24 @@ export class LayerUnpacker {
   }
 
   async #run(
-    chainId: ChainId,
-    request: UnpackRequest,
-    below: LayerRun | undefined,
+    { chainId, request, below }: LayerPlan,
     draft: TargetDraft,
-    hooks: FlightControls,
+    controls: FlightControls,
   ): Promise<TargetLayer> {
     let leave: (() => void) | undefined;
     try {
-      const bytes = await unlessAborted(request.bytes(), hooks.signal);
-      leave = await this.#gate.enter(hooks.signal);
+      const bytes = await unlessAborted(request.bytes(), controls.signal);
+      leave = await this.#gate.enter(controls.signal);
       const job = this.#jobOf(request, draft, below);
-      const { result, synced } = await runUnpack(
-        job,
-        bytes,
-        {
-          ...hooks,
-          below: async () => {
-            leave?.();
-            return await factsBelow(below);
-          },
+      const hooks = {
+        ...controls,
+        below: async (): Promise<BelowFacts> => {
+          leave?.();
+          return await factsBelow(below);
         },
-        this.#options.worker,
-      );
+      };
+      const { worker } = this.#options;
+      const { result, synced } = await runUnpack({ job, bytes, hooks, worker });
       const layer = await draft.commit(chainId, below?.chainId, result.facts);
       this.#markLater(draft, synced);
       return layer;

@@ -21,8 +21,10 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { afterAnswer } from '../base/after-answer.ts';
 import type { ChainId, HostPath } from '../base/brand.ts';
 import { EngineError } from '../base/error.ts';
+import { hostPath } from '../base/host-path.ts';
 import { diskError, errnoOf } from '../kernel/disk-error.ts';
 import { SpareDirectories } from '../kernel/spare-directories.ts';
 import { DEFAULT_ROOT, type RootAttributes } from '../spec/layer.ts';
@@ -88,7 +90,7 @@ export class DiskSnapshotStore implements SnapshotStore {
       store.#readLayers();
       for (const name of readdirSync(store.#path('trash'))) store.#delete(name);
       store.#spares = new SpareDirectories({
-        place: store.#path('spare') as HostPath,
+        place: hostPath(store.#path('spare')),
         count: SPARES,
         make: makeSpareWritable,
       });
@@ -123,7 +125,7 @@ export class DiskSnapshotStore implements SnapshotStore {
     let isOpen = true;
     let committed: ChainId | undefined;
     return {
-      directory: join(base, 'fs') as HostPath,
+      directory: hostPath(join(base, 'fs')),
       commit: async (id, parent, facts) => {
         if (!isOpen)
           throw new EngineError('wrong-state', `Cannot commit layer ${id}: its draft is closed`);
@@ -191,7 +193,7 @@ export class DiskSnapshotStore implements SnapshotStore {
   }
 
   #layerOf(number: number, { chainId, parent, facts }: LayerRecord): Layer {
-    const directory = this.#path('layers', String(number), 'fs') as HostPath;
+    const directory = hostPath(this.#path('layers', String(number), 'fs'));
     return { ...facts, chainId, ...(parent === undefined ? {} : { parent }), directory };
   }
 
@@ -284,15 +286,15 @@ export class DiskSnapshotStore implements SnapshotStore {
     return {
       key,
       ...(parent === undefined ? {} : { parent }),
-      upper: join(directory, 'upper') as HostPath,
-      work: join(directory, 'work') as HostPath,
+      upper: hostPath(join(directory, 'upper')),
+      work: hostPath(join(directory, 'work')),
       lower: this.#lowerOf(parent),
     };
   }
 
   #lowerOf(parent: ChainId | undefined): readonly HostPath[] {
     return parent === undefined
-      ? [this.#path('empty') as HostPath]
+      ? [hostPath(this.#path('empty'))]
       : this.#layers.directoriesOf(parent);
   }
 
@@ -323,14 +325,14 @@ export class DiskSnapshotStore implements SnapshotStore {
     if (number === undefined)
       throw new EngineError('not-found', `Cannot measure snapshot ${key}: it does not exist`);
     return await this.#options.measure(
-      this.#path('snapshots', `${key}+${number}`, 'upper') as HostPath,
+      hostPath(this.#path('snapshots', `${key}+${number}`, 'upper')),
       options.signal,
     );
   }
 
   async close(): Promise<void> {
     await this.#spares?.close();
-    await Promise.allSettled([...this.#deletions]);
+    await Promise.allSettled(this.#deletions);
   }
 
   // ── the directories ──────────────────────────────────────────────────────
@@ -381,13 +383,12 @@ export class DiskSnapshotStore implements SnapshotStore {
   }
 
   #delete(name: string): void {
-    const work = rm(this.#path('trash', name), {
-      recursive: true,
-      force: true,
-      maxRetries: 3,
-    }).catch(() => {
-      // What cannot be deleted now is tried again when the store is opened next.
-    });
+    const path = this.#path('trash', name);
+    const work = afterAnswer()
+      .then(async () => rm(path, { recursive: true, force: true, maxRetries: 3 }))
+      .catch(() => {
+        // What cannot be deleted now is tried again when the store is opened next.
+      });
     this.#deletions.add(work);
     void work.finally(() => this.#deletions.delete(work));
   }

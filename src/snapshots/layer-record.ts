@@ -3,10 +3,13 @@
  * A record that does not decode makes its layer unusable, not the store.
  */
 import type { ChainId, Digest } from '../base/brand.ts';
-import { isDigest } from '../spec/digest.ts';
+import { isChainId, isDigest } from '../spec/digest.ts';
 import type { CapturedFile, LayerFacts, RootAttributes } from '../spec/layer.ts';
 
 const VERSION = 1;
+
+/** A JSON object. */
+type Json = Readonly<Record<string, unknown>>;
 
 /** A layer's record. */
 export interface LayerRecord {
@@ -26,8 +29,8 @@ export function encodeLayerRecord(record: LayerRecord): string {
 export function decodeLayerRecord(text: string | undefined): LayerRecord | undefined {
   const value = asObject(parseJson(text));
   const facts = decodeFacts(asObject(value?.['facts']));
-  const chainId = asDigest(value?.['chainId']);
-  const parent = value?.['parent'];
+  const chainId = asChainId(value?.['chainId']);
+  const parent = asChainId(value?.['parent']);
   const bootId = value?.['bootId'];
   if (
     value?.['version'] !== VERSION ||
@@ -36,39 +39,31 @@ export function decodeLayerRecord(text: string | undefined): LayerRecord | undef
     typeof bootId !== 'string'
   )
     return undefined;
-  if (parent !== undefined && asDigest(parent) === undefined) return undefined;
-  return {
-    chainId: chainId as string as ChainId,
-    parent: parent as ChainId | undefined,
-    facts,
-    bootId,
-  };
+  if (value['parent'] !== undefined && parent === undefined) return undefined;
+  return { chainId, parent, facts, bootId };
 }
 
-function decodeFacts(value: Readonly<Record<string, unknown>> | undefined): LayerFacts | undefined {
-  const diffId = asDigest(value?.['diffId']);
-  const root = decodeRoot(asObject(value?.['root']));
-  const captured = asObject(value?.['captured']);
-  const passwd = decodeCaptured(asObject(captured?.['etc/passwd']));
-  const group = decodeCaptured(asObject(captured?.['etc/group']));
-  const sizeBytes = asCount(value?.['sizeBytes']);
-  const entries = asCount(value?.['entries']);
-  if (diffId === undefined || root === undefined || passwd === undefined || group === undefined)
-    return undefined;
+function decodeFacts(value: Json | undefined): LayerFacts | undefined {
+  if (value === undefined) return undefined;
+  const diffId = asDigest(value['diffId']);
+  const root = decodeRoot(asObject(value['root']));
+  const captured = decodeCaptures(asObject(value['captured']));
+  const sizeBytes = asCount(value['sizeBytes']);
+  const entries = asCount(value['entries']);
+  if (diffId === undefined || root === undefined || captured === undefined) return undefined;
   if (sizeBytes === undefined || entries === undefined) return undefined;
-  return {
-    diffId,
-    sizeBytes,
-    entries,
-    root,
-    ...(value?.['hidesBelow'] === true ? { hidesBelow: true } : {}),
-    captured: { 'etc/passwd': passwd, 'etc/group': group },
-  };
+  const hidesBelow = value['hidesBelow'] === true ? { hidesBelow: true as const } : {};
+  return { diffId, sizeBytes, entries, root, ...hidesBelow, captured };
 }
 
-function decodeRoot(
-  value: Readonly<Record<string, unknown>> | undefined,
-): RootAttributes | undefined {
+function decodeCaptures(value: Json | undefined): LayerFacts['captured'] | undefined {
+  const passwd = decodeCaptured(asObject(value?.['etc/passwd']));
+  const group = decodeCaptured(asObject(value?.['etc/group']));
+  if (passwd === undefined || group === undefined) return undefined;
+  return { 'etc/passwd': passwd, 'etc/group': group };
+}
+
+function decodeRoot(value: Json | undefined): RootAttributes | undefined {
   const mode = asCount(value?.['mode']);
   const uid = asCount(value?.['uid']);
   const gid = asCount(value?.['gid']);
@@ -77,9 +72,7 @@ function decodeRoot(
     : { mode, uid, gid };
 }
 
-function decodeCaptured(
-  value: Readonly<Record<string, unknown>> | undefined,
-): CapturedFile | undefined {
+function decodeCaptured(value: Json | undefined): CapturedFile | undefined {
   const kind = value?.['kind'];
   const text = value?.['text'];
   if (kind === 'text') return typeof text === 'string' ? { kind, text } : undefined;
@@ -95,10 +88,16 @@ function parseJson(text: string | undefined): unknown {
   }
 }
 
-function asObject(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Readonly<Record<string, unknown>>)
-    : undefined;
+function asObject(value: unknown): Json | undefined {
+  return isObject(value) ? value : undefined;
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function asChainId(value: unknown): ChainId | undefined {
+  return typeof value === 'string' && isChainId(value) ? value : undefined;
 }
 
 function asDigest(value: unknown): Digest | undefined {

@@ -29,5 +29,5 @@ export function setRootAttributes(directory: string, root: RootAttributes): void
   const upper = join(directory, 'upper');
   if (root.uid !== 0 || root.gid !== 0) chownSync(upper, root.uid, root.gid);
   // After the chown, which clears set-id bits; also undoes the umask.
-  if (root.mode !== UPPER_MODE || process.umask() !== 0o022) chmodSync(upper, root.mode);
+  chmodSync(upper, root.mode);
 }

@@ -38,6 +38,22 @@ export function parseChainId(text: string): ChainId {
   return parseDigest(text) as string as ChainId;
 }
 
+/** Chain id of a base layer: its diff id. */
+export function baseChainId(diffId: Digest): ChainId {
+  return diffId as string as ChainId;
+}
+
+/** True for a well-formed chain id. */
+export function isChainId(text: string): text is ChainId {
+  return isDigest(text);
+}
+
+/** sha256 digest of 64 hex digits, `undefined` when they are none. */
+export function digestFromHex(hex: string): Digest | undefined {
+  const text = `sha256:${hex}`;
+  return isDigest(text) ? text : undefined;
+}
+
 /** Algorithm and encoding of a digest; both are safe as path components. */
 export function splitDigest(digest: Digest): {
   readonly algorithm: DigestAlgorithm;

@@ -817,7 +817,10 @@ test('an image of content that is there is added with names by tag and digest, a
           return index === 0 ? undefined : { kind: 'stream', chunks: chunked(blob, 100) };
         },
       });
-      assert.deepEqual(asked.toSorted(), [0, 1]);
+      assert.deepEqual(
+        asked.toSorted((a, b) => a - b),
+        [0, 1],
+      );
       assert.equal(fixture.images.get(`app@${IMAGE.manifestDescriptor.digest}`).id, image.id);
       // A tag beside a digest never decides.
       assert.equal(fixture.images.get(`app:other@${IMAGE.manifestDescriptor.digest}`).id, image.id);

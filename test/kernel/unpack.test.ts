@@ -125,7 +125,7 @@ test('a part of this machine’s file system is unpacked as GNU tar does, in a w
       const wanted = join(fixture.root, 'wanted');
       const archive = join(fixture.root, 'layer.tar');
       mkdirSync(wanted);
-      execFileSync('tar', ['-C', '/', '-cf', archive, 'etc', 'usr/share/zoneinfo', 'bin'], {
+      execFileSync('tar', ['-C', '/', '-cf', archive, 'etc', 'usr/share/zoneinfo/Europe', 'bin'], {
         stdio: ['ignore', 'ignore', 'ignore'],
       });
       execFileSync('tar', ['-C', wanted, '-xpf', archive, '--numeric-owner']);
