@@ -115,11 +115,15 @@ export function networkOf(address: Address, prefixLength: number): Network {
   return { address: { family: address.family, value: address.value & ~mask }, prefixLength };
 }
 
-/** `address/prefix` → both; host bits are kept in `address`. Errors: `invalid`. */
-export function parsePrefixed(text: string): {
+/** An address inside a network of this prefix length (bits). */
+export interface PrefixedAddress {
   readonly address: Address;
+  /** Bits. */
   readonly prefixLength: number;
-} {
+}
+
+/** `address/prefix` → both; host bits are kept in `address`. Errors: `invalid`. */
+export function parsePrefixed(text: string): PrefixedAddress {
   const slash = text.indexOf('/');
   const address = tryParseAddress(slash < 0 ? '' : text.slice(0, slash));
   const digits = text.slice(slash + 1);
