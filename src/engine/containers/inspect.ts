@@ -57,15 +57,15 @@ export async function inspectContainer(
     GraphDriver: graphDriverOf(parts, id),
     ...sizes,
     Mounts: describeMounts(record),
-    Config: inspectConfig(record),
+    Config: inspectConfig(parts, record),
     NetworkSettings: networkSettings(parts, record),
   };
 }
 
 /** What the container itself sees as its host name included. */
-function inspectConfig(record: ContainerRecord): ContainerRecord['config'] {
+function inspectConfig(parts: EngineParts, record: ContainerRecord): ContainerRecord['config'] {
   const { config } = record;
-  return { ...config, Hostname: hostnameOf(record), Domainname: config.Domainname ?? '' };
+  return { ...config, Hostname: hostnameOf(parts, record), Domainname: config.Domainname ?? '' };
 }
 
 /** Without what Docker does not list. */

@@ -14,6 +14,13 @@ export function mergeConfig(user: ContainerConfig, image: ContainerConfig | null
   const health = mergeHealth(user.Healthcheck, base.Healthcheck);
   return {
     ...user,
+    // Clients read these of every inspect; a request that says nothing means no.
+    AttachStdin: user.AttachStdin ?? false,
+    AttachStdout: user.AttachStdout ?? false,
+    AttachStderr: user.AttachStderr ?? false,
+    Tty: user.Tty ?? false,
+    OpenStdin: user.OpenStdin ?? false,
+    StdinOnce: user.StdinOnce ?? false,
     User: pick(user.User, base.User),
     WorkingDir: pick(user.WorkingDir, base.WorkingDir),
     ...optional('StopSignal', filled(pick(user.StopSignal, base.StopSignal))),

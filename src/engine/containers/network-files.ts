@@ -52,7 +52,7 @@ export function ensureNetworkFiles(parts: EngineParts, record: ContainerRecord):
     }),
     { mode: 0o644 },
   );
-  const name = hostnameOf(record);
+  const name = hostnameOf(parts, record);
   writeFileSync(files.hostname, `${name === '' ? parts.host.hostName : name}\n`, { mode: 0o644 });
   const resolv = renderResolvConf(parts.host.readResolvConf(), {
     servers: Dns ?? [],

@@ -184,7 +184,7 @@ function specInput(
     config,
     hostConfig,
     args: commandOf(config),
-    hostname: hostnameOf(record),
+    hostname: hostnameOf(parts, record),
     user: how.user,
     mounts: record.mounts,
     files: engineFiles(record, how.files),

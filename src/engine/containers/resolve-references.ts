@@ -4,12 +4,16 @@
  * Source: Engine API `HostConfig.{NetworkMode,PidMode,IpcMode}`.
  */
 
+import { EngineError } from '../../base/error.ts';
 import type { HostConfig } from '../../spec/docker/container.ts';
 import type { EngineParts } from '../parts.ts';
 
 const PREFIX = 'container:';
 
-/** Errors: `not-found` with `No such container: X`. */
+/**
+ * Errors: `invalid` with `No such container: X`. Not `not-found`: of a create
+ * that means the image, and Docker's CLI would go and pull it.
+ */
 export function resolveReferences(parts: EngineParts, hostConfig: HostConfig): HostConfig {
   const { NetworkMode, PidMode, IpcMode } = hostConfig;
   const modes = [NetworkMode, PidMode, IpcMode];
@@ -24,7 +28,10 @@ export function resolveReferences(parts: EngineParts, hostConfig: HostConfig): H
 
 function resolve(parts: EngineParts, mode: string): string {
   const ref = referredContainer(mode);
-  return ref === undefined || ref === '' ? mode : `${PREFIX}${parts.containers.get(ref).id}`;
+  if (ref === undefined || ref === '') return mode;
+  const other = parts.containers.find(ref);
+  if (other === undefined) throw new EngineError('invalid', `No such container: ${ref}`);
+  return `${PREFIX}${other.id}`;
 }
 
 /** `web` of `container:web`; `undefined` for any other mode. */

@@ -132,3 +132,48 @@ test('a process whose name holds brackets and blanks is read right', () => {
   assert.deepEqual(cells, ['pts/0', '00:00:02', '00:10', '10.0', '20.0', 'S']);
   assert.equal(parseProcess({ stat: 'odd', cmdline: '', uid: 0 }, new Map()), undefined);
 });
+
+test('a create that names another container which is not there says so, and not that the image is missing', async () => {
+  await using rig = await openRig();
+  for (const hostConfig of [{ PidMode: 'container:gone' }, { IpcMode: 'container:gone' }]) {
+    // Docker's CLI takes every 404 of a create for the image and goes to pull it.
+    await assert.rejects(rig.create({}, hostConfig), {
+      kind: 'invalid',
+      message: 'No such container: gone',
+    });
+  }
+});
+
+test('on a network of another, the host included, a container goes by the name known there', async () => {
+  await using rig = await openRig();
+  const { containers } = rig.engine;
+  const owner = await rig.create({ Hostname: 'web1' });
+  await containers.start(owner);
+  const rows: readonly (readonly [string, string])[] = [
+    ['host', 'testhost'],
+    [`container:${owner}`, 'web1'],
+  ];
+  for (const [NetworkMode, expected] of rows) {
+    const id = await rig.create({}, { NetworkMode });
+    await containers.start(id);
+    assert.equal((await containers.inspect(id)).Config.Hostname, expected);
+    assert.equal(rig.process(id).request.spec.hostname, expected);
+  }
+});
+
+test('inspect has every yes and no of a configuration that a request left out', async () => {
+  await using rig = await openRig();
+  const { Config } = await rig.engine.containers.inspect(await rig.create());
+  const { Tty, OpenStdin, StdinOnce, AttachStdin, AttachStdout, AttachStderr } = Config;
+  assert.deepEqual(
+    { Tty, OpenStdin, StdinOnce, AttachStdin, AttachStdout, AttachStderr },
+    {
+      Tty: false,
+      OpenStdin: false,
+      StdinOnce: false,
+      AttachStdin: false,
+      AttachStdout: false,
+      AttachStderr: false,
+    },
+  );
+});

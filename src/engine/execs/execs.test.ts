@@ -65,6 +65,20 @@ test('what cannot be executed in is refused in the right words', async () => {
   });
 });
 
+test('an exec as nobody known ends with 126, as one that cannot be invoked', async () => {
+  await using rig = await openRig();
+  const { containers, execs } = rig.engine;
+  const id = await rig.create();
+  await containers.start(id);
+  const { id: execId } = await execs.create(id, { ...attached, Cmd: ['id'], User: 'ghost' });
+  await assert.rejects(execs.start(execId, start), {
+    kind: 'invalid',
+    message: 'unable to find user ghost: no matching entries in passwd file',
+    details: { exitCode: 126 },
+  });
+  assert.equal((await execs.inspect(execId)).ExitCode, 126);
+});
+
 test('another user is looked up in the running container', async () => {
   await using rig = await openRig();
   const { containers, execs } = rig.engine;

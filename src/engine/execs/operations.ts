@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { within } from '../../base/clock.ts';
 import { EngineError, isEngineError } from '../../base/error.ts';
 import { makeId } from '../../base/id.ts';
-import type { RunningExec } from '../../runtime/runtime.ts';
+import type { ExecStreams, RunningExec } from '../../runtime/runtime.ts';
 import type { ExecConfig } from '../../spec/docker/container.ts';
 import type { ExecInspect } from '../../spec/docker/inspect.ts';
 import { announce } from '../containers/announce.ts';
@@ -107,6 +107,9 @@ async function runExec(
     config,
     argv: exec.argv,
     isAttached: !options.detach,
+    ...(options.detach ? {} : { attach: streamsOf(exec) }),
+  }).catch((error: unknown) => {
+    throw asCannotInvoke(error);
   });
   const running = await live.runtime.exec(
     request,
@@ -120,24 +123,38 @@ async function runExec(
   return running;
 }
 
+/** A process that the request cannot become, such as an unknown user's, ends as one that cannot be invoked. */
+function asCannotInvoke(error: unknown): unknown {
+  if (!isEngineError(error) || error.details['exitCode'] !== undefined) return error;
+  const { kind, message, operation, hint, cause, details } = error;
+  return new EngineError(kind, message, {
+    cause,
+    details: { ...details, exitCode: 126 },
+    ...(operation === undefined ? {} : { operation }),
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
 /** Its streams; they end only when the exit code is known. */
 async function attachExec(
   live: LiveProcess,
   what: { readonly exec: Exec; readonly running: RunningExec; readonly tty: boolean },
 ): Promise<Attachment> {
   const { exec, running, tty } = what;
-  const { AttachStdin, AttachStdout, AttachStderr } = exec.config;
-  const target: Duplex = await live.runtime.attach({
-    execNumber: exec.number,
-    stdin: AttachStdin === true,
-    stdout: AttachStdout === true,
-    stderr: AttachStderr === true,
-    logs: false,
-    lossless: true,
-  });
+  const target: Duplex = await (running.stream ??
+    live.runtime.attach({ execNumber: exec.number, ...streamsOf(exec), logs: false }));
   const late = lateDuplex();
   late.connect(target, async () => running.exited);
   return { framing: tty ? 'raw' : 'multiplexed', stream: late.stream };
+}
+
+function streamsOf({ config }: Exec): ExecStreams {
+  return {
+    stdin: config.AttachStdin === true,
+    stdout: config.AttachStdout === true,
+    stderr: config.AttachStderr === true,
+    lossless: true,
+  };
 }
 
 async function resizeExec(parts: EngineParts, id: string, size: ConsoleSize): Promise<void> {
