@@ -3,7 +3,7 @@
  * machine. Only ratios taken in one run count; a benchmark is never a test.
  *
  * Options: `--rows a,b` (which), `--quick` (fewer runs), `--json FILE`,
- * `--install` (the other engines, from Debian, as root), `--profile` (where
+ * `--install` (the other engines first, from Debian, as root), `--profile` (where
  * carve's own time goes), `--list`.
  */
 
@@ -19,7 +19,7 @@ import { removeNewCgroups, topCgroups } from './cgroups.ts';
 import { type DockerUnderTest, startDocker } from './docker.ts';
 import { enterNamespace } from './namespace.ts';
 import { profileLives } from './profile.ts';
-import { findPeers, INSTALL_SENTENCE, installPeers, type Peers } from './peers.ts';
+import { findPeers, INSTALL_SENTENCE, type Peers } from './peers.ts';
 import { makeRootfs, packFolder } from './rootfs.ts';
 import type { Bench, Row, RowResult } from './row.ts';
 import { cliRun } from './rows/cli-run.ts';
@@ -52,10 +52,6 @@ async function main(): Promise<number> {
   if (process.getuid?.() !== 0) {
     console.error('The bench starts daemons and namespaces: run it as root');
     return 1;
-  }
-  if (values.install) {
-    await installPeers();
-    return 0;
   }
   const rows = chosenRows();
   if (rows === undefined) return 2;

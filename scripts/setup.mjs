@@ -17,7 +17,7 @@ import { withLock } from './setup/lock.mjs';
 import { installModules, modulesAreCurrent } from './setup/npm.mjs';
 
 /**
- * Task → what it needs (`packages`: keys of apt.mjs; `chisel`: the built
+ * Task → what it needs (`packages`: needs of apt.mjs; `chisel`: the built
  * binary) and what it runs. Every task needs the npm packages.
  */
 const TASKS = {
@@ -56,7 +56,11 @@ const TASKS = {
   check: { packages: [], entry: () => ['scripts/check.ts'] },
   format: { packages: [], entry: () => ['scripts/format.ts'] },
   build: { packages: ['compiler'], chisel: true, entry: () => ['scripts/build.ts'] },
-  bench: { packages: ['compiler', 'bench'], chisel: true, entry: () => ['bench/run.ts'] },
+  bench: {
+    packages: (args) => ['compiler', 'bench', ...(args.includes('--install') ? ['peers'] : [])],
+    chisel: true,
+    entry: () => ['bench/run.ts'],
+  },
 };
 
 const EVERYTHING = { packages: ['compiler', 'images', 'tests', 'vm', 'bench'], chisel: true };
@@ -96,7 +100,8 @@ function main([task, ...args]) {
   if (known === undefined) {
     throw new SetupError(`Unknown task ${task}; there are ${Object.keys(TASKS).join(', ')}`);
   }
-  prepare(known);
+  const { packages, chisel } = known;
+  prepare({ packages: typeof packages === 'function' ? packages(args) : packages, chisel });
   const [entry, ...fixed] = known.entry(args);
   // npm changes to the checkout; a path given to `npm start -- …` means the caller's directory.
   const cwd = task === 'start' ? (process.env.INIT_CWD ?? process.cwd()) : ROOT;

@@ -3,7 +3,8 @@
  * root they are installed; everybody else is told one line to run.
  */
 
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   findProgram,
@@ -41,8 +42,13 @@ const PACKAGES = {
   'xz-utils': { isHere: has('xz') },
   pigz: { isHere: has('pigz'), isWished: true },
   'docker-registry': { isHere: has('docker-registry') },
-  // Its client; the daemon it brings is not started.
-  'docker.io': { isHere: has('docker') },
+  // The client; newer releases have a package for it alone.
+  'docker-cli': { isHere: has('docker'), orElse: 'docker.io' },
+  'docker.io': { isHere: has('dockerd') },
+  podman: { isHere: has('podman') },
+  crun: { isHere: has('crun') },
+  runc: { isHere: has('runc') },
+  iproute2: { isHere: has('ip') },
   skopeo: { isHere: has('skopeo') },
   'apache2-utils': { isHere: has('htpasswd') },
   openssl: { isHere: has('openssl') },
@@ -57,13 +63,14 @@ const NEEDS = {
   tests: [
     'busybox-static',
     'xz-utils',
-    'docker.io',
+    'docker-cli',
     'docker-registry',
     'skopeo',
     'apache2-utils',
     'openssl',
   ],
   bench: ['busybox-static', 'pigz'],
+  peers: ['docker-cli', 'docker.io', 'podman', 'crun', 'runc', 'iproute2'],
   vm: ['qemu-system-x86', 'busybox-static', 'mmdebstrap', 'e2fsprogs', 'xz-utils'],
 };
 
@@ -127,9 +134,39 @@ function update() {
   aptGet(['update']);
 }
 
+const POLICY = '/usr/sbin/policy-rc.d';
+
+/** Installing a program must not start a service on the machine it is installed on. */
+function withoutServices(body) {
+  if (isThere(POLICY)) return body();
+  writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    return body();
+  } finally {
+    rmSync(POLICY, { force: true });
+  }
+}
+
+/** The package to ask for: the other name where the archive does not have the first. */
+function available(name) {
+  const { orElse } = PACKAGES[name];
+  if (orElse === undefined) return name;
+  const { stdout } = spawnSync('apt-cache', ['policy', name], { encoding: 'utf8' });
+  return /Candidate: \d/.test(stdout ?? '') ? name : orElse;
+}
+
 function install(names) {
-  const args = ['install', '-y', '--no-install-recommends', ...names];
+  withoutServices(() => installNow(names));
+}
+
+function installNow(names) {
   if (!listsAreFresh()) update();
+  const args = [
+    'install',
+    '-y',
+    '--no-install-recommends',
+    ...names.map((name) => available(name)),
+  ];
   try {
     aptGet(args);
   } catch (error) {
