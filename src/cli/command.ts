@@ -9,7 +9,7 @@ import type { ClientConfig } from './config/config.ts';
 import type { FailureStyle } from './exit.ts';
 import { parseFlags } from './flags/parse.ts';
 import type { FlagTable, Parsed } from './flags/table.ts';
-import { argumentCountError } from './flags/usage-error.ts';
+import { argumentError } from './flags/usage-error.ts';
 import type { Io } from './io.ts';
 
 /** What a command may use. */
@@ -88,7 +88,7 @@ function checkCount(
   { min, max }: { readonly min: number; readonly max?: number },
 ): void {
   if (count >= min && (max === undefined || count <= max)) return;
-  throw argumentCountError(`'${path}' ${countPhrase(min, max)}`);
+  throw argumentError(`'${path}' ${countPhrase(min, max)}`);
 }
 
 function countPhrase(min: number, max: number | undefined): string {

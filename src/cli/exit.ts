@@ -7,7 +7,7 @@
  */
 
 import { isEngineError, type ErrorKind } from '../base/error.ts';
-import { isArgumentCountError, isUsageError } from './flags/usage-error.ts';
+import { isArgumentError, isUsageError } from './flags/usage-error.ts';
 
 /** The exit code of a command that failed, by kind. */
 const codeByKind = {
@@ -37,7 +37,7 @@ export type FailureStyle = 'plain' | 'run';
 
 /** The exit code for an error that ends a command. */
 export function exitCodeOf(error: unknown, style: FailureStyle): number {
-  if (isArgumentCountError(error)) return 1;
+  if (isArgumentError(error)) return 1;
   if (isUsageError(error)) return badFlagCode;
   if (!isEngineError(error)) return style === 'run' ? 125 : 1;
   if (isBrokenPipe(error)) return brokenPipeCode;

@@ -14,7 +14,7 @@ import { daemonDefaults, type DaemonDefaults } from './daemon-defaults.ts';
 import { exitCodeOf, type FailureStyle } from './exit.ts';
 import { parseFlags } from './flags/parse.ts';
 import type { FlagValues } from './flags/table.ts';
-import { argumentCountError, usageError } from './flags/usage-error.ts';
+import { argumentError } from './flags/usage-error.ts';
 import { globalFlags } from './global-flags.ts';
 import type { Io } from './io.ts';
 import { reportError } from './report.ts';
@@ -123,7 +123,7 @@ class CommandLine {
       formatGroupHelp(group, path, columns),
     );
     if (isAsked || group === rootEntry) return 0;
-    throw argumentCountError(`'${path}' requires a command`);
+    throw argumentError(`'${path}' requires a command`);
   }
 
   async #showHelp(command: Command, entry: LeafEntry, path: string): Promise<void> {
@@ -153,7 +153,7 @@ function resolve(words: readonly string[]): {
     if (word === undefined || word.startsWith('-')) break;
     const { found, nearest } = findEntry(entry, word);
     if (found === undefined) {
-      throw usageError(
+      throw argumentError(
         `unknown command: ${path} ${word}`,
         nearest === undefined ? {} : { hint: `Did you mean ${path} ${nearest}?` },
       );

@@ -7,6 +7,7 @@
 import { fstatSync, write } from 'node:fs';
 import { EngineError } from '../base/error.ts';
 import type { Input, Io, Output, TerminalSize } from './io.ts';
+import { runOnTerminal } from './spawn.ts';
 
 /** Pause before a write that would have blocked is tried again, in milliseconds. */
 const retryDelayMs = 2;
@@ -121,7 +122,12 @@ class ProcessInput implements Input {
   }
 
   setRaw(isRaw: boolean): void {
-    if (this.isTerminal) process.stdin.setRawMode(isRaw);
+    if (!this.isTerminal) return;
+    process.stdin.setRawMode(isRaw);
+    // Both runtimes leave the terminal adding a return to each line feed, which a
+    // container's console has done already and a screen editor must not have.
+    // Going back restores everything.
+    if (isRaw) runOnTerminal(['stty', '-opost']);
   }
 
   async *chunks(): AsyncGenerator<Uint8Array, void, void> {

@@ -3,7 +3,7 @@
 import { isEngineError, messageOf } from '../base/error.ts';
 import { isDaemonError } from '../client/errors.ts';
 import { isBrokenPipe } from './exit.ts';
-import { isArgumentCountError, isUsageError } from './flags/usage-error.ts';
+import { isArgumentError, isUsageError } from './flags/usage-error.ts';
 import type { Io } from './io.ts';
 import { neutraliseText } from './print/safe.ts';
 
@@ -24,7 +24,7 @@ export async function reportError(error: unknown, io: Io, place: ErrorPlace): Pr
 function errorLines(error: unknown, { path, isDebug }: ErrorPlace): readonly string[] {
   const lines = [errorSentence(error)];
   if (isEngineError(error) && error.hint !== undefined) lines.push(error.hint);
-  if (isUsageError(error) || isArgumentCountError(error)) lines.push(`See '${path} --help'.`);
+  if (isUsageError(error) || isArgumentError(error)) lines.push(`See '${path} --help'.`);
   if (isDebug) lines.push(...causesOf(error));
   return lines;
 }

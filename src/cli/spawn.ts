@@ -3,8 +3,11 @@
  * images. Never through a shell; arguments are passed as they are.
  */
 
-import { spawn, type ChildProcess } from 'node:child_process';
+import type * as childProcess from 'node:child_process';
 import { EngineError } from '../base/error.ts';
+
+/** Loaded when something is started: most commands start nothing. */
+const programs = (): typeof childProcess => process.getBuiltinModule('node:child_process');
 
 /** A program on its own: in its own session, its output in a file. */
 export interface DetachedProgram {
@@ -18,7 +21,7 @@ export async function spawnDetached(
   options: { readonly logFd: number; readonly env: Readonly<Record<string, string | undefined>> },
 ): Promise<DetachedProgram> {
   const [program, ...args] = words;
-  const child = spawn(program, args, {
+  const child = programs().spawn(program, args, {
     cwd: '/',
     env: { ...options.env },
     detached: true,
@@ -56,7 +59,7 @@ export async function spawnPiped(
   options: PipeOptions,
 ): Promise<PipedProgram> {
   const [program, ...args] = words;
-  const child = spawn(program, args, {
+  const child = programs().spawn(program, args, {
     env: { ...options.env },
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -90,7 +93,19 @@ export async function spawnPiped(
   };
 }
 
-async function started(child: ChildProcess, program: string): Promise<void> {
+/**
+ * Runs a program on this program's terminal, to its end. False when it could
+ * not, or failed: callers use it for what they can do without.
+ */
+export function runOnTerminal(words: readonly [string, ...string[]]): boolean {
+  const [program, ...args] = words;
+  const { status } = programs().spawnSync(program, args, {
+    stdio: ['inherit', 'ignore', 'ignore'],
+  });
+  return status === 0;
+}
+
+async function started(child: childProcess.ChildProcess, program: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
     child.once('error', (error: NodeJS.ErrnoException) => {

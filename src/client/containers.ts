@@ -5,7 +5,7 @@
  * Source: Docker Engine API 1.51, "Container"; `/carve/plan` is carve's own.
  */
 
-import { EngineError } from '../base/error.ts';
+import { EngineError, isEngineError } from '../base/error.ts';
 import type {
   ContainerConfig,
   ContainerCreateBody,
@@ -19,6 +19,7 @@ import type { RequestBody } from './http/connection.ts';
 import { encodeSegment } from './http/message.ts';
 import type { ByteQueue } from './http/queue.ts';
 import { decodeAs, parseJson } from './decode.ts';
+import { isDaemonError } from './errors.ts';
 import { readJsonStream } from './json.ts';
 import {
   compareVersions,
@@ -155,6 +156,7 @@ export interface ContainerClient {
   list(
     options?: CallOptions & {
       readonly all?: boolean;
+      /** Count of the containers created last. */
       readonly limit?: number | undefined;
       readonly size?: boolean;
       readonly filters?: Filters;
@@ -166,6 +168,7 @@ export interface ContainerClient {
   ): Promise<{ readonly Warnings: readonly string[] | null }>;
   prune(filters?: Filters): Promise<{
     readonly ContainersDeleted: readonly string[] | null;
+    /** Bytes. */
     readonly SpaceReclaimed: number;
   }>;
   /** One sample a second, or one alone. */
@@ -386,13 +389,18 @@ function archivesOf(
     export: async (ref, { signal } = {}) =>
       (await transport.stream({ method: 'GET', path: pathOf(ref, '/export'), signal })).body,
     statPath: async (ref, path) => {
-      const { headers, body } = await transport.stream({
-        method: 'HEAD',
-        path: pathOf(ref, '/archive'),
-        query: { path },
-      });
-      body.cancel();
-      return pathStatOf(headers);
+      const request = { path: pathOf(ref, '/archive'), query: { path } };
+      try {
+        const { headers, body } = await transport.stream({ method: 'HEAD', ...request });
+        body.cancel();
+        return pathStatOf(headers);
+      } catch (error) {
+        if (!isEngineError(error) || !isDaemonError(error)) throw error;
+        // The answer to HEAD has no text: that to GET says what is wrong.
+        const { headers, body } = await transport.stream({ method: 'GET', ...request });
+        body.cancel();
+        return pathStatOf(headers);
+      }
     },
     getArchive: async (ref, path, { signal } = {}) => {
       const request = {

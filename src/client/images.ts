@@ -89,6 +89,7 @@ export interface ImageClient {
   search(
     term: string,
     options?: CallOptions & {
+      /** Count of results. */
       readonly limit?: number | undefined;
       readonly filters?: Filters;
       readonly auth?: string | undefined;
@@ -96,6 +97,7 @@ export interface ImageClient {
   ): Promise<readonly SearchResult[]>;
   prune(filters?: Filters): Promise<{
     readonly ImagesDeleted: readonly ImageDeleteItem[] | null;
+    /** Bytes. */
     readonly SpaceReclaimed: number;
   }>;
 }

@@ -356,7 +356,7 @@ test('run says what is wrong before it asks the engine for anything', async () =
     [['run', '--detach-keys', 'ctrl-', 'debian'], 125, 'Invalid escape keys (ctrl-) provided\n'],
     [
       ['rnu', 'debian'],
-      125,
+      1,
       "unknown command: carve rnu\nDid you mean carve run?\nSee 'carve --help'.\n",
     ],
   ] as const) {

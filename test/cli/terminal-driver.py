@@ -1,7 +1,7 @@
 """Runs a program on a terminal of its own and obeys lines on standard input.
 
 send HEX | resize ROWS COLUMNS | signal NUMBER | mode
-Answers: out HEX | mode raw|cooked | exit CODE MODE. Source: pty(7), termios(3).
+Answers: out HEX | mode raw|cooked|half | exit CODE MODE. Source: pty(7), termios(3).
 """
 
 import fcntl
@@ -18,7 +18,10 @@ def resize(fd, rows, columns):
 
 
 def mode(fd):
-    return "cooked" if termios.tcgetattr(fd)[3] & termios.ICANON else "raw"
+    _, output, _, local, *_ = termios.tcgetattr(fd)
+    if local & termios.ICANON and local & termios.ECHO and output & termios.OPOST:
+        return "cooked"
+    return "half" if local & (termios.ICANON | termios.ECHO) or output & termios.OPOST else "raw"
 
 
 def say(text):

@@ -4,11 +4,14 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
+/** Every key goes through and every byte comes out, the usual way, or something between that nobody wants. */
+export type TerminalMode = 'raw' | 'cooked' | 'half';
+
 /** How a program left its terminal. */
 export interface TerminalExit {
   /** The exit code, negative for a signal. */
   readonly code: number;
-  readonly mode: 'raw' | 'cooked';
+  readonly mode: TerminalMode;
 }
 
 /** A running program. */
@@ -20,7 +23,7 @@ export interface TerminalProgram extends AsyncDisposable {
   /** Sends a signal by number. */
   signal(number: number): void;
   /** How the terminal is set now. */
-  mode(): Promise<'raw' | 'cooked'>;
+  mode(): Promise<TerminalMode>;
   /** Settles when the output matches. */
   until(pattern: RegExp): Promise<void>;
   /** Settles when it has ended. */
@@ -42,16 +45,15 @@ export function startOnTerminal(
   );
   let output = '';
   const waiting: (() => void)[] = [];
-  const modes: ((mode: 'raw' | 'cooked') => void)[] = [];
+  const modes: ((mode: TerminalMode) => void)[] = [];
   const exited = Promise.withResolvers<TerminalExit>();
   exited.promise.catch(() => undefined);
   let isOver = false;
   createInterface({ input: driver.stdout }).on('line', (line) => {
     const [word, value = '', more] = line.split(' ');
     if (word === 'out') output += Buffer.from(value, 'hex').toString('utf8');
-    else if (word === 'mode') modes.shift()?.(value === 'raw' ? 'raw' : 'cooked');
-    else if (word === 'exit')
-      exited.resolve({ code: Number(value), mode: more === 'raw' ? 'raw' : 'cooked' });
+    else if (word === 'mode') modes.shift()?.(modeOf(value));
+    else if (word === 'exit') exited.resolve({ code: Number(value), mode: modeOf(more) });
     for (const wake of waiting.splice(0)) wake();
   });
   driver.once('close', () => {
@@ -94,4 +96,8 @@ export function startOnTerminal(
       );
     },
   };
+}
+
+function modeOf(text: string | undefined): TerminalMode {
+  return text === 'raw' || text === 'cooked' ? text : 'half';
 }

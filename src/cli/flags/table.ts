@@ -23,7 +23,7 @@ export interface KindValues {
   readonly 'bytes-or-unlimited': number;
   /** Nanoseconds, written as `1m30s`. */
   readonly duration: number;
-  /** Billionths, written as `1.5`. */
+  /** A count of billionths, written as `1.5`. */
   readonly decimal: number;
 }
 

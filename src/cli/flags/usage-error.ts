@@ -10,12 +10,18 @@ export function usageError(message: string, options: { readonly hint?: string } 
   });
 }
 
-/** The wrong count of arguments; it exits with 1 where a wrong flag exits with 125. */
-export function argumentCountError(message: string): EngineError {
-  return new EngineError('invalid', message, { details: { source: 'arguments' } });
+/** The wrong arguments, or a command that is none; it exits with 1 where a wrong flag exits with 125. */
+export function argumentError(
+  message: string,
+  options: { readonly hint?: string } = {},
+): EngineError {
+  return new EngineError('invalid', message, {
+    details: { source: 'arguments' },
+    ...(options.hint === undefined ? {} : { hint: options.hint }),
+  });
 }
 
-/** True for an error of {@link usageError} or {@link argumentCountError}. */
+/** True for an error of {@link usageError} or {@link argumentError}. */
 export function isUsageError(error: unknown): boolean {
   return (
     isEngineError(error) &&
@@ -23,7 +29,7 @@ export function isUsageError(error: unknown): boolean {
   );
 }
 
-/** True for an error of {@link argumentCountError}. */
-export function isArgumentCountError(error: unknown): boolean {
+/** True for an error of {@link argumentError}. */
+export function isArgumentError(error: unknown): boolean {
   return isEngineError(error) && error.details['source'] === 'arguments';
 }

@@ -141,8 +141,11 @@ async function containerSide(context: Context, ref: string, path: string): Promi
     const target = await followLink(context, ref, path);
     return { path: target, kind: kindOf(await context.client.containers.statPath(ref, target)) };
   } catch (error) {
-    if (!isEngineError(error) || error.kind !== 'not-found') throw error;
-    // Of an unknown container nothing exists either: the copy itself will say so.
+    const isPathMissing =
+      isEngineError(error) &&
+      error.kind === 'not-found' &&
+      !/no such container/i.test(error.message);
+    if (!isPathMissing) throw error;
     return { path, kind: undefined };
   }
 }

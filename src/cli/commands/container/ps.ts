@@ -110,6 +110,7 @@ function rowOf(
     Label: (name: unknown) => Labels[String(name)] ?? '',
     Labels: Object.entries(Labels)
       .map(([key, value]) => `${key}=${value}`)
+      .toSorted()
       .join(','),
     LocalVolumes: String(Mounts.filter(({ Driver }) => Driver === 'local').length),
     Mounts: Mounts.map(({ Name, Source }) =>

@@ -1,8 +1,7 @@
 /** `carve start`. */
 
-import { EngineError } from '../../../base/error.ts';
 import { defineCommand, type Command, type Context } from '../../command.ts';
-import { argumentCountError } from '../../flags/usage-error.ts';
+import { argumentError } from '../../flags/usage-error.ts';
 import { forEachName } from '../../for-each.ts';
 import { formatPlan } from '../../print/plan.ts';
 import { runForeground } from '../../session/foreground.ts';
@@ -54,7 +53,7 @@ export const startCommand: Command = defineCommand(
     }
     const [ref = '', ...others] = args;
     if (others.length > 0)
-      throw argumentCountError('only one container can be started and attached at once');
+      throw argumentError('only one container can be started and attached at once');
     return await startAttached(context, ref, {
       stdin: flags.interactive,
       detachKeys: flags['detach-keys'],
@@ -67,9 +66,7 @@ async function startAttached(
   ref: string,
   { stdin, detachKeys }: { readonly stdin: boolean; readonly detachKeys: string },
 ): Promise<number> {
-  const { Id, Config, HostConfig, State } = await context.client.containers.inspect(ref);
-  if (State.Running)
-    throw new EngineError('wrong-state', `Container ${ref} is running already: use carve attach`);
+  const { Id, Config, HostConfig } = await context.client.containers.inspect(ref);
   const tty = Config.Tty === true;
   const takesInput = stdin && Config.OpenStdin === true;
   checkTerminal(context.io, { tty, stdin: takesInput });
