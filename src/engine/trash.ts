@@ -10,6 +10,7 @@ import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostPath } from '../base/brand.ts';
+import { afterAnswer } from '../base/after-answer.ts';
 import { deferred } from '../base/deferred.ts';
 import { messageOf } from '../base/error.ts';
 import type { Log } from '../base/log.ts';
@@ -57,6 +58,7 @@ export class Trash {
         await Promise.race([after.catch(() => undefined), this.#closing.promise]);
       // Still in use: left for the next opening.
       if (after !== undefined && this.#isClosing) return;
+      await afterAnswer();
       try {
         await rm(place, { recursive: true, force: true });
       } catch (error) {

@@ -12,6 +12,7 @@
 import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { afterAnswer } from '../base/after-answer.ts';
 import type { HostPath } from '../base/brand.ts';
 
 /** How they are made. */
@@ -77,6 +78,7 @@ export class SpareDirectories {
 
   /** Making one ahead may fail: whoever needs it tries again and tells why. */
   async #fill(): Promise<void> {
+    await afterAnswer();
     while (!this.#isClosed && this.#ready.length < this.#options.count) {
       const name = `${process.pid}-${this.#nextNumber++}`;
       const part = join(this.#options.place, `new-${name}`);
