@@ -92,23 +92,42 @@ export class MonitoredContainer implements RunningContainer {
   async exec(request: ExecRequest): Promise<RunningExec> {
     const plan = this.#options.planExec(request);
     const control = await this.#connect();
+    const starting = control.exec({
+      execNumber: request.execNumber,
+      plan,
+      tty: request.process.terminal === true,
+      openStdin: request.openStdin,
+      expectedClients: request.expectedClients,
+    });
+    const early = request.attach === undefined ? undefined : this.#attachEarly(request);
     try {
-      const started = await control.exec({
-        execNumber: request.execNumber,
-        plan,
-        tty: request.process.terminal === true,
-        openStdin: request.openStdin,
-        expectedClients: request.expectedClients,
-      });
+      const started = await starting;
+      const stream = early?.then(async (found) => found ?? this.#attachExec(request));
+      // Its user may come later than its failure.
+      stream?.catch(() => undefined);
       return {
         process: { pid: started.process.pid, startTicks: started.process.startTicks },
         exited: started.exited.catch(() => this.#lostExec(request.execNumber, started.process)),
+        ...(stream === undefined ? {} : { stream }),
       };
     } catch (error) {
+      void early?.then((found) => found?.destroy());
       if (isEngineError(error) && (error.kind === 'wrong-state' || error.kind === 'conflict'))
         throw error;
       throw explainStart(error, 'Cannot start the exec');
     }
+  }
+
+  /**
+   * Ask for the streams right after the process was asked for. `undefined`: the
+   * monitor read this question first; it is asked again when the process runs.
+   */
+  #attachEarly(request: ExecRequest): Promise<Duplex | undefined> {
+    return this.#attachExec(request).catch(() => undefined);
+  }
+
+  async #attachExec({ execNumber, attach }: ExecRequest): Promise<Duplex> {
+    return attachMonitor(this.#options.runDir, { ...attach, execNumber });
   }
 
   async signal(signal: number, target?: { readonly execNumber: number }): Promise<void> {

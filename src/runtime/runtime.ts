@@ -72,7 +72,12 @@ export interface ExecRequest {
   readonly process: NonNullable<Spec['process']>;
   readonly openStdin: boolean;
   readonly expectedClients: number;
+  /** Attach while it starts, which saves a turn; the result's `stream`. */
+  readonly attach?: ExecStreams;
 }
+
+/** Which streams of an exec its first client wants. */
+export type ExecStreams = Pick<AttachRequest, 'stdin' | 'stdout' | 'stderr' | 'lossless'>;
 
 /** A process of the host, safe against pid reuse. */
 export interface ProcessIdentity {
@@ -117,6 +122,8 @@ export interface TerminalSize {
 export interface RunningExec {
   readonly process: ProcessIdentity;
   readonly exited: Promise<ExitRecord>;
+  /** Where the request asked for it and the runtime can. Errors as `attach`. */
+  readonly stream?: Promise<Duplex>;
 }
 
 /** Options of every async call. */

@@ -6,6 +6,7 @@
  */
 
 import { rm } from 'node:fs/promises';
+import { afterAnswer } from '../../base/after-answer.ts';
 import { within } from '../../base/clock.ts';
 import { EngineError, messageOf } from '../../base/error.ts';
 import type { EngineParts } from '../parts.ts';
@@ -98,9 +99,9 @@ function dismantle(parts: EngineParts, container: Container, options: RemoveOpti
   void parts.snapshots.removeSnapshot(id).catch((error: unknown) => warn(parts, container, error));
   parts.failpoints.hit('remove.snapshot-removed');
   const runDir = runDirOf(parts.paths, id);
-  void rm(runDir, { recursive: true, force: true }).catch((error: unknown) =>
-    warn(parts, container, error),
-  );
+  void afterAnswer()
+    .then(async () => rm(runDir, { recursive: true, force: true }))
+    .catch((error: unknown) => warn(parts, container, error));
   parts.failpoints.hit('remove.run-removed');
   parts.execs.forget(id);
   for (const name of volumes) {

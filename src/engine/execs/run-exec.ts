@@ -6,7 +6,7 @@
  */
 
 import { EngineError } from '../../base/error.ts';
-import type { ExecRequest } from '../../runtime/runtime.ts';
+import type { ExecRequest, ExecStreams } from '../../runtime/runtime.ts';
 import type { ExecConfig } from '../../spec/docker/container.ts';
 import type { Container, LiveProcess } from '../containers/container.ts';
 import type { EngineParts } from '../parts.ts';
@@ -52,6 +52,8 @@ export async function execRequest(
     readonly argv: readonly string[];
     /** One client will attach at once. */
     readonly isAttached: boolean;
+    /** It attaches while the process starts. */
+    readonly attach?: ExecStreams;
   },
 ): Promise<ExecRequest> {
   const process = await execProcess(parts, where, exec);
@@ -61,5 +63,6 @@ export async function execRequest(
     process,
     openStdin: exec.isAttached && exec.config.AttachStdin === true,
     expectedClients: exec.isAttached ? 1 : 0,
+    ...(exec.attach === undefined ? {} : { attach: exec.attach }),
   };
 }
