@@ -41,7 +41,7 @@ export async function receiveBlob(
   return { digest, sizeBytes };
 }
 
-function tooLarge({ digest = undefined, sizeBytes }: PutOptions, maxBytes: number): EngineError {
+function tooLarge({ digest, sizeBytes }: PutOptions, maxBytes: number): EngineError {
   const what = digest ?? 'blob';
   if (sizeBytes === maxBytes) {
     const message = `Cannot accept ${what}: it has more than the announced ${maxBytes} bytes`;

@@ -26,7 +26,7 @@ import {
 } from '../spec/oci/image.ts';
 import { choosePlatform, formatPlatform, type Platform } from '../spec/platform.ts';
 import { checkRunnable, DOCUMENT_MAX_BYTES, parseConfig, parseTarget } from './documents.ts';
-import type { NewImage } from './image-table.ts';
+import type { NewImage } from './decode-row.ts';
 import type { ImageParts } from './parts.ts';
 import type { AddOptions, ImageOptions, ImageRecord } from './store.ts';
 
@@ -42,7 +42,8 @@ export interface ResolvedImage {
 
 /** Record an image that is in the content store. Idempotent. */
 export async function addImage(parts: ImageParts, options: AddOptions): Promise<ImageRecord> {
-  const resolved = await resolveImage(parts, options.target, options.platform, options.lease);
+  const { target, platform, lease } = options;
+  const resolved = await resolveImage({ parts, lease, target, platform });
   const release = parts.pins.pin(chainIds(resolved.config.rootfs.diff_ids));
   try {
     const image = await unpackImage(parts, resolved, options);
@@ -70,14 +71,21 @@ export function recordOf(parts: ImageParts, id: Digest): ImageRecord {
   return record;
 }
 
+/** What to resolve. */
+export interface ResolveRequest {
+  readonly parts: ImageParts;
+  /** Holds what is read. */
+  readonly lease: Lease;
+  /** Manifest or index. */
+  readonly target: Descriptor;
+  /** `undefined`: of an index the host's, of a manifest any. */
+  readonly platform: Platform | undefined;
+}
+
 /** Follow a manifest or index to the one image for a platform. Errors: `not-found` when there is none for it. */
-export async function resolveImage(
-  parts: ImageParts,
-  target: Descriptor,
-  platform: Platform | undefined,
-  lease: Lease,
-): Promise<ResolvedImage> {
-  let descriptor = target;
+export async function resolveImage(request: ResolveRequest): Promise<ResolvedImage> {
+  const { parts, lease, platform } = request;
+  let descriptor = request.target;
   for (let depth = 0; depth < INDEX_DEPTH_MAX; depth++) {
     lease.add(descriptor.digest);
     const bytes = await parts.content.read(descriptor.digest, DOCUMENT_MAX_BYTES, {
@@ -85,13 +93,18 @@ export async function resolveImage(
     });
     const document = parseTarget(bytes, descriptor.mediaType);
     if (document.kind === 'manifest')
-      return await readImage(parts, descriptor, document.manifest, platform, lease);
+      return await readImage(request, descriptor, document.manifest);
     descriptor = chooseManifest(document.index, platform ?? parts.host);
   }
   throw new EngineError(
     'invalid',
     'Cannot use image index: it leads to more indexes than are followed',
   );
+}
+
+/** True for the error of an image that is for other machines only. */
+export function isPlatformMismatch(error: unknown): error is EngineError {
+  return isEngineError(error) && error.kind === 'not-found' && 'platform' in error.details;
 }
 
 /** The best manifest of an index. Errors: `not-found`. */
@@ -110,7 +123,7 @@ export function chooseManifest(index: ImageIndex, wanted: Platform): Descriptor 
   throw new EngineError(
     'not-found',
     `no matching manifest for ${formatPlatform(wanted)} in the manifest list entries`,
-    { details: { offered } },
+    { details: { platform: formatPlatform(wanted), offered } },
   );
 }
 
@@ -121,11 +134,9 @@ function platformOf({ platform }: Descriptor): Platform | undefined {
 }
 
 async function readImage(
-  parts: ImageParts,
+  { parts, lease, platform }: ResolveRequest,
   manifestDescriptor: Descriptor,
   manifest: ImageManifest,
-  platform: Platform | undefined,
-  lease: Lease,
 ): Promise<ResolvedImage> {
   checkRunnable(manifest);
   for (const { digest } of [manifest.config, ...manifest.layers]) lease.add(digest);
@@ -151,6 +162,7 @@ function checkPlatform(config: ImageConfig, wanted: Platform): void {
   throw new EngineError(
     'not-found',
     `image was found but does not match the specified platform: wanted ${formatPlatform(wanted)}, actual: ${formatPlatform(actual)}`,
+    { details: { platform: formatPlatform(wanted) } },
   );
 }
 
@@ -164,18 +176,11 @@ export async function unpackImage(
   options: UnpackImageOptions,
 ): Promise<NewImage> {
   const { manifest, manifestDescriptor, config } = resolved;
-  const requests = manifest.layers.map((layer, index) =>
-    requestOf(parts, layer, index, config, options),
+  const requests = config.rootfs.diff_ids.map((diffId, index) =>
+    requestOf(parts, { diffId, index, layer: layerAt(manifest, index) }, options),
   );
-  const layers = await unpackOrRepair(parts, manifest, requests, options.signal);
-  for (const { digest, size } of manifest.layers) {
-    const found = await parts.content.find(digest);
-    if (found?.sizeBytes !== size)
-      throw new EngineError(
-        'corrupt',
-        `Cannot use image: layer ${digest} is not in the content store`,
-      );
-  }
+  const layers = await unpackOrLook(parts, manifest, { requests, signal: options.signal });
+  await checkBlobs(parts, manifest);
   await parts.content.sync();
   return {
     id: manifest.config.digest,
@@ -188,49 +193,71 @@ export async function unpackImage(
   };
 }
 
+function layerAt(manifest: ImageManifest, index: number): Descriptor {
+  const layer = manifest.layers[index];
+  if (layer === undefined)
+    throw new EngineError(
+      'invalid',
+      'Cannot use image: its manifest has fewer layers than its configuration',
+    );
+  return layer;
+}
+
+async function checkBlobs(parts: ImageParts, manifest: ImageManifest): Promise<void> {
+  for (const { digest, size } of manifest.layers) {
+    const found = await parts.content.find(digest);
+    if (found?.sizeBytes !== size)
+      throw new EngineError(
+        'corrupt',
+        `Cannot use image: layer ${digest} is not in the content store`,
+      );
+  }
+}
+
 /** A layer that turns out corrupt may be a damaged blob: look, so that it is fetched anew next time. */
-async function unpackOrRepair(
+async function unpackOrLook(
   parts: ImageParts,
   manifest: ImageManifest,
-  requests: readonly UnpackRequest[],
-  signal: AbortSignal | undefined,
+  {
+    requests,
+    signal,
+  }: { readonly requests: readonly UnpackRequest[]; readonly signal: AbortSignal | undefined },
 ): Promise<readonly TargetLayer[]> {
   try {
     return await parts.unpacker.unpackAll(requests, signal);
   } catch (error) {
-    if (isEngineError(error) && error.kind === 'corrupt') {
-      for (const { digest } of manifest.layers) {
-        if ((await parts.content.find(digest)) !== undefined) await parts.content.verify(digest);
-      }
-    }
+    if (isEngineError(error) && error.kind === 'corrupt') await verifyBlobs(parts, manifest);
     throw error;
   }
 }
 
+async function verifyBlobs(parts: ImageParts, manifest: ImageManifest): Promise<void> {
+  for (const { digest } of manifest.layers) {
+    if ((await parts.content.find(digest)) !== undefined) await parts.content.verify(digest);
+  }
+}
+
+/** A layer in its image. */
+interface LayerPlace {
+  readonly layer: Descriptor;
+  readonly diffId: Digest;
+  readonly index: number;
+}
+
 function requestOf(
   parts: ImageParts,
-  layer: Descriptor,
-  index: number,
-  config: ImageConfig,
+  { layer, diffId, index }: LayerPlace,
   options: UnpackImageOptions,
 ): UnpackRequest {
-  const diffId = config.rootfs.diff_ids[index];
-  if (diffId === undefined)
-    throw new EngineError('internal', 'Cannot unpack image: a layer has no diff id');
-  const { onProgress, status = 'Extracting' } = options;
+  const { onProgress, layerSource, status = 'Extracting' } = options;
   const id = shortDigest(layer.digest);
+  const say = (current: number): void => onProgress?.({ id, status, current, total: layer.size });
   return {
     diffId,
     digest: layer.digest,
     sizeBytes: layer.size,
-    bytes: async () => (await options.layerSource?.(layer, index)) ?? (await bytesOf(parts, layer)),
-    ...(onProgress === undefined
-      ? {}
-      : {
-          onProgress: (current: number) => {
-            onProgress({ id, status, current, total: layer.size });
-          },
-        }),
+    bytes: async () => (await layerSource?.(layer, index)) ?? (await bytesOf(parts, layer)),
+    ...(onProgress === undefined ? {} : { onProgress: say }),
   };
 }
 

@@ -9,13 +9,13 @@
  */
 import type { Digest } from '../base/brand.ts';
 import { EngineError } from '../base/error.ts';
-import type { BlobInfo, ContentStore, Lease } from '../content/store.ts';
+import type { BlobInfo } from '../content/store.ts';
 import { decompress } from '../layers/decompress.ts';
 import { splitLayerPath } from '../layers/layer-path.ts';
 import { quoteName, TAR_LIMITS, type TarEntry } from '../layers/tar-entry.ts';
 import { readTar } from '../layers/tar-stream.ts';
 import { isDigest } from '../spec/digest.ts';
-import type { ImageOptions } from './store.ts';
+import type { LoadContext } from './found.ts';
 
 /** Most files of an archive. */
 const ENTRIES_MAX = 100_000;
@@ -74,30 +74,25 @@ export class ArchiveFiles {
 
 /** Read all of an archive into `files`. The lease holds every blob. Errors: `corrupt`, `invalid`, `exhausted`, those of the source. */
 export async function readArchive(
-  content: ContentStore,
-  files: ArchiveFiles,
+  context: LoadContext,
   source: AsyncIterable<Uint8Array>,
-  lease: Lease,
-  options: ImageOptions,
+  files: ArchiveFiles,
 ): Promise<void> {
   const limits = { ...TAR_LIMITS, entries: ENTRIES_MAX };
   for await (const { entry, body } of readTar(decompress(source), limits)) {
-    options.signal?.throwIfAborted();
+    context.options.signal?.throwIfAborted();
     if (entry.type === 'symlink' || entry.type === 'hardlink') files.addLink(entry);
-    if (entry.type !== 'file') continue;
-    files.addFile(entry.path, await putFile(content, entry, body, lease, options));
+    if (entry.type === 'file') files.addFile(entry.path, await putFile(context, entry, body));
   }
 }
 
 async function putFile(
-  content: ContentStore,
+  { parts, lease, options }: LoadContext,
   entry: TarEntry,
   body: AsyncIterable<Uint8Array>,
-  lease: Lease,
-  options: ImageOptions,
 ): Promise<BlobInfo> {
   const digest = digestOfName(entry.path);
-  return await content.put(body, {
+  return await parts.content.put(body, {
     ...(digest === undefined ? {} : { digest }),
     sizeBytes: entry.sizeBytes,
     lease,

@@ -11,7 +11,7 @@
  * config.md); docs/security.md rows I1–I3.
  */
 import { EngineError } from '../base/error.ts';
-import { documentKindOf, MEDIA_TYPE } from '../spec/media-type.ts';
+import { type DocumentKind, documentKindOf, MEDIA_TYPE } from '../spec/media-type.ts';
 import { isDigest } from '../spec/digest.ts';
 import type { Digest } from '../base/brand.ts';
 import type {
@@ -22,7 +22,7 @@ import type {
   ImageIndex,
   ImageManifest,
 } from '../spec/oci/image.ts';
-import { decodeExecutionConfig, decodeHistory } from './config-fields.ts';
+import { decodeExecutionConfig, decodeHistory } from './decode-config.ts';
 import { Fields } from './fields.ts';
 
 /** Largest manifest, index or configuration in bytes. */
@@ -43,42 +43,54 @@ export type TargetDocument =
  */
 export function parseTarget(bytes: Uint8Array, mediaType: string): TargetDocument {
   const fields = Fields.parse(bytes, 'manifest', DOCUMENT_MAX_BYTES);
-  const announced = mediaType === '' ? undefined : documentKindOf(mediaType);
-  if (mediaType !== '' && announced !== 'index' && announced !== 'manifest') {
-    throw new EngineError(
-      'unsupported',
-      `Cannot use manifest: its media type ${JSON.stringify(mediaType.slice(0, 200))} is not one of an image`,
-    );
-  }
   const own = fields.optionalText('mediaType');
-  if (own !== undefined && mediaType !== '' && own !== mediaType) {
-    throw fields.refuse(
-      `it says it is ${JSON.stringify(own)} but was announced as ${JSON.stringify(mediaType)}`,
-    );
-  }
-  if (fields.optionalNumber('schemaVersion') === 1) {
-    throw new EngineError(
-      'unsupported',
-      'Cannot use manifest: it has the old schema 1, which no longer is supported',
-    );
-  }
-  if (fields.optionalNumber('schemaVersion') !== 2)
-    throw fields.refuse('it has no schemaVersion 2');
-  const looksLikeIndex = fields.has('manifests');
-  const looksLikeManifest = fields.has('layers') || fields.has('config');
-  if (looksLikeIndex === looksLikeManifest)
-    throw fields.refuse(
-      looksLikeIndex
-        ? 'it is an index and a manifest at once'
-        : 'it is neither an index nor a manifest',
-    );
-  const kind = looksLikeIndex ? 'index' : 'manifest';
-  const said = announced ?? (own === undefined ? undefined : documentKindOf(own));
+  const said = announcedKind(fields, mediaType, own);
+  checkSchemaVersion(fields);
+  const kind = kindByFields(fields);
   if (said !== undefined && said !== kind)
     throw fields.refuse(`it is an ${kind} by its fields and something else by its media type`);
   return kind === 'index'
     ? { kind, index: decodeIndex(fields, own) }
     : { kind, manifest: decodeManifest(fields, own) };
+}
+
+/** What the media types, announced and own, say it is. */
+function announcedKind(
+  fields: Fields,
+  mediaType: string,
+  own: string | undefined,
+): DocumentKind | undefined {
+  if (mediaType === '') return own === undefined ? undefined : documentKindOf(own);
+  const announced = documentKindOf(mediaType);
+  const shown = JSON.stringify(mediaType.slice(0, 200));
+  if (announced !== 'index' && announced !== 'manifest') {
+    throw new EngineError(
+      'unsupported',
+      `Cannot use manifest: its media type ${shown} is not one of an image`,
+    );
+  }
+  if (own !== undefined && own !== mediaType)
+    throw fields.refuse(`it says it is ${JSON.stringify(own)} but was announced as ${shown}`);
+  return announced;
+}
+
+function checkSchemaVersion(fields: Fields): void {
+  const version = fields.optionalNumber('schemaVersion');
+  if (version === 1) {
+    throw new EngineError(
+      'unsupported',
+      'Cannot use manifest: it has the old schema 1, which no longer is supported',
+    );
+  }
+  if (version !== 2) throw fields.refuse('it has no schemaVersion 2');
+}
+
+function kindByFields(fields: Fields): 'index' | 'manifest' {
+  const isIndex = fields.has('manifests');
+  const isManifest = fields.has('layers') || fields.has('config');
+  if (isIndex && isManifest) throw fields.refuse('it is an index and a manifest at once');
+  if (!isIndex && !isManifest) throw fields.refuse('it is neither an index nor a manifest');
+  return isIndex ? 'index' : 'manifest';
 }
 
 function decodeIndex(fields: Fields, mediaType: string | undefined): ImageIndex {
@@ -155,10 +167,10 @@ export function parseConfig(bytes: Uint8Array): ImageConfig {
   const type = rootfs.optionalText('type');
   if (type !== 'layers')
     throw fields.refuse(`its root file system has the unknown type ${JSON.stringify(type ?? '')}`);
-  const diffIds = rootfs.optionalTexts('diff_ids') ?? [];
-  for (const id of diffIds)
-    if (!isDigest(id))
-      throw fields.refuse(`diff id ${JSON.stringify(id.slice(0, 100))} is not a digest`);
+  const diffIds = (rootfs.optionalTexts('diff_ids') ?? []).map((id) => {
+    if (isDigest(id)) return id;
+    throw fields.refuse(`diff id ${JSON.stringify(id.slice(0, 100))} is not a digest`);
+  });
   if (diffIds.length > LAYERS_MAX)
     throw new EngineError(
       'unsupported',
@@ -180,7 +192,7 @@ export function parseConfig(bytes: Uint8Array): ImageConfig {
     ...optional('os.version'),
     ...optional('variant'),
     ...(execution === undefined ? {} : { config: decodeExecutionConfig(execution) }),
-    rootfs: { type: 'layers', diff_ids: diffIds as readonly Digest[] },
+    rootfs: { type: 'layers', diff_ids: diffIds },
     ...(history === undefined ? {} : { history }),
     ...optional('comment'),
     ...optional('docker_version'),

@@ -7,24 +7,18 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Digest } from '../base/brand.ts';
-import type { CapturedFile, CapturedPath } from '../spec/layer.ts';
 import { chainIds } from '../spec/digest.ts';
-import type { Descriptor, ImageConfig } from '../spec/oci/image.ts';
+import type { Descriptor } from '../spec/oci/image.ts';
 import { normalizePlatform } from '../spec/platform.ts';
+import {
+  decodeImage,
+  decodeName,
+  type ImageRow,
+  type NameRow,
+  type NewImage,
+} from './decode-row.ts';
 import { createImageSchema } from './schema.ts';
 import type { ImageRecord } from './store.ts';
-
-/** An image without its names. */
-export interface NewImage {
-  readonly id: Digest;
-  readonly manifest: Descriptor;
-  readonly configDescriptor: Descriptor;
-  readonly config: ImageConfig;
-  readonly layers: readonly Descriptor[];
-  readonly layerSizesBytes: readonly number[];
-  readonly captured: Readonly<Record<CapturedPath, CapturedFile>>;
-  readonly parent?: Digest;
-}
 
 /** A name and what it was given for: a manifest, or the index that led to it. */
 export interface NewName {
@@ -34,21 +28,13 @@ export interface NewName {
   readonly target: Descriptor;
 }
 
-interface NameRow {
-  readonly imageId: Digest;
-  readonly target: Descriptor;
-}
-
-interface ImageRow extends NewImage {
-  readonly addedAtMs: number;
-  readonly lastTaggedAtMs: number | undefined;
-}
+type Named = Omit<NameRow, 'name'>;
 
 /** All images of one engine. */
 export class ImageTable {
   readonly #database: DatabaseSync;
   readonly #images = new Map<Digest, ImageRow>();
-  readonly #names = new Map<string, NameRow>();
+  readonly #names = new Map<string, Named>();
   readonly #records = new Map<Digest, ImageRecord>();
 
   constructor(database: DatabaseSync) {
@@ -59,10 +45,8 @@ export class ImageTable {
       this.#images.set(image.id, image);
     }
     for (const row of database.prepare('SELECT name, image_id, target FROM image_names').all()) {
-      this.#names.set(String(row['name']), {
-        imageId: String(row['image_id']) as Digest,
-        target: parse(row['target']),
-      });
+      const { name, ...named } = decodeName(row);
+      this.#names.set(name, named);
     }
   }
 
@@ -79,7 +63,7 @@ export class ImageTable {
   /** Newest first: by the time it was made, then by the time it came here. */
   list(): readonly ImageRecord[] {
     const records = [...this.#images.keys()].flatMap((id) => this.get(id) ?? []);
-    return records.toSorted((a, b) => createdMs(b) - createdMs(a) || b.addedAtMs - a.addedAtMs);
+    return records.toSorted(newestFirst);
   }
 
   ids(): Iterable<Digest> {
@@ -247,26 +231,9 @@ function recordOf(row: ImageRow, names: readonly string[]): ImageRecord {
   });
 }
 
-/** Rows are carve's own: they were checked before they were written. */
-function decodeImage(row: Readonly<Record<string, unknown>>): ImageRow {
-  const parent = row['parent'];
-  const tagged = row['last_tagged_at_ms'];
-  return {
-    id: String(row['id']) as Digest,
-    manifest: parse(row['manifest']),
-    configDescriptor: parse(row['config_descriptor']),
-    config: parse(row['config']),
-    layers: parse(row['layers']),
-    layerSizesBytes: parse(row['layer_sizes']),
-    captured: parse(row['captured']),
-    ...(typeof parent === 'string' ? { parent: parent as Digest } : {}),
-    addedAtMs: Number(row['added_at_ms']),
-    lastTaggedAtMs: typeof tagged === 'number' ? tagged : undefined,
-  };
-}
-
-function parse<T>(value: unknown): T {
-  return JSON.parse(String(value)) as T;
+function newestFirst(a: ImageRecord, b: ImageRecord): number {
+  const difference = createdMs(b) - createdMs(a);
+  return difference === 0 ? b.addedAtMs - a.addedAtMs : difference;
 }
 
 function createdMs(record: ImageRecord): number {

@@ -8,18 +8,33 @@ import type { Digest } from '../base/brand.ts';
 import { EngineError } from '../base/error.ts';
 import type { BlobInfo, Lease } from '../content/store.ts';
 import type { UnpackResult } from '../layers/unpack-job.ts';
-import { digestBytes } from '../spec/digest.ts';
+import { baseChainId } from '../spec/digest.ts';
 import { mergeCaptured } from '../spec/layer.ts';
-import { layerMediaType, MEDIA_TYPE } from '../spec/media-type.ts';
-import type { ImageConfig } from '../spec/oci/image.ts';
+import { layerMediaType } from '../spec/media-type.ts';
+import type { ExecutionConfig, ImageConfig } from '../spec/oci/image.ts';
 import { formatReference, parseReference, withDefaultTag } from '../spec/reference.ts';
 import { recordOf } from './add.ts';
 import { applyChanges } from './changes.ts';
-import { putManifest } from './load.ts';
+import type { NewImage } from './decode-row.ts';
+import { putConfig, putManifest } from './manifest.ts';
 import type { ImageParts } from './parts.ts';
-import type { ImageOptions, ImageRecord, ImportOptions } from './store.ts';
+import type { ImageRecord, ImportOptions } from './store.ts';
 import { sweep } from './sweep.ts';
 import { Tee } from './tee.ts';
+
+/** What an import works with. */
+interface ImportContext {
+  readonly parts: ImageParts;
+  /** Holds everything it stores. */
+  readonly lease: Lease;
+  readonly options: ImportOptions;
+}
+
+/** The layer an import made: as it is stored, and as it is unpacked. */
+interface ImportedLayer {
+  readonly blob: BlobInfo;
+  readonly result: UnpackResult;
+}
 
 /** Import a root. Errors: `invalid`, `corrupt`, `exhausted`, those of the source. */
 export async function importImage(
@@ -31,63 +46,17 @@ export async function importImage(
   const execution = applyChanges({}, options.changes);
   const name = options.reference === undefined ? undefined : fullName(options.reference);
   const lease = parts.content.lease('import');
+  const context = { parts, lease, options };
   const stored: Digest[] = [];
   let unpin: (() => void) | undefined;
   try {
-    const { blob, result } = await storeAndUnpack(parts, source, lease, options);
-    stored.push(blob.digest);
-    unpin = parts.pins.pin([result.facts.diffId as string as ImageRecord['chain'][number]]);
-    const created = new Date(parts.nowMs()).toISOString();
-    const { os, architecture, variant } = options.platform ?? parts.host;
-    const config: ImageConfig = {
-      created,
-      architecture,
-      os,
-      ...(variant === undefined ? {} : { variant }),
-      config: execution,
-      rootfs: { type: 'layers', diff_ids: [result.facts.diffId] },
-      history: [
-        {
-          created,
-          comment: `Imported from ${options.sourceName ?? '-'}`,
-          ...(options.message === undefined || options.message === ''
-            ? {}
-            : { comment: options.message }),
-        },
-      ],
-    };
-    const bytes = Buffer.from(JSON.stringify(config));
-    const configBlob = await parts.content.putBytes(bytes, { lease, deferSync: true });
-    stored.push(configBlob.digest);
-    const layer = {
-      mediaType: layerMediaType(result.compression),
-      digest: blob.digest,
-      size: blob.sizeBytes,
-    };
-    const configDescriptor = {
-      mediaType: MEDIA_TYPE.ociConfig,
-      digest: digestBytes(bytes),
-      size: bytes.length,
-    };
-    const { manifestDescriptor } = await putManifest(
-      parts,
-      configDescriptor,
-      config,
-      [layer],
-      lease,
-    );
+    const layer = await storeAndUnpack(context, source);
+    stored.push(layer.blob.digest);
+    unpin = parts.pins.pin([baseChainId(layer.result.facts.diffId)]);
+    const image = await describeImage(context, execution, layer);
+    stored.push(image.id, image.manifest.digest);
     await parts.content.sync();
-    const image = {
-      id: configDescriptor.digest,
-      manifest: manifestDescriptor,
-      configDescriptor,
-      config,
-      layers: [layer],
-      layerSizesBytes: [result.facts.sizeBytes],
-      captured: mergeCaptured([result.facts]),
-    };
-    const names =
-      name === undefined ? [] : [{ name, imageId: image.id, target: manifestDescriptor }];
+    const names = name === undefined ? [] : [{ name, imageId: image.id, target: image.manifest }];
     parts.table.add([image], names, parts.nowMs());
     return recordOf(parts, image.id);
   } finally {
@@ -105,28 +74,56 @@ export function fullName(text: string): string {
   return formatReference(withDefaultTag(reference));
 }
 
+async function describeImage(
+  { parts, lease, options }: ImportContext,
+  execution: ExecutionConfig,
+  { blob, result }: ImportedLayer,
+): Promise<NewImage> {
+  const created = new Date(parts.nowMs()).toISOString();
+  const { os, architecture, variant } = options.platform ?? parts.host;
+  const { message = '', sourceName = '-' } = options;
+  const config: ImageConfig = {
+    created,
+    architecture,
+    os,
+    ...(variant === undefined ? {} : { variant }),
+    config: execution,
+    rootfs: { type: 'layers', diff_ids: [result.facts.diffId] },
+    history: [{ created, comment: message === '' ? `Imported from ${sourceName}` : message }],
+  };
+  const layer = {
+    mediaType: layerMediaType(result.compression),
+    digest: blob.digest,
+    size: blob.sizeBytes,
+  };
+  const configDescriptor = await putConfig(parts, config, lease);
+  const content = { config, configDescriptor, layers: [layer], lease };
+  const { manifestDescriptor } = await putManifest(parts, content);
+  return {
+    id: configDescriptor.digest,
+    manifest: manifestDescriptor,
+    configDescriptor,
+    config,
+    layers: [layer],
+    layerSizesBytes: [result.facts.sizeBytes],
+    captured: mergeCaptured([result.facts]),
+  };
+}
+
 async function storeAndUnpack(
-  parts: ImageParts,
+  { parts, lease, options }: ImportContext,
   source: AsyncIterable<Uint8Array>,
-  lease: Lease,
-  options: ImageOptions,
-): Promise<{ readonly blob: BlobInfo; readonly result: UnpackResult }> {
+): Promise<ImportedLayer> {
+  const { onProgress } = options;
   const tee = new Tee(source);
   const abort = new AbortController();
   const signal =
     options.signal === undefined ? abort.signal : AbortSignal.any([options.signal, abort.signal]);
-  const { onProgress } = options;
   const storing = parts.content.put(tee.first, { lease, deferSync: true, signal });
   const unpacking = parts.unpacker.unpackNew({
     bytes: { kind: 'stream', chunks: tee.second },
     signal,
-    ...(onProgress === undefined
-      ? {}
-      : {
-          onProgress: (current: number) => {
-            onProgress({ status: 'Importing', current });
-          },
-        }),
+    onProgress: (current) => onProgress?.({ status: 'Importing', current }),
   });
   try {
     const [blob, { result }] = await Promise.all([storing, unpacking]);

@@ -11,15 +11,22 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../base/brand.ts';
 import { EngineError, messageOf } from '../base/error.ts';
-import type { Lease } from '../content/store.ts';
 import { splitDigest } from '../spec/digest.ts';
 import type { Descriptor } from '../spec/oci/image.ts';
-import { chooseManifest } from './add.ts';
+import { chooseManifest, isPlatformMismatch } from './add.ts';
 import { checkLayout, DOCUMENT_MAX_BYTES, parseTarget } from './documents.ts';
-import { findListed, type LoadOptions, storeFound } from './load.ts';
+import type { LoadContext, LoadOptions } from './found.ts';
+import { findListed, storeFound } from './load.ts';
 import type { ImageParts } from './parts.ts';
 import type { LoadedImage } from './store.ts';
 import { sweep } from './sweep.ts';
+
+/** What copying a layout works with. */
+interface LayoutContext extends LoadContext {
+  readonly directory: string;
+  /** Digests of everything that was copied. */
+  readonly copied: Digest[];
+}
 
 /** Load a layout. Errors: `not-found` when the directory is none, those of `loadArchive`. */
 export async function loadLayoutDirectory(
@@ -35,60 +42,48 @@ export async function loadLayoutDirectory(
       `Cannot load ${directory}: its index.json is not an image index`,
     );
   const lease = parts.content.lease(`load ${directory}`);
-  const copied: Digest[] = [];
+  const context: LayoutContext = { parts, lease, options, directory, copied: [] };
   try {
-    for (const target of document.index.manifests)
-      await copyImage(parts, directory, target, lease, copied, options);
-    const found = await findListed(
-      parts,
-      document.index.manifests.filter(({ digest }) => copied.includes(digest)),
-      lease,
-      options.platform,
-    );
-    return await storeFound(parts, found, options);
+    for (const target of document.index.manifests) await copyImage(context, target);
+    return await storeFound(parts, await findListed(context, document.index.manifests), options);
   } finally {
     lease.release();
-    await sweep(parts, copied);
+    await sweep(parts, context.copied);
   }
 }
 
 /** Copy a manifest and its blobs; of an index only the image that would be used. */
-async function copyImage(
-  parts: ImageParts,
-  directory: string,
-  target: Descriptor,
-  lease: Lease,
-  copied: Digest[],
-  options: LoadOptions,
-): Promise<void> {
-  await copyBlob(parts, directory, target, lease, copied, options);
+async function copyImage(context: LayoutContext, target: Descriptor): Promise<void> {
+  const {
+    parts,
+    options: { platform },
+  } = context;
+  await copyBlob(context, target);
   const bytes = await parts.content.read(target.digest, DOCUMENT_MAX_BYTES, {
     sizeBytes: target.size,
   });
   const document = parseTarget(bytes, target.mediaType);
-  if (document.kind === 'index') {
-    await copyImage(
-      parts,
-      directory,
-      chooseManifest(document.index, options.platform ?? parts.host),
-      lease,
-      copied,
-      options,
-    );
+  if (document.kind === 'manifest') {
+    for (const blob of [document.manifest.config, ...document.manifest.layers])
+      await copyBlob(context, blob);
     return;
   }
-  for (const blob of [document.manifest.config, ...document.manifest.layers])
-    await copyBlob(parts, directory, blob, lease, copied, options);
+  try {
+    await copyImage(context, chooseManifest(document.index, platform ?? parts.host));
+  } catch (error) {
+    // Whether anything fits is told once all are known.
+    if (!isPlatformMismatch(error)) throw error;
+  }
 }
 
-async function copyBlob(
-  parts: ImageParts,
-  directory: string,
-  { digest, size }: Descriptor,
-  lease: Lease,
-  copied: Digest[],
-  options: LoadOptions,
-): Promise<void> {
+async function copyBlob(context: LayoutContext, { digest, size }: Descriptor): Promise<void> {
+  const {
+    parts,
+    lease,
+    options: { signal },
+    directory,
+    copied,
+  } = context;
   const { algorithm, hex } = splitDigest(digest);
   const path = join(directory, 'blobs', algorithm, hex);
   copied.push(digest);
@@ -97,7 +92,7 @@ async function copyBlob(
     sizeBytes: size,
     lease,
     deferSync: true,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(signal === undefined ? {} : { signal }),
   });
 }
 

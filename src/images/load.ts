@@ -9,19 +9,10 @@
  * Changeset Format"; OCI image-spec 1.1.1 image-layout.md; containerd's
  * `io.containerd.image.name`.
  */
-import type { Digest } from '../base/brand.ts';
-import { EngineError, isEngineError, toError } from '../base/error.ts';
-import type { BlobInfo, Lease } from '../content/store.ts';
+import { EngineError } from '../base/error.ts';
+import type { BlobInfo } from '../content/store.ts';
 import { chainIds } from '../spec/digest.ts';
-import { compressionOf, layerMediaType, MEDIA_TYPE } from '../spec/media-type.ts';
-import {
-  ANNOTATION,
-  type Descriptor,
-  type DockerArchiveItem,
-  type ImageConfig,
-  type ImageManifest,
-} from '../spec/oci/image.ts';
-import { formatPlatform, type Platform, rankPlatform } from '../spec/platform.ts';
+import { ANNOTATION, type Descriptor } from '../spec/oci/image.ts';
 import {
   formatFamiliar,
   formatReference,
@@ -29,33 +20,16 @@ import {
   tryParseReference,
   withDefaultTag,
 } from '../spec/reference.ts';
-import { recordOf, type ResolvedImage, resolveImage, unpackImage } from './add.ts';
+import { isPlatformMismatch, recordOf, resolveImage, unpackImage } from './add.ts';
 import { ArchiveFiles, readArchive } from './archive.ts';
-import {
-  checkLayout,
-  checkRunnable,
-  DOCUMENT_MAX_BYTES,
-  LAYERS_MAX,
-  parseConfig,
-  parseDockerArchive,
-  parseTarget,
-} from './documents.ts';
-import type { NewImage, NewName } from './image-table.ts';
+import { findDockerImages } from './docker-archive.ts';
+import { checkLayout, DOCUMENT_MAX_BYTES, parseTarget } from './documents.ts';
+import { type FoundImage, type LoadContext, type LoadOptions, plain } from './found.ts';
+import type { NewImage } from './decode-row.ts';
+import type { NewName } from './image-table.ts';
 import type { ImageParts } from './parts.ts';
-import type { ImageOptions, LoadedImage } from './store.ts';
+import type { LoadedImage } from './store.ts';
 import { sweepLoaded } from './sweep.ts';
-
-/** Options of a load. */
-export type LoadOptions = ImageOptions & { readonly platform?: Platform };
-
-/** An image of an archive, with the names the archive gives it. */
-export interface FoundImage {
-  readonly resolved: ResolvedImage;
-  /** What its names stand for: the manifest, or the index that led to it. */
-  readonly target: Descriptor;
-  /** Full names. */
-  readonly names: readonly string[];
-}
 
 /** Load an archive. Errors: `invalid`, `corrupt`, `unsupported`, `not-found` when nothing fits the platform. */
 export async function loadArchive(
@@ -65,9 +39,10 @@ export async function loadArchive(
 ): Promise<readonly LoadedImage[]> {
   const lease = parts.content.lease('load');
   const files = new ArchiveFiles();
+  const context = { parts, lease, options };
   try {
-    await readArchive(parts.content, files, source, lease, options);
-    return await storeFound(parts, await findImages(parts, files, lease, options), options);
+    await readArchive(context, source, files);
+    return await storeFound(parts, await findImages(context, files), options);
   } finally {
     lease.release();
     await sweepLoaded(parts, files);
@@ -101,20 +76,18 @@ export async function storeFound(
 }
 
 async function findImages(
-  parts: ImageParts,
+  context: LoadContext,
   files: ArchiveFiles,
-  lease: Lease,
-  options: LoadOptions,
 ): Promise<readonly FoundImage[]> {
+  const { parts } = context;
   const archive = files.find('manifest.json');
   const index = files.find('index.json');
   const listed = index === undefined ? [] : await readIndex(parts, index);
-  if (archive !== undefined)
-    return await findDockerImages(parts, files, archive, listed, lease, options);
+  if (archive !== undefined) return await findDockerImages(context, files, listed);
   const layout = files.find('oci-layout');
   if (index === undefined || layout === undefined) throw notAnImage(files);
   checkLayout(await parts.content.read(layout.digest, DOCUMENT_MAX_BYTES));
-  return await findListed(parts, listed, lease, options.platform);
+  return await findListed(context, listed);
 }
 
 function notAnImage(files: ArchiveFiles): EngineError {
@@ -136,33 +109,24 @@ async function readIndex(parts: ImageParts, file: BlobInfo): Promise<readonly De
 
 /** The images that an index.json lists. Errors: `not-found` when none fits the platform. */
 export async function findListed(
-  parts: ImageParts,
+  { parts, lease, options: { platform } }: LoadContext,
   listed: readonly Descriptor[],
-  lease: Lease,
-  platform: Platform | undefined,
 ): Promise<readonly FoundImage[]> {
   const found: FoundImage[] = [];
-  let misfit: unknown;
+  let misfit: EngineError | undefined;
   for (const target of listed) {
     if (target.annotations?.[ANNOTATION.attestationType] !== undefined) continue;
     try {
-      const resolved = await resolveImage(parts, target, platform, lease);
+      const resolved = await resolveImage({ parts, lease, target, platform });
       found.push({ resolved, target: plain(target), names: namesOfDescriptor(target) });
     } catch (error) {
       // One of several images may be for another machine; all of them may not.
-      if (!isEngineError(error) || error.kind !== 'not-found') throw error;
+      if (!isPlatformMismatch(error)) throw error;
       misfit ??= error;
     }
   }
-  if (found.length === 0 && misfit !== undefined) throw toError(misfit);
-  if (found.length === 0)
-    throw new EngineError('invalid', 'Cannot load archive: its index.json lists no image');
-  return found;
-}
-
-/** A descriptor without the annotations of the index it stood in. */
-function plain({ mediaType, digest, size }: Descriptor): Descriptor {
-  return { mediaType, digest, size };
+  if (found.length > 0) return found;
+  throw misfit ?? new EngineError('invalid', 'Cannot load archive: its index.json lists no image');
 }
 
 /** A full name, or a reference name that is one; a bare tag names nothing. */
@@ -172,156 +136,4 @@ function namesOfDescriptor({ annotations }: Descriptor): readonly string[] {
   if (name === undefined || (full === undefined && !/[:/]/.test(name))) return [];
   const reference = tryParseReference(name);
   return reference === undefined ? [] : [formatReference(withDefaultTag(reference))];
-}
-
-// ── docker save ────────────────────────────────────────────────────────────
-
-async function findDockerImages(
-  parts: ImageParts,
-  files: ArchiveFiles,
-  archive: BlobInfo,
-  listed: readonly Descriptor[],
-  lease: Lease,
-  options: LoadOptions,
-): Promise<readonly FoundImage[]> {
-  const items = parseDockerArchive(await parts.content.read(archive.digest, DOCUMENT_MAX_BYTES));
-  if (items.length === 0)
-    throw new EngineError('invalid', 'Cannot load archive: its manifest.json lists no image');
-  const originals = await originalManifests(parts, listed);
-  const found: FoundImage[] = [];
-  for (const item of items) {
-    const resolved = await resolveItem(parts, files, item, originals, lease);
-    if (
-      options.platform !== undefined &&
-      rankPlatform(resolved.config, options.platform) === undefined
-    )
-      continue;
-    found.push({
-      resolved,
-      target: resolved.manifestDescriptor,
-      names: (item.RepoTags ?? []).map((tag) =>
-        formatReference(withDefaultTag(parseReference(tag))),
-      ),
-    });
-  }
-  if (found.length > 0 || options.platform === undefined) return found;
-  throw new EngineError(
-    'not-found',
-    `Cannot load archive: it has no image for ${formatPlatform(options.platform)}`,
-  );
-}
-
-/** Manifests of the archive's OCI half by their configuration, so that an image keeps its digest. */
-async function originalManifests(
-  parts: ImageParts,
-  listed: readonly Descriptor[],
-): Promise<
-  ReadonlyMap<Digest, { readonly descriptor: Descriptor; readonly manifest: ImageManifest }>
-> {
-  const originals = new Map<
-    Digest,
-    { readonly descriptor: Descriptor; readonly manifest: ImageManifest }
-  >();
-  const pending = [...listed];
-  for (
-    let entry = pending.pop(), count = 0;
-    entry !== undefined && count < 1000;
-    entry = pending.pop(), count++
-  ) {
-    if ((await parts.content.find(entry.digest)) === undefined) continue;
-    const document = parseTarget(
-      await parts.content.read(entry.digest, DOCUMENT_MAX_BYTES, { sizeBytes: entry.size }),
-      entry.mediaType,
-    );
-    if (document.kind === 'index') pending.push(...document.index.manifests);
-    else
-      originals.set(document.manifest.config.digest, {
-        descriptor: plain(entry),
-        manifest: document.manifest,
-      });
-  }
-  return originals;
-}
-
-async function resolveItem(
-  parts: ImageParts,
-  files: ArchiveFiles,
-  item: DockerArchiveItem,
-  originals: ReadonlyMap<
-    Digest,
-    { readonly descriptor: Descriptor; readonly manifest: ImageManifest }
-  >,
-  lease: Lease,
-): Promise<ResolvedImage> {
-  const configFile = files.get(item.Config);
-  const config = parseConfig(await parts.content.read(configFile.digest, DOCUMENT_MAX_BYTES));
-  const layerFiles = item.Layers.map((name) => files.get(name));
-  if (layerFiles.length !== config.rootfs.diff_ids.length) {
-    throw new EngineError(
-      'invalid',
-      `Cannot load archive: an image has ${layerFiles.length} layers and its configuration ${config.rootfs.diff_ids.length}`,
-    );
-  }
-  const original = originals.get(configFile.digest);
-  if (
-    original !== undefined &&
-    original.manifest.layers.every(({ digest }, i) => digest === layerFiles[i]?.digest)
-  ) {
-    checkRunnable(original.manifest);
-    return { manifestDescriptor: original.descriptor, manifest: original.manifest, config };
-  }
-  return await makeManifest(parts, configFile, config, layerFiles, lease);
-}
-
-/** An archive without an OCI half gets the manifest it would have. */
-async function makeManifest(
-  parts: ImageParts,
-  configFile: BlobInfo,
-  config: ImageConfig,
-  layerFiles: readonly BlobInfo[],
-  lease: Lease,
-): Promise<ResolvedImage> {
-  if (layerFiles.length > LAYERS_MAX)
-    throw new EngineError(
-      'unsupported',
-      `Cannot load archive: an image has ${layerFiles.length} layers, at most ${LAYERS_MAX} can be mounted`,
-    );
-  const layers: Descriptor[] = [];
-  for (const { digest, sizeBytes } of layerFiles)
-    layers.push({ mediaType: await layerTypeOf(parts, digest), digest, size: sizeBytes });
-  return await putManifest(
-    parts,
-    { mediaType: MEDIA_TYPE.ociConfig, digest: configFile.digest, size: configFile.sizeBytes },
-    config,
-    layers,
-    lease,
-  );
-}
-
-/** Store the manifest of a configuration and its layers. */
-export async function putManifest(
-  parts: ImageParts,
-  configDescriptor: Descriptor,
-  config: ImageConfig,
-  layers: readonly Descriptor[],
-  lease: Lease,
-): Promise<ResolvedImage> {
-  const manifest: ImageManifest = {
-    schemaVersion: 2,
-    mediaType: MEDIA_TYPE.ociManifest,
-    config: configDescriptor,
-    layers,
-  };
-  const bytes = Buffer.from(JSON.stringify(manifest));
-  const { digest, sizeBytes } = await parts.content.putBytes(bytes, { lease, deferSync: true });
-  return {
-    manifestDescriptor: { mediaType: MEDIA_TYPE.ociManifest, digest, size: sizeBytes },
-    manifest,
-    config,
-  };
-}
-
-async function layerTypeOf(parts: ImageParts, digest: Digest): Promise<string> {
-  for await (const chunk of parts.content.get(digest)) return layerMediaType(compressionOf(chunk));
-  return MEDIA_TYPE.ociLayer;
 }

@@ -32,15 +32,15 @@ export interface RemoveView {
 
 /** Decide. Errors: `conflict`. */
 export function planRemove(view: RemoveView): RemovePlan {
-  const { image, reference, options } = view;
+  const { image, reference } = view;
   const names = namesOf(image);
   if (!isIdReference(image, reference)) return planByName(view, names);
   if (isSingleReference(names)) {
-    const conflict = findConflict(view, image, [], !options.force);
+    const conflict = findConflict(view, []);
     if (conflict !== undefined) throw conflict;
     return withDelete(view, names);
   }
-  const conflict = findConflict(view, image, names, !options.force);
+  const conflict = findConflict(view, names);
   if (conflict !== undefined) throw conflict;
   return withDelete(view, names);
 }
@@ -61,7 +61,7 @@ function planByName(view: RemoveView, names: readonly string[]): RemovePlan {
   const rest = names.filter((other) => !untag.includes(other));
   if (rest.length > 0) return { untag, delete: [] };
   // The name goes in any case; an image that others need stays, dangling.
-  const conflict = findConflict(view, image, [], !options.force);
+  const conflict = findConflict(view, []);
   if (conflict !== undefined) return { untag, delete: [] };
   return withDelete(view, untag);
 }
@@ -95,25 +95,21 @@ function withDelete(view: RemoveView, untag: readonly string[]): RemovePlan {
   return { untag, delete: deleted };
 }
 
-function findConflict(
-  view: RemoveView,
-  image: ImageRecord,
-  names: readonly string[],
-  isSoftCounted: boolean,
-): EngineError | undefined {
-  const users = view.options.users(image.id);
+/** `names`: those that stand in the way unless forced. */
+function findConflict(view: RemoveView, names: readonly string[]): EngineError | undefined {
+  const { image, options } = view;
+  const users = options.users(image.id);
   const running = users.find(({ isRunning }) => isRunning);
+  const [stopped] = users;
   if (view.childrenOf(image.id).length > 0)
     return conflictOf(image, false, 'image has dependent child images');
   if (running !== undefined)
     return conflictOf(image, false, `image is being used by running container ${shortId(running)}`);
-  if (!isSoftCounted) return undefined;
+  if (options.force) return undefined;
   if (names.length > 0)
     return conflictOf(image, true, 'image is referenced in multiple repositories');
-  const [stopped] = users;
-  return stopped === undefined
-    ? undefined
-    : conflictOf(image, true, `image is being used by stopped container ${shortId(stopped)}`);
+  if (stopped === undefined) return undefined;
+  return conflictOf(image, true, `image is being used by stopped container ${shortId(stopped)}`);
 }
 
 function conflictOf(image: ImageRecord, canBeForced: boolean, why: string): EngineError {

@@ -4,6 +4,9 @@
  */
 import { toError } from '../base/error.ts';
 
+/** What the reader that is left hears when the other one stops before the end. */
+export const READER_STOPPED = 'the other reader of the stream stopped';
+
 interface Waiting {
   readonly resolve: (result: IteratorResult<Uint8Array>) => void;
   readonly reject: (error: unknown) => void;
@@ -37,7 +40,7 @@ export class Tee {
     const next = (): Promise<IteratorResult<Uint8Array>> => this.#ask(index);
     // A side that stops early must not leave the other waiting for it.
     const leave = (): Promise<IteratorResult<Uint8Array>> => {
-      this.fail(new Error('the other reader of the stream stopped'));
+      this.fail(new Error(READER_STOPPED));
       return Promise.resolve({ done: true, value: undefined });
     };
     return { [Symbol.asyncIterator]: () => ({ next, return: leave }) };

@@ -3,27 +3,14 @@
  * backslashes taken away afterwards. Source: Dockerfile reference "ENV", "LABEL".
  */
 
+/** A word, a run of blanks, or one character that fits neither: a quote that is not closed. */
+const TOKEN = /\s+|(?:\\[\s\S]?|"(?:\\[\s\S]|[^"\\])*"|'[^']*'|[^\s\\"'])+|[\s\S]/g;
+
 /** Words with their quotes; `undefined` when a quote is not closed. */
 export function splitWords(text: string): readonly string[] | undefined {
-  const words: string[] = [];
-  let word = '';
-  let quote = '';
-  for (let i = 0; i < text.length; i++) {
-    const character = text[i] ?? '';
-    if (character === '\\' && quote !== "'") {
-      word += character + (text[++i] ?? '');
-    } else if (quote === '' && /\s/.test(character)) {
-      if (word !== '') words.push(word);
-      word = '';
-    } else {
-      if (character === quote) quote = '';
-      else if (quote === '' && (character === '"' || character === "'")) quote = character;
-      word += character;
-    }
-  }
-  if (quote !== '') return undefined;
-  if (word !== '') words.push(word);
-  return words;
+  const tokens = text.match(TOKEN) ?? [];
+  const words = tokens.filter((token) => token.trim() !== '');
+  return words.some((word) => word === '"' || word === "'") ? undefined : words;
 }
 
 /** A word without its quotes and escapes. */

@@ -612,7 +612,7 @@ for (const [what, bytes, message] of LARGE) {
 test('names in errors cannot carry control characters', () => {
   assert.throws(
     () => readAll(archive(raw({ name: 'a\x1b[31m\n\u009b', flag: 'Z' }))),
-    (error) => isEngineError(error) && /^[^\x00-\x1f\x7f-\x9f]*$/.test(error.message),
+    (error) => isEngineError(error) && /^\P{Cc}*$/u.test(error.message),
   );
 });
 
@@ -635,7 +635,9 @@ test('what is written is read back', () => {
     fc.stringMatching(/^[a-z]{1,20}$/),
     fc
       .string({ minLength: 1, maxLength: 60, unit: 'binary' })
-      .map((text) => Buffer.from(text).toString('latin1').replaceAll(/[\0/]/g, '_')),
+      .map((text) =>
+        Buffer.from(text).toString('latin1').replaceAll('\0', '_').replaceAll('/', '_'),
+      ),
   );
   const path = fc.array(name, { minLength: 1, maxLength: 8 }).map((parts) => parts.join('/'));
   const xattr = fc.record({

@@ -333,14 +333,14 @@ export class LayerTree {
 
   /** Children first: making and removing entries changes a directory's times. `isHidden`: no layer below shows here. */
   #finishDirectory(directory: TreeDirectory, isHidden: boolean): void {
-    const { hasParent } = this.#options;
+    const mayShow = this.#options.hasParent && !isHidden;
     const isDeleted = directory.parent?.whiteouts.has(nameOf(directory)) ?? false;
-    const isMarked = hasParent && !isHidden && (directory.isOpaque || isDeleted);
+    const isMarked = mayShow && (directory.isOpaque || isDeleted);
     this.#finishChildren(directory, isHidden || isMarked);
-    if (hasParent && !isHidden && !isMarked) this.#writeWhiteouts(directory);
+    if (mayShow && !isMarked) this.#writeWhiteouts(directory);
     this.#enter(directory);
     const opaque = isMarked ? [this.#opaqueXattr()] : [];
-    this.#finishAttributes(directory, opaque, hasParent && !isHidden && !isDeleted);
+    this.#finishAttributes(directory, opaque, mayShow && !isDeleted);
   }
 
   /** Its own attributes, else those it has below where it `showsBelow`. */
