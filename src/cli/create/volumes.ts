@@ -15,11 +15,14 @@ export interface VolumeSet {
   readonly anonymous: readonly string[];
 }
 
-/** Reads `--volume` values; a source that begins with a dot is relative to `cwd`. Throws `invalid`. */
+/**
+ * Reads `--volume` values; a source that begins with a dot is relative to `cwd`.
+ * The same value twice counts once, as with docker. Throws `invalid`.
+ */
 export function readVolumes(texts: readonly string[], cwd: string): VolumeSet {
   const binds: string[] = [];
   const anonymous: string[] = [];
-  for (const text of texts) {
+  for (const text of new Set(texts)) {
     const [source = '', target, options, ...rest] = text.split(':');
     if (text === '') throw new EngineError('invalid', 'invalid empty volume spec');
     if (source === '' || target === '' || options === '') {

@@ -126,3 +126,8 @@ export function farewell(name: string): string {
   const shown = neutraliseCell(name);
   return `\r\nDetached from ${shown}, which keeps running. "carve attach ${shown}" brings you back.\n`;
 }
+
+/** What a user reads who left a command in a container: nothing brings that one back. */
+export function farewellToExec(name: string): string {
+  return `\r\nDetached from the command, which keeps running in ${neutraliseCell(name)}.\n`;
+}

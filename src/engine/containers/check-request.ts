@@ -25,6 +25,22 @@ export function checkRequest(config: ContainerConfig, hostConfig: HostConfig): v
   checkRestartPolicy(hostConfig.RestartPolicy ?? {}, hostConfig.AutoRemove ?? false);
   checkProbe(config.Healthcheck ?? undefined);
   checkProcess(config);
+  checkDrivers(hostConfig);
+}
+
+/** What only a driver could give. Silence would be a container without what it was promised. */
+function checkDrivers({ DeviceRequests: requests, Isolation = '' }: HostConfig): void {
+  const [request] = requests ?? [];
+  if (request !== undefined) {
+    const wanted = (request.Capabilities ?? []).map((all) => `[${all.join(' ')}]`).join(' ');
+    throw new EngineError(
+      'invalid',
+      `could not select device driver ${JSON.stringify(request.Driver ?? '')} with capabilities: [${wanted}]`,
+    );
+  }
+  if (Isolation !== '' && Isolation !== 'default') {
+    throw new EngineError('invalid', `invalid isolation '${Isolation}' on linux`);
+  }
 }
 
 function checkProcess(config: ContainerConfig): void {

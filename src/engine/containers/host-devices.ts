@@ -2,7 +2,9 @@
  * Devices of the host that a request names, looked up.
  *
  * **Invariant:** what is handed on is a character or block device; a link is
- * followed once, and what it leads to is checked. Source: security matrix R18.
+ * followed only where a request names it, and what it leads to is checked. Links
+ * inside a directory are no devices: `/dev/stdin` leads to whatever the engine
+ * itself reads. Source: security matrix R18.
  */
 
 import { readdirSync, statSync } from 'node:fs';
@@ -63,7 +65,7 @@ export function allHostDevices(): readonly HostDevice[] {
     '.udev',
     'console',
   ]);
-  return readdirSync('/dev')
+  return namesIn('/dev')
     .filter((name) => !skipped.has(name))
     .flatMap((name) => devicesBelow(`/dev/${name}`, 1));
 }
@@ -76,7 +78,14 @@ function devicesBelow(path: string, depth: number): readonly HostDevice[] {
     return device === undefined ? [] : [device];
   }
   if (depth >= DEPTH_MAX) return [];
-  return readdirSync(path).flatMap((name) => devicesBelow(`${path}/${name}`, depth + 1));
+  return namesIn(path).flatMap((name) => devicesBelow(`${path}/${name}`, depth + 1));
+}
+
+/** Everything but links. */
+function namesIn(path: string): readonly string[] {
+  return readdirSync(path, { withFileTypes: true })
+    .filter((entry) => !entry.isSymbolicLink())
+    .map(({ name }) => name);
 }
 
 function deviceAt(path: string): HostDevice | undefined {

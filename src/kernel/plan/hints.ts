@@ -185,6 +185,11 @@ const HINTS: readonly Hint[] = [
     text: 'A hard limit can be raised only with CAP_SYS_RESOURCE, and open files never above fs.nr_open',
   },
   {
+    ops: ['write-self'],
+    errnos: ['EACCES'],
+    text: 'An oom_score_adj below that of the engine itself needs CAP_SYS_RESOURCE',
+  },
+  {
     ops: ['seccomp'],
     errnos: ['EACCES'],
     text: 'A seccomp filter needs CAP_SYS_ADMIN or no_new_privs',

@@ -9,7 +9,7 @@ import { readEnvironment } from '../../create/environment.ts';
 import { usageError } from '../../flags/usage-error.ts';
 import type { FlagTable, FlagValues } from '../../flags/table.ts';
 import { formatPlan } from '../../print/plan.ts';
-import { farewell } from '../../session/foreground.ts';
+import { farewellToExec } from '../../session/foreground.ts';
 import { checkTerminal, detachKeysOf } from '../../session/options.ts';
 import { resizeWithRetry } from '../../session/resize.ts';
 import { joinStreams } from '../../session/streams.ts';
@@ -138,7 +138,7 @@ async function follow(
     : undefined;
   try {
     if ((await session.ended) === 'detached') {
-      await io.stderr.write(farewell(exec.name));
+      await io.stderr.write(farewellToExec(exec.name));
       return 0;
     }
   } finally {
