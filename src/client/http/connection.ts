@@ -33,6 +33,8 @@ interface Exchange {
   readonly reject: (error: unknown) => void;
   /** Lets go of the caller's signal. */
   readonly release: () => void;
+  /** The head of the response has been read. */
+  isAnswered: boolean;
 }
 
 /** Connects; throws `unavailable` with `details.code` (`ENOENT`, `ECONNREFUSED`, `EACCES`…). */
@@ -191,6 +193,7 @@ export class Connection {
         resolve,
         reject,
         release,
+        isAnswered: false,
       };
       if (this.#isClosed || this.#isInputEnded) this.#fail(undefined);
     });
@@ -240,7 +243,7 @@ export class Connection {
     try {
       this.#deliver(exchange, exchange.parser.push(bytes));
     } catch (error) {
-      this.#fail(error);
+      this.#fail(exchange.isAnswered ? error : this.#foreign(error));
       this.destroy();
     }
   }
@@ -274,6 +277,7 @@ export class Connection {
     ) {
       this.#isSpent = true;
     }
+    exchange.isAnswered = true;
     exchange.resolve({ head, body: exchange.body, connection: this });
   }
 
@@ -303,7 +307,7 @@ export class Connection {
     try {
       this.#deliver(exchange, exchange.parser.finish());
     } catch (error) {
-      this.#fail(error);
+      this.#fail(exchange.isAnswered ? error : this.#lost(error));
     }
     this.#socket.destroy();
   }
@@ -317,6 +321,13 @@ export class Connection {
     const reason = error ?? this.#lost(undefined);
     exchange.reject(reason);
     exchange.body.fail(reason);
+  }
+
+  /** The first words of the peer are no HTTP. */
+  #foreign(cause: unknown): EngineError {
+    return new EngineError('corrupt', `Cannot use ${this.#host}: what answers there is no engine`, {
+      cause,
+    });
   }
 
   #lost(cause: unknown): EngineError {
