@@ -230,6 +230,7 @@ export class MonitoredContainer implements RunningContainer {
       isOomKilled: false,
       startedAtNs: this.startedAtNs,
       exitedAtNs: nowNs(),
+      isUnrecorded: true,
     };
   }
 

@@ -97,6 +97,8 @@ export interface ExitRecord {
   readonly startedAtNs: bigint;
   /** Nanoseconds since the epoch. */
   readonly exitedAtNs: bigint;
+  /** No monitor wrote it: nobody can tell it again. Default: one did. */
+  readonly isUnrecorded?: boolean;
 }
 
 /** Which streams a client wants. */

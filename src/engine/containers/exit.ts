@@ -62,8 +62,10 @@ export function applyExit(
   const policy = container.record.hostConfig.RestartPolicy ?? {};
   const mayRestart = !container.isHeld && !container.isRemoving;
   const willRestart = mayRestart && wantsRestart(policy, container.state, record.code);
+  const state = exited(container.state, record, willRestart);
+  if (record.isUnrecorded === true) container.save(state);
   // The record on disk tells it again, should this engine die before it is saved.
-  container.saveSoon(exited(container.state, record, willRestart));
+  else container.saveSoon(state);
   parts.failpoints.hit('exit.saved');
   parts.execs.endAll(container.id);
   container.announceExit();

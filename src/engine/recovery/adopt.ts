@@ -14,7 +14,7 @@ import type { Container } from '../containers/container.ts';
 import { applyExit } from '../containers/exit.ts';
 import { relaunchOf, watchLive } from '../containers/launch.ts';
 import { started } from '../containers/life.ts';
-import { runDirOf } from '../containers/paths.ts';
+import { runDirOf, stateDirOf } from '../containers/paths.ts';
 import { adoptRequest, findUser, rootOf } from '../containers/prepare-launch.ts';
 import { hasProbe } from '../containers/probe.ts';
 import type { EngineParts } from '../parts.ts';
@@ -28,7 +28,8 @@ export async function adoptContainer(parts: EngineParts, container: Container): 
   const request = adoptRequest(parts, container.record);
   const found = await parts.runtime.adopt(request);
   if (found === undefined) {
-    if (container.isAlive) recordExit(parts, container, unknownExit(parts, container));
+    if (container.isAlive || hasBegun(parts, container))
+      recordExit(parts, container, unknownExit(parts, container));
   } else if ('exited' in found) {
     await takeOver(parts, container, { runtime: found, spec: request.spec });
   } else if (container.isAlive || found.startedAtNs > container.state.startedAtNs) {
@@ -41,6 +42,17 @@ export async function adoptContainer(parts: EngineParts, container: Container): 
 function mayHaveRun(parts: EngineParts, container: Container): boolean {
   if (container.isAlive) return true;
   return statSync(runDirOf(parts.paths, container.id), { throwIfNoEntry: false }) !== undefined;
+}
+
+/**
+ * A monitor began a run and did not live to record its end. Its start may have
+ * been acknowledged a moment before this engine's predecessor died, and not be
+ * in the database.
+ */
+function hasBegun(parts: EngineParts, container: Container): boolean {
+  const begun = `${stateDirOf(parts.paths, container.id)}/exit.tmp`;
+  const found = statSync(begun, { bigint: true, throwIfNoEntry: false });
+  return found !== undefined && found.mtimeNs > container.state.finishedAtNs;
 }
 
 async function takeOver(
