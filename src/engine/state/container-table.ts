@@ -6,10 +6,10 @@
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Clock } from '../../base/clock.ts';
-import { messageOf } from '../../base/error.ts';
+import { isEngineError, messageOf } from '../../base/error.ts';
 import type { Log } from '../../base/log.ts';
 import type { ContainerRecord, LifeState } from '../containers/record.ts';
-import { resultCode, transaction } from './database.ts';
+import { essentialTransaction, refillReserve, resultCode, transaction } from './database.ts';
 import type { StoredContainer } from './decode-record.ts';
 import { decodeContainer, encodeRequest, encodeState } from './decode-record.ts';
 
@@ -60,17 +60,21 @@ export class ContainerTable {
 
   /** Returns the row's number. */
   insert(record: ContainerRecord): number {
-    return transaction(this.#database, () => {
+    const seq = transaction(this.#database, () => {
       const { lastInsertRowid } = this.#insert.run(record.name, record.id, encodeRequest(record));
       this.#insertState.run(lastInsertRowid, encodeState(record.state));
       return Number(lastInsertRowid);
     });
+    refillReserve(this.#database);
+    return seq;
   }
 
   /** Life state only. */
   saveState(seq: number, state: LifeState): void {
     this.#waiting.delete(seq);
-    this.#updateState.run(encodeState(state), seq);
+    essentialTransaction(this.#database, () => {
+      this.#updateState.run(encodeState(state), seq);
+    });
   }
 
   /** As `saveState`, with others of the next moments in one transaction. */
@@ -83,7 +87,7 @@ export class ContainerTable {
   flush(): void {
     if (this.#waiting.size === 0) return;
     try {
-      transaction(this.#database, () => {
+      essentialTransaction(this.#database, () => {
         for (const [seq, state] of this.#waiting) this.#updateState.run(encodeState(state), seq);
       });
       this.#waiting.clear();
@@ -91,19 +95,21 @@ export class ContainerTable {
       this.#log.error('cannot save states; the next engine asks the monitors', {
         error: messageOf(error),
       });
-      if (resultCode(error) === undefined) throw error;
+      if (!isEngineError(error) && resultCode(error) === undefined) throw error;
       this.#waiting.clear();
     }
   }
 
   /** Name and request. */
   saveRequest(seq: number, record: ContainerRecord): void {
-    this.#updateRequest.run(record.name, encodeRequest(record), seq);
+    transaction(this.#database, () => {
+      this.#updateRequest.run(record.name, encodeRequest(record), seq);
+    });
   }
 
   delete(seq: number): void {
     this.#waiting.delete(seq);
-    transaction(this.#database, () => {
+    essentialTransaction(this.#database, () => {
       this.#delete.run(seq);
       this.#deleteState.run(seq);
     });
@@ -112,6 +118,11 @@ export class ContainerTable {
   /** Several changes, these and those of other tables of the same database, as one. */
   together<T>(work: () => T): T {
     return transaction(this.#database, work);
+  }
+
+  /** As `together`, for what gives room back: on a full disk it takes from the reserve. */
+  togetherFreeing<T>(work: () => T): T {
+    return essentialTransaction(this.#database, work);
   }
 
   /** All rows, oldest first; a damaged one says so and spoils no other. */

@@ -15,8 +15,10 @@
 import { closeSync, openSync } from 'node:fs';
 import type { StatementSync } from 'node:sqlite';
 import { DatabaseSync } from 'node:sqlite';
-import { EngineError, messageOf } from '../../base/error.ts';
 import type { HostPath } from '../../base/brand.ts';
+import { EngineError, isEngineError, messageOf } from '../../base/error.ts';
+import { hostPath } from '../../base/host-path.ts';
+import { DiskReserve } from './reserve.ts';
 
 /** How to open it. */
 export interface DatabaseOptions {
@@ -49,6 +51,9 @@ export function openDatabase(options: DatabaseOptions): DatabaseSync {
     );
     database.exec('BEGIN EXCLUSIVE; COMMIT');
     migrate(database, options);
+    const reserve = new DiskReserve(hostPath(`${path}-reserve`));
+    reserve.fill();
+    reserves.set(database, reserve);
     return database;
   } catch (error) {
     database?.close();
@@ -64,6 +69,7 @@ interface Brackets {
   isOpen: boolean;
 }
 
+const reserves = new WeakMap<DatabaseSync, DiskReserve>();
 const bracketsOf = new WeakMap<DatabaseSync, Brackets>();
 
 /** Run `work` in one transaction; a throw rolls it back. Inside another it becomes a part of that one. */
@@ -77,11 +83,47 @@ export function transaction<T>(database: DatabaseSync, work: () => T): T {
     brackets.commit.run();
     return result;
   } catch (error) {
-    brackets.rollback.run();
-    throw error;
+    rollBack(brackets);
+    throw explainFull(error);
   } finally {
     brackets.isOpen = false;
   }
+}
+
+/** After some failures, a full disk among them, SQLite has rolled back itself. */
+function rollBack(brackets: Brackets): void {
+  try {
+    brackets.rollback.run();
+  } catch {
+    // No transaction is open any more.
+  }
+}
+
+/**
+ * As `transaction`, for what has happened already and for what gives room
+ * back: on a full disk it takes from the reserve. Errors: `exhausted` when that is gone too.
+ */
+export function essentialTransaction<T>(database: DatabaseSync, work: () => T): T {
+  if (bracketsOf.get(database)?.isOpen === true) return work();
+  for (;;) {
+    try {
+      return transaction(database, work);
+    } catch (error) {
+      const isFull = isEngineError(error) && resultCode(error.cause) === SQLITE_FULL;
+      if (!isFull || reserves.get(database)?.give() !== true) throw error;
+    }
+  }
+}
+
+/** Something new was stored: the reserve is filled up again. */
+export function refillReserve(database: DatabaseSync): void {
+  reserves.get(database)?.fill();
+}
+
+function explainFull(error: unknown): unknown {
+  if (resultCode(error) !== SQLITE_FULL) return error;
+  const message = 'Cannot save the state: no space is left on the disk';
+  return new EngineError('exhausted', message, { cause: error });
 }
 
 function makeBrackets(database: DatabaseSync): Brackets {
