@@ -3,6 +3,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { EngineError, messageOf } from '../base/error.ts';
@@ -14,7 +15,7 @@ import { Heads } from './heads.ts';
 import type { ServerIdentity } from './identity.ts';
 import { errorReply } from './reply.ts';
 import { listenUnix, type PlacedSocket } from './unix-socket.ts';
-import { defaultLimits, type WireLimits } from './wire/limits.ts';
+import { defaultLimits, limitsWithin, type WireLimits } from './wire/limits.ts';
 import { WireServer } from './wire/server.ts';
 
 /** Milliseconds `close` waits for answers that are being written. */
@@ -74,11 +75,16 @@ export async function serve(engine: Engine, options: ServeOptions): Promise<Runn
   const heads = new Heads(options.identity.version, () => Date.now());
   const admit = listen.kind === 'tcp' && listen.tls === undefined ? admitLoopback : admitAll;
   const wire = new WireServer({
-    limits: options.limits ?? defaultLimits,
+    limits: options.limits ?? limitsWithin(openFilesMax()),
     handler: createApp({ engine, identity: options.identity, heads, log, admit }),
     monotonicMs: () => performance.now(),
     syntaxError: (error) => {
       const { status, contentType, body } = errorReply(error.status, error.message);
+      return { head: heads.of(status, contentType), body };
+    },
+    tooMany: () => {
+      const text = 'Too many connections are open to the carve daemon';
+      const { status, contentType, body } = errorReply(503, text);
       return { head: heads.of(status, contentType), body };
     },
   });
@@ -99,6 +105,16 @@ export async function serve(engine: Engine, options: ServeOptions): Promise<Runn
       await closed;
     },
   };
+}
+
+/** The soft limit of this process; 1024 where it cannot be read. Source: proc(5). */
+function openFilesMax(): number {
+  try {
+    const found = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+    return Number(found?.[1] ?? 1024);
+  } catch {
+    return 1024;
+  }
 }
 
 function createListener(listen: ListenAddress, accept: (socket: Socket) => void): Server {

@@ -27,3 +27,15 @@ export const defaultLimits: WireLimits = {
   drainedBytesMax: 4 * 1024 * 1024,
   connectionsMax: 8192,
 };
+
+/** Descriptors that are kept for everything but connections. */
+const ownDescriptors = 48;
+/** Descriptors a connection may need: its own, and one of the monitor or file it is about. */
+const descriptorsEach = 2;
+
+/** `defaultLimits`, with no more connections than a process with `openFilesMax` descriptors can serve; at least 4. Pure. */
+export function limitsWithin(openFilesMax: number): WireLimits {
+  const served = Math.floor((openFilesMax - ownDescriptors) / descriptorsEach);
+  const connectionsMax = Math.min(defaultLimits.connectionsMax, Math.max(4, served));
+  return { ...defaultLimits, connectionsMax };
+}

@@ -20,11 +20,14 @@ export interface WireServerOptions {
   monotonicMs(): number;
   /** Complete answer to a request that is no HTTP. */
   syntaxError(error: HttpSyntaxError): { readonly head: string; readonly body: string };
+  /** Complete answer to a connection beyond the limit. */
+  tooMany(): { readonly head: string; readonly body: string };
 }
 
 /** See the module. */
 export class WireServer {
   readonly #context: ConnectionContext;
+  readonly #tooMany: WireServerOptions['tooMany'];
   readonly #connections = new Set<Connection>();
   /** Sockets that left HTTP; they end with the server. */
   readonly #hijacked = new Set<Socket>();
@@ -34,6 +37,7 @@ export class WireServer {
   #isClosing = false;
 
   constructor(options: WireServerOptions) {
+    this.#tooMany = () => options.tooMany();
     this.#context = {
       limits: options.limits,
       handler: options.handler,
@@ -46,9 +50,9 @@ export class WireServer {
 
   /** Serve a connection that a listener accepted (or that was handed over). The socket must allow half-open. */
   accept(socket: Socket): void {
-    if (this.#isClosing || this.#connections.size >= this.#context.limits.connectionsMax) {
-      socket.on('error', () => undefined);
-      socket.destroy();
+    const count = this.#connections.size + this.#hijacked.size;
+    if (this.#isClosing || count >= this.#context.limits.connectionsMax) {
+      refuse(socket, this.#isClosing ? undefined : this.#tooMany());
       return;
     }
     this.#connections.add(new Connection(socket, this.#context));
@@ -98,4 +102,18 @@ export class WireServer {
     this.#sweep = undefined;
     this.#emptied?.();
   }
+}
+
+/** Say why, if there is an answer, and let it go at once: its descriptor is what is short. */
+function refuse(socket: Socket, answer?: { readonly head: string; readonly body: string }): void {
+  socket.on('error', () => undefined);
+  if (answer === undefined) {
+    socket.destroy();
+    return;
+  }
+  const { head, body } = answer;
+  const length = Buffer.byteLength(body);
+  socket.end(`${head}Content-Length: ${length}\r\nConnection: close\r\n\r\n${body}`, () => {
+    socket.destroy();
+  });
 }
