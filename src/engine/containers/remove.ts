@@ -85,7 +85,7 @@ function dismantle(parts: EngineParts, container: Container, options: RemoveOpti
   parts.failpoints.hit('remove.begin');
   // The rows first, as one: from here on a crash finishes the removal at the next open.
   const volumes = options.volumes ? ownVolumes(parts, container) : [];
-  parts.table.together(() => {
+  parts.table.togetherFreeing(() => {
     container.deleteRow();
     parts.failpoints.hit('remove.row-deleted');
     for (const name of volumes) parts.volumes.remove(name);
