@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "chisel.h"
+#include "copy.h"
 #include "kernel.h"
 
 #define CHISEL_VERSION "chisel 1\n"
@@ -96,8 +97,10 @@ static int dispatch(int argc, char **argv) {
   if (strcmp(command, "check") == 0 && argc == 2) return check_main();
   if (strcmp(command, "unpack") == 0) return unpack_main(argc - 1, argv + 1);
   if (strcmp(command, "walk") == 0 && walk_main != NULL) return walk_main(argc - 1, argv + 1);
+  if (strcmp(command, "copy") == 0) return copy_main(argc - 1, argv + 1);
+  if (strcmp(command, "hold") == 0) return hold_main(argc - 1, argv + 1);
   if (strcmp(command, "version") == 0) return write_all(STDOUT_FILENO, CHISEL_VERSION, strlen(CHISEL_VERSION)) == 0 ? 0 : 1;
-  complain("chisel", "usage: chisel host | unpack DIR [LOWER...] | walk ... | check | version", 0);
+  complain("chisel", "usage: chisel host | unpack DIR [LOWER...] | walk ... | copy ... | hold PID TICKS | check | version", 0);
   return 2;
 }
 

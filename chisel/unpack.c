@@ -24,7 +24,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "copy.h"
 #include "field.h"
+#include "run.h"
 #include "stack.h"
 
 #define XATTRS_MAX 256u
@@ -41,6 +43,10 @@ struct unpack {
   const char *name; /* component the running operation is about */
   char path[PATH_LENGTH_MAX + 1]; /* of `dir`, for the answer */
   struct stack stack;
+  bool replaces;      /* DIR is in use: what is in the way of an object goes first */
+  bool keeps_kinds;   /* but a directory never for another kind, nor the reverse */
+  int whole;          /* then: the root that links lead in, */
+  const char *target; /* and where DIR is below it */
 };
 
 struct attributes {
@@ -73,12 +79,30 @@ static int failed(struct unpack *unpack, const char *call) {
   return errno;
 }
 
+/* In a tree in use links and mounts are followed, as their owner meant; what is missing may be made. */
+static int open_inside(const struct unpack *unpack, const char *path, bool makes_missing) {
+  const struct creation how = { .mode = 0755 };
+  char inside[2 * PATH_LENGTH_MAX + 2];
+  enum call call;
+  *put_text(put_text(put_text(inside, unpack->target), "/"), path) = '\0';
+  int dir = path_open(unpack->whole, inside, O_RDONLY | O_DIRECTORY);
+  if (dir >= 0 || errno != ENOENT || !makes_missing)
+    return dir;
+  int made = path_create(unpack->whole, inside, &how, &call);
+  if (made < 0)
+    return made;
+  close(made);
+  return path_open(unpack->whole, inside, O_RDONLY | O_DIRECTORY);
+}
+
 /* Opens a directory below DIR; the empty path is DIR itself. */
 static int open_dir(struct unpack *unpack, const char *path) {
   struct open_how how = {
     .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
     .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
   };
+  if (unpack->replaces)
+    return open_inside(unpack, path, false);
   return (int)syscall(SYS_openat2, unpack->root, path[0] == '\0' ? "." : path, &how, sizeof how);
 }
 
@@ -86,7 +110,7 @@ static int change_dir(struct unpack *unpack, const char *path) {
   unpack->name = "";
   size_t length = strlen(path);
   memcpy(unpack->path, path, length + 1);
-  int dir = open_dir(unpack, path);
+  int dir = unpack->replaces ? open_inside(unpack, path, true) : open_dir(unpack, path);
   if (dir < 0)
     return failed(unpack, "openat2");
   close(unpack->dir);
@@ -143,7 +167,7 @@ static int apply_to_name(struct unpack *unpack, const struct attributes *attribu
   return 0;
 }
 
-static int write_all(struct unpack *unpack, int fd, const uint8_t *data, size_t size, uint64_t offset) {
+static int write_data(struct unpack *unpack, int fd, const uint8_t *data, size_t size, uint64_t offset) {
   while (size > 0) {
     ssize_t n = pwrite(fd, data, size, (off_t)offset);
     if (n < 0 && errno == EINTR)
@@ -157,7 +181,25 @@ static int write_all(struct unpack *unpack, int fd, const uint8_t *data, size_t 
   return 0;
 }
 
+/* Nothing of another kind is where `unpack->name` will be. 0; EEXIST: the directory that is wanted is there; another errno. */
+static int make_way(struct unpack *unpack, bool is_directory) {
+  struct stat st;
+  if (!unpack->replaces)
+    return 0;
+  if (fstatat(unpack->dir, unpack->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    return errno == ENOENT ? 0 : failed(unpack, "fstatat");
+  bool was_directory = S_ISDIR(st.st_mode);
+  if (was_directory && is_directory)
+    return EEXIST;
+  unpack->call = "replace";
+  if (was_directory != is_directory && unpack->keeps_kinds)
+    return was_directory ? EISDIR : ENOTDIR;
+  return unlinkat(unpack->dir, unpack->name, was_directory ? AT_REMOVEDIR : 0) < 0 ? failed(unpack, "unlinkat") : 0;
+}
+
 static int create_file(struct unpack *unpack, uint32_t mode) {
+  if ((errno = make_way(unpack, false)) != 0)
+    return -1;
   int fd = openat(unpack->dir, unpack->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, (mode_t)mode);
   if (fd < 0)
     (void)failed(unpack, "openat");
@@ -176,7 +218,7 @@ static int make_file(struct unpack *unpack, struct fields *fields) {
   int fd = create_file(unpack, mode);
   if (fd < 0)
     return errno;
-  int error = write_all(unpack, fd, data, size, 0);
+  int error = write_data(unpack, fd, data, size, 0);
   if (error == 0)
     error = apply_to_fd(unpack, &attributes, fd, mode);
   if (close(fd) < 0 && error == 0)
@@ -198,7 +240,7 @@ static int write_file(struct unpack *unpack, struct fields *fields) {
   const uint8_t *data = field_bytes(fields, size);
   if (fields->bad || unpack->file < 0 || offset > (uint64_t)INT64_MAX - size)
     return EPROTO;
-  return write_all(unpack, unpack->file, data, size, offset);
+  return write_data(unpack, unpack->file, data, size, offset);
 }
 
 static int close_file(struct unpack *unpack, struct fields *fields) {
@@ -223,6 +265,9 @@ static int make_symlink(struct unpack *unpack, struct fields *fields) {
   struct attributes attributes = read_attributes(fields);
   if (fields->bad || fields->left != 0)
     return EPROTO;
+  int error = make_way(unpack, false);
+  if (error != 0)
+    return error;
   if (symlinkat(target, unpack->dir, unpack->name) < 0)
     return failed(unpack, "symlinkat");
   return apply_to_name(unpack, &attributes, unpack->name, false);
@@ -234,6 +279,9 @@ static int make_link(struct unpack *unpack, struct fields *fields) {
   const char *target = field_name(fields);
   if (fields->bad || fields->left != 0)
     return EPROTO;
+  int way = make_way(unpack, false);
+  if (way != 0)
+    return way;
   int dir = open_dir(unpack, path);
   if (dir < 0)
     return failed(unpack, "openat2");
@@ -250,15 +298,23 @@ static int make_node(struct unpack *unpack, struct fields *fields) {
   uint32_t type = attributes.mode & S_IFMT;
   if (fields->bad || fields->left != 0 || (type != S_IFCHR && type != S_IFBLK && type != S_IFIFO))
     return EPROTO;
-  if (mknodat(unpack->dir, unpack->name, type | 0600, makedev(major, minor)) < 0)
+  int error = make_way(unpack, false);
+  if (error != 0)
+    return error;
+  /* Where others write too, the name may be a link a moment later: the mode is given at birth. */
+  mode_t mode = unpack->replaces ? (mode_t)(attributes.mode & (S_IFMT | 07777)) : (mode_t)(type | 0600);
+  if (mknodat(unpack->dir, unpack->name, mode, makedev(major, minor)) < 0)
     return failed(unpack, "mknodat");
-  return apply_to_name(unpack, &attributes, unpack->name, true);
+  return apply_to_name(unpack, &attributes, unpack->name, !unpack->replaces);
 }
 
 static int make_dir(struct unpack *unpack, struct fields *fields) {
   unpack->name = field_name(fields);
   if (fields->bad || fields->left != 0)
     return EPROTO;
+  int error = make_way(unpack, true);
+  if (error != 0)
+    return error == EEXIST ? 0 : error;
   return mkdirat(unpack->dir, unpack->name, 0700) < 0 ? failed(unpack, "mkdirat") : 0;
 }
 
@@ -462,4 +518,25 @@ int unpack_main(int argc, char **argv) {
     return 1;
   /* The caller has its answer; the exit code tells it that the files are on the disk. */
   return (flags & UNPACK_SYNC) != 0 && syncfs(unpack.root) < 0 ? 1 : 0;
+}
+
+int unpack_into(char **arguments) {
+  /* Nothing here belongs to anyone by default: every owner is set. */
+  static struct unpack unpack = {
+    .file = -1, .dir = -1, .call = "open", .name = "", .replaces = true, .uid = (uid_t)-1, .gid = (gid_t)-1,
+  };
+  uint32_t flags = 0;
+  umask(0);
+  (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  unpack.target = arguments[3];
+  unpack.keeps_kinds = strchr(arguments[4], COPY_KEEP_KINDS) != NULL;
+  unpack.whole = copy_root(arguments);
+  int error = unpack.whole < 0 ? -unpack.whole : strlen(unpack.target) > PATH_LENGTH_MAX ? ENAMETOOLONG : 0;
+  if (error == 0) {
+    unpack.call = "target";
+    unpack.dir = open_dir(&unpack, "");
+    error = unpack.dir < 0 ? errno : run_stream(&unpack, &flags);
+  }
+  answer(&unpack, error);
+  return error == 0 ? 0 : 1;
 }

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -46,6 +47,8 @@ struct level {
 struct walk {
   struct stack stack, below, merged;
   bool is_list;
+  bool is_live; /* what a process sees: overlayfs' own traces are hidden, other file systems are in it */
+  dev_t device; /* of the tree's root */
   uint64_t entries, bytes;
   const char *call;
   size_t depth;
@@ -96,6 +99,9 @@ static void end_frame(size_t at) { put_u32(output + at, (uint32_t)(output_size -
 
 /* ---- one entry -------------------------------------------------------------- */
 
+/* A merged tree shows what overlayfs shows. */
+static bool is_merged(const struct walk *walk) { return walk->is_live || walk->stack.count > 1; }
+
 /* Appends the attributes of `name` in the current directory of the process. 0 or an errno. */
 static int add_xattrs(struct walk *walk, const char *name) {
   static char list[XATTR_LIST_MAX], value[XATTR_VALUE_MAX];
@@ -107,8 +113,7 @@ static int add_xattrs(struct walk *walk, const char *name) {
   if (size < 0)
     return errno == ENOTSUP || errno == ENOENT ? 0 : errno;
   for (const char *key = list; key < list + size; key += strlen(key) + 1) {
-    /* A merged tree shows what overlayfs shows. */
-    if (walk->stack.count > 1 && stack_is_private_xattr(key))
+    if (is_merged(walk) && stack_is_private_xattr(key))
       continue;
     walk->call = "lgetxattr";
     ssize_t length = lgetxattr(name, key, value, sizeof value);
@@ -197,6 +202,36 @@ static int enter(struct walk *walk) {
   return error == ENOENT || error == ENOTDIR ? 0 : error;
 }
 
+/* File systems that show the kernel: their files have no end, or do something when they are read. */
+static const uint32_t kernel_views[] = {
+  0x9fa0,     /* proc */
+  0x62656572, /* sysfs */
+  0x27e0eb,   /* cgroup */
+  0x63677270, /* cgroup2 */
+  0x1cd1,     /* devpts */
+  0x19800202, /* mqueue */
+  0x64626720, /* debugfs */
+  0x74726163, /* tracefs */
+  0x73636673, /* securityfs */
+  0xcafe4a11, /* bpf */
+};
+
+/* A mount point in a live tree that is shown as an empty directory. */
+static bool is_kernel_view(const struct walk *walk, int dir, const char *name, const struct stat *st) {
+  struct statfs fs;
+  if (!walk->is_live || st->st_dev == walk->device)
+    return false;
+  int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  bool found = fd >= 0 && fstatfs(fd, &fs) == 0;
+  if (fd >= 0)
+    close(fd);
+  for (size_t i = 0; found && i < sizeof kernel_views / sizeof kernel_views[0]; i++) {
+    if ((uint32_t)fs.f_type == kernel_views[i])
+      return true;
+  }
+  return false;
+}
+
 /* Looks at one name. `*descend`: it is a directory, and walk->path names it. */
 static int visit(struct walk *walk, size_t layer, const char *name, bool *descend) {
   struct stat st;
@@ -210,7 +245,7 @@ static int visit(struct walk *walk, size_t layer, const char *name, bool *descen
   if (fstatat(walk->merged.fds[layer], name, &st, AT_SYMLINK_NOFOLLOW) < 0)
     return errno == ENOENT ? 0 : errno;
   /* In a merged tree a whiteout is nothing; alone it is a change. */
-  if (stack_is_whiteout(&st) && walk->stack.count > 1)
+  if (stack_is_whiteout(&st) && is_merged(walk))
     return 0;
   if (length > 0)
     walk->path[length++] = '/';
@@ -219,7 +254,7 @@ static int visit(struct walk *walk, size_t layer, const char *name, bool *descen
   if (S_ISREG(st.st_mode))
     walk->bytes += (uint64_t)st.st_size / (uint64_t)(st.st_nlink == 0 ? 1 : st.st_nlink);
   int error = walk->is_list ? emit(walk, walk->merged.fds[layer], name, &st) : 0;
-  if (error == 0 && S_ISDIR(st.st_mode))
+  if (error == 0 && S_ISDIR(st.st_mode) && !is_kernel_view(walk, walk->merged.fds[layer], name, &st))
     *descend = true;
   else
     walk->path[length > 0 && walk->path[length - 1] == '/' ? length - 1 : 0] = '\0';
@@ -271,6 +306,7 @@ static int walk_tree(struct walk *walk) {
   walk->call = "fstat";
   if (fstat(walk->stack.fds[0], &st) < 0)
     return errno;
+  walk->device = st.st_dev;
   int error = walk->is_list ? emit(walk, walk->stack.fds[0], ".", &st) : 0;
   if (error == 0)
     error = enter(walk);
@@ -387,6 +423,28 @@ static int finish(struct walk *walk, int error) {
   }
   end_frame(at);
   return flush() != 0 || error != 0;
+}
+
+static struct walk live = { .call = "open", .is_list = true, .is_live = true };
+
+int walk_live(int dir, const char *name, bool is_whole) {
+  struct stat st;
+  live.stack = (struct stack){ .fds = { dir }, .count = 1 };
+  live.call = "fstatat";
+  if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    return walk_failed(live.call, errno);
+  bool is_tree = strcmp(name, ".") == 0;
+  if (!is_tree)
+    memcpy(live.path, name, strlen(name) + 1); /* one component */
+  int error = is_tree && is_whole ? walk_tree(&live) : emit(&live, dir, name, &st);
+  if (finish(&live, error) != 0)
+    return 1;
+  return is_whole && (error = serve(&live)) != 0 ? finish(&live, error) : 0;
+}
+
+int walk_failed(const char *call, int error) {
+  live.call = call;
+  return finish(&live, error);
 }
 
 int walk_main(int argc, char **argv) {
