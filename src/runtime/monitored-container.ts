@@ -122,8 +122,11 @@ export class MonitoredContainer implements RunningContainer {
    * Ask for the streams right after the process was asked for. `undefined`: the
    * monitor read this question first; it is asked again when the process runs.
    */
-  #attachEarly(request: ExecRequest): Promise<Duplex | undefined> {
-    return this.#attachExec(request).catch(() => undefined);
+  async #attachEarly(request: ExecRequest): Promise<Duplex | undefined> {
+    const stream = await this.#attachExec(request).catch(() => undefined);
+    // Until it is handed over nobody else listens.
+    stream?.on('error', () => stream.destroy());
+    return stream;
   }
 
   async #attachExec({ execNumber, attach }: ExecRequest): Promise<Duplex> {

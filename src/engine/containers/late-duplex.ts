@@ -77,6 +77,8 @@ export function lateDuplex(): LateDuplex {
       });
       to.once('end', end);
       to.once('close', end);
+      // It may have ended with nobody listening: an exec that writes nothing is quick.
+      if (to.readableEnded || to.closed) end();
       heldWrite?.();
       heldWrite = undefined;
     },
