@@ -30,14 +30,11 @@ import { runtimeName } from './http/identity.ts';
 import { type RunningServer, serve } from './http/serve.ts';
 import { createImageSchema } from './images/schema.ts';
 import { SqliteImageStore } from './images/sqlite.ts';
-import {
-  EMPTY_REGISTRY_CONFIG,
-  parseRegistryConfig,
-  type RegistryConfig,
-} from './images/registry/config.ts';
+import { parseRegistryConfig, type RegistryConfig } from './images/registry/config.ts';
 import { proxySettingsFrom } from './images/registry/proxy.ts';
 import { openRegistryImages } from './images/registry/remote.ts';
 import type { RemoteImages } from './images/remote.ts';
+import { ALLOW_ALL_POLICY, parsePullPolicy, type PullPolicy } from './images/signature/policy.ts';
 import type { ImageStore } from './images/store.ts';
 import { type ChiselSource, placeChisel } from './kernel/chisel-file.ts';
 import { diskError } from './kernel/disk-error.ts';
@@ -61,6 +58,8 @@ export interface CreateEngineOptions {
   readonly chisel: ChiselSource;
   /** What is known of registries: mirrors, TLS, blocks. Default: nothing. */
   readonly registries?: RegistryConfig;
+  /** Which images may be pulled, and signed by whom. Default: all. */
+  readonly policy?: PullPolicy;
   readonly log?: Log;
   /** Tests only. */
   readonly failpoints?: Failpoints;
@@ -76,6 +75,7 @@ interface Base {
   readonly clock: Clock;
   readonly log: Log;
   readonly registries: RegistryConfig | undefined;
+  readonly policy: PullPolicy | undefined;
 }
 
 /**
@@ -103,6 +103,7 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
       clock: systemClock(),
       log,
       registries: options.registries,
+      policy: options.policy,
     };
     return await openOn(base, options.failpoints ?? noFailpoints);
   } catch (error) {
@@ -196,6 +197,7 @@ async function openImages(
     nowMs,
     proxies: proxySettingsFrom(process.env),
     ...(base.registries === undefined ? {} : { config: base.registries }),
+    ...(base.policy === undefined ? {} : { policy: base.policy }),
   });
   return { images, remote };
 }
@@ -258,8 +260,12 @@ async function serveEngine(flags: DaemonFlags, chisel: ChiselSource, log: Log): 
   const beganMs = performance.now();
   const { root, run } = flags;
   const failpoints = envFailpoints(process.env['CARVE_FAILPOINT']);
-  const registries = readRegistryConfig(flags.registries);
-  const engine = await createEngine({ root, run, chisel, log, failpoints, registries });
+  const registries = parseRegistryConfig(
+    readSettings('registry configuration', flags.registries) ?? '{}',
+  );
+  const policyText = readSettings('pull policy', flags.policy);
+  const policy = policyText === undefined ? ALLOW_ALL_POLICY : parsePullPolicy(policyText);
+  const engine = await createEngine({ root, run, chisel, log, failpoints, registries, policy });
   const servers: RunningServer[] = [];
   try {
     const identity = {
@@ -278,20 +284,14 @@ async function serveEngine(flags: DaemonFlags, chisel: ChiselSource, log: Log): 
   }
 }
 
-/** The operator's registry configuration; an absent file says nothing. Errors: `invalid`, `unavailable`. */
-function readRegistryConfig(path: string): RegistryConfig {
-  let text: string;
+/** Text of a file of the operator's; `undefined` when it is absent. Errors: `unavailable`. */
+function readSettings(what: string, path: string): string | undefined {
   try {
-    text = readFileSync(path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
-      return EMPTY_REGISTRY_CONFIG;
-    throw new EngineError(
-      'unavailable',
-      `Cannot read registry configuration ${path}: ${messageOf(error)}`,
-    );
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw new EngineError('unavailable', `Cannot read ${what} ${path}: ${messageOf(error)}`);
   }
-  return parseRegistryConfig(text);
 }
 
 /** Containers go before the daemon when memory is short; the chisel and its monitors inherit this, containers set their own. */

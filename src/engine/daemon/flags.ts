@@ -11,6 +11,8 @@ export interface DaemonFlags {
   readonly logLevel: LogLevel;
   /** File with what is known of registries. */
   readonly registries: string;
+  /** File that says which images may be pulled. */
+  readonly policy: string;
   readonly isHelp: boolean;
 }
 
@@ -29,10 +31,12 @@ export const DEFAULT_RUN = '/run/carve';
 
 /** Default of `--registries`. */
 export const DEFAULT_REGISTRIES = '/etc/carve/registries.json';
+/** Default of `--policy`. */
+export const DEFAULT_POLICY = '/etc/carve/policy.json';
 
 /** What `carve daemon --help` prints. */
 export const DAEMON_HELP = `Usage: carve daemon [--root DIR] [--run DIR] [--host ADDRESS]... [--log-level LEVEL]
-                    [--registries FILE]
+                    [--registries FILE] [--policy FILE]
 
 Runs the engine in the foreground. Containers live on when it ends.
 
@@ -43,6 +47,8 @@ Runs the engine in the foreground. Containers live on when it ends.
   --log-level LEVEL  debug, info, warn or error (default info)
   --registries FILE  mirrors, certificates and blocks of registries
                      (default ${DEFAULT_REGISTRIES}, which may be absent)
+  --policy FILE      which images may be pulled, and signed by whom
+                     (default ${DEFAULT_POLICY}, which may be absent)
 `;
 
 const LEVELS: ReadonlySet<string> = new Set(['debug', 'info', 'warn', 'error']);
@@ -64,6 +70,7 @@ export function daemonFlags(argv: readonly string[]): DaemonFlags {
     hosts: (values.host ?? [`unix://${run}/carve.sock`]).map(parseHost),
     logLevel: level,
     registries: absolute('--registries', values.registries ?? DEFAULT_REGISTRIES),
+    policy: absolute('--policy', values.policy ?? DEFAULT_POLICY),
     isHelp: values.help === true,
   };
 }
@@ -75,6 +82,7 @@ function parse(argv: readonly string[]): {
     readonly host?: string[];
     readonly 'log-level'?: string;
     readonly registries?: string;
+    readonly policy?: string;
     readonly help?: boolean;
   };
 } {
@@ -87,6 +95,7 @@ function parse(argv: readonly string[]): {
         host: { type: 'string', multiple: true, short: 'H' },
         'log-level': { type: 'string' },
         registries: { type: 'string' },
+        policy: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     });

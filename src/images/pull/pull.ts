@@ -33,6 +33,7 @@ import { pullEndpoints, type Endpoint } from '../registry/endpoint.ts';
 import type { RegistryAccess } from '../registry/access.ts';
 import { readBounded } from '../registry/read.ts';
 import type { PulledImage, PullOptions } from '../remote.ts';
+import type { Admission } from '../signature/admit.ts';
 import type { ImageProgress, ImageRecord, ImageStore } from '../store.ts';
 import { startDownload, type Download } from './download.ts';
 import { Lanes } from './lanes.ts';
@@ -47,17 +48,8 @@ export interface PullParts {
   readonly access: RegistryAccess;
   /** Platform of this machine. */
   readonly host: Platform;
-  /** Asked before anything is stored under a name. Errors: `denied`. */
-  readonly admit?: (found: Admission) => Promise<void>;
-}
-
-/** An image that a policy may refuse. */
-export interface Admission {
-  readonly reference: Reference;
-  /** Digest of what the reference led to. */
-  readonly digest: Digest;
-  readonly client: RegistryClient;
-  readonly signal: AbortSignal | undefined;
+  /** Asked before a layer is fetched and anything is stored under a name. Errors: `denied`. */
+  readonly admit: (image: Admission) => Promise<void>;
 }
 
 /** Pull an image. Errors: those of the registry; `not-found` when it has none for the platform. */
@@ -67,16 +59,15 @@ export async function pullImage(parts: PullParts, options: PullOptions): Promise
   const lease = parts.content.lease(`pull ${name}`);
   try {
     const found = await findTarget(parts, { ...options, reference }, lease);
-    await parts.admit?.({
-      reference,
-      digest: found.target.digest,
-      client: found.client,
-      signal: options.signal,
-    });
+    const chosen = await fetchManifest(parts, found, { ...options, reference, lease });
+    const { client } = found;
+    const { signal } = options;
+    await parts.admit({ reference, digests: chosen.digests, client, signal });
     const before = parts.images.find(
       reference.digest === undefined ? formatFamiliar(reference) : name,
     );
-    const image = await fetchImage(parts, found, { ...options, reference, lease });
+    const { manifest } = chosen;
+    const image = await fetchImage(parts, found, { ...options, reference, lease, manifest });
     return { image, digest: found.target.digest, isUpToDate: before?.id === image.id };
   } finally {
     lease.release();
@@ -136,8 +127,12 @@ interface Fetch extends PullOptions {
   readonly lease: Lease;
 }
 
-async function fetchImage(parts: PullParts, found: Target, fetch: Fetch): Promise<ImageRecord> {
-  const manifest = await fetchManifest(parts, found, fetch);
+async function fetchImage(
+  parts: PullParts,
+  found: Target,
+  fetch: Fetch & { readonly manifest: ImageManifest },
+): Promise<ImageRecord> {
+  const { manifest } = fetch;
   checkRunnable(manifest);
   await fetchDocument(parts, found.client, { descriptor: manifest.config, fetch });
   const stop = new AbortController();
@@ -174,17 +169,25 @@ function namesOf(reference: Reference, digest: Digest): readonly string[] {
     : [byDigest];
 }
 
+/** The manifest for the platform. */
+interface ChosenManifest {
+  readonly manifest: ImageManifest;
+  /** The target's, those of indexes on the way, the manifest's. */
+  readonly digests: readonly Digest[];
+}
+
 /** Follow indexes to the manifest for the platform. */
 async function fetchManifest(
   parts: PullParts,
   found: Target,
   fetch: Fetch,
-): Promise<ImageManifest> {
+): Promise<ChosenManifest> {
   let { bytes } = found;
   let { mediaType } = found.target;
+  const digests = [found.target.digest];
   for (let depth = 0; depth < INDEX_DEPTH_MAX; depth += 1) {
     const document = parseTarget(bytes, mediaType);
-    if (document.kind === 'manifest') return document.manifest;
+    if (document.kind === 'manifest') return { manifest: document.manifest, digests };
     const chosen = chooseManifest(document.index, fetch.platform ?? parts.host);
     const remote = await found.client.getManifest(chosen.digest, { signal: fetch.signal });
     await parts.content.putBytes(remote.bytes, {
@@ -193,6 +196,7 @@ async function fetchManifest(
       lease: fetch.lease,
       deferSync: true,
     });
+    digests.push(chosen.digest);
     ({ bytes } = remote);
     ({ mediaType } = chosen);
   }

@@ -5,6 +5,8 @@ import type { Platform } from '../../spec/platform.ts';
 import { pullImage } from '../pull/pull.ts';
 import { pushImage } from '../push/push.ts';
 import type { RemoteImages } from '../remote.ts';
+import { admitImage, checkNotDenied, type Admission } from '../signature/admit.ts';
+import { ALLOW_ALL_POLICY, type PullPolicy } from '../signature/policy.ts';
 import type { ImageStore } from '../store.ts';
 import { createRegistryAccess } from './access.ts';
 import { EMPTY_REGISTRY_CONFIG, type RegistryConfig } from './config.ts';
@@ -20,6 +22,8 @@ export interface RegistryImagesOptions {
   /** Platform of this machine. */
   readonly host: Platform;
   readonly config?: RegistryConfig;
+  /** Which images may be pulled; default: all. */
+  readonly policy?: PullPolicy;
   readonly proxies?: ProxySettings;
   /** Milliseconds since the epoch. */
   readonly nowMs: () => number;
@@ -36,10 +40,17 @@ export function openRegistryImages(options: RegistryImagesOptions): RemoteImages
     transport,
     nowMs,
   });
+  const policy = options.policy ?? ALLOW_ALL_POLICY;
+  const admit = async (image: Admission): Promise<void> => {
+    await admitImage(policy, image);
+  };
   return {
     decodeAuth: decodeAuthHeader,
     decodeLogin,
-    pull: async (request) => await pullImage({ images, content, access, host }, request),
+    pull: async (request) => {
+      checkNotDenied(policy, request.reference);
+      return await pullImage({ images, content, access, host, admit }, request);
+    },
     push: async (request) => await pushImage({ content, access }, request),
     login: async (registry, credentials) => {
       const endpoint = pushEndpoint({ domain: registry, path: '' }, access.config);
