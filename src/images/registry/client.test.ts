@@ -1,5 +1,6 @@
 import { test, type TestContext } from 'node:test';
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { isEngineError } from '../../base/error.ts';
@@ -87,6 +88,18 @@ test('getManifest() refuses bytes that are not what the digest or the header say
   );
   await assert.rejects(
     client.getManifest(wrong),
+    (error) => isEngineError(error) && error.kind === 'corrupt',
+  );
+});
+
+test('getManifest() holds bytes against a sha512 digest too', async (t) => {
+  const { host } = await serve(t, (_request, response) => response.end(MANIFEST));
+  const client = clientOf(t, host);
+  const sha512 = (text: Uint8Array | string): string =>
+    `sha512:${createHash('sha512').update(text).digest('hex')}`;
+  assert.equal((await client.getManifest(sha512(MANIFEST))).digest, digestBytes(MANIFEST));
+  await assert.rejects(
+    client.getManifest(sha512('other')),
     (error) => isEngineError(error) && error.kind === 'corrupt',
   );
 });

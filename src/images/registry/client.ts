@@ -9,7 +9,7 @@
 import type { Readable } from 'node:stream';
 import type { Digest } from '../../base/brand.ts';
 import { EngineError } from '../../base/error.ts';
-import { digestBytes, isDigest } from '../../spec/digest.ts';
+import { createDigester, digestBytes, digestOf, isDigest } from '../../spec/digest.ts';
 import { MEDIA_TYPE } from '../../spec/media-type.ts';
 import { readBounded } from './read.ts';
 import {
@@ -112,13 +112,9 @@ export class RegistryClient {
       MAX_MANIFEST_BYTES,
       `the manifest of ${this.#name.display}`,
     );
-    const digest = digestBytes(bytes);
     const expected = isDigest(reference) ? reference : response.headers['docker-content-digest'];
-    if (expected?.startsWith('sha256:') === true && expected !== digest) {
-      const problem = `${this.#session.endpoint.host} sent a manifest with digest ${digest} instead of ${expected}`;
-      throw new EngineError('corrupt', `Cannot pull ${this.#name.display}: ${problem}`);
-    }
-    return { digest, mediaType: mediaTypeOf(response), bytes };
+    this.#checkDigest(bytes, expected);
+    return { digest: digestBytes(bytes), mediaType: mediaTypeOf(response), bytes };
   }
 
   /** Digest by HEAD; `undefined` when absent or not told. */
@@ -243,6 +239,16 @@ export class RegistryClient {
       );
     response.body.resume();
     return undefined;
+  }
+
+  /** Errors: `corrupt`. Digests of algorithms that carve cannot compute prove nothing and are passed over. */
+  #checkDigest(bytes: Uint8Array, expected: string | undefined): void {
+    const algorithm = /^(?:sha256|sha512)(?=:)/.exec(expected ?? '')?.[0];
+    if (algorithm !== 'sha256' && algorithm !== 'sha512') return;
+    const digest = digestOf(createDigester(algorithm).update(bytes), algorithm);
+    if (digest === expected) return;
+    const problem = `${this.#session.endpoint.host} sent a manifest with digest ${digest} instead of ${expected ?? ''}`;
+    throw new EngineError('corrupt', `Cannot pull ${this.#name.display}: ${problem}`);
   }
 
   async #pull(
