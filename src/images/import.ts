@@ -5,7 +5,7 @@
  * Source: Docker CLI reference `docker import`; OCI image-spec 1.1.1 config.md.
  */
 import type { Digest } from '../base/brand.ts';
-import { EngineError } from '../base/error.ts';
+import { EngineError, isEngineError, messageOf } from '../base/error.ts';
 import type { BlobInfo, Lease } from '../content/store.ts';
 import type { UnpackResult } from '../layers/unpack-job.ts';
 import { baseChainId } from '../spec/digest.ts';
@@ -20,7 +20,7 @@ import { putConfig, putManifest } from './manifest.ts';
 import type { ImageParts } from './parts.ts';
 import type { ImageRecord, ImportOptions } from './store.ts';
 import { sweep } from './sweep.ts';
-import { Tee } from './tee.ts';
+import { READER_STOPPED, Tee } from './tee.ts';
 
 /** What an import works with. */
 interface ImportContext {
@@ -133,7 +133,17 @@ async function storeAndUnpack(
   } catch (error) {
     tee.fail(error);
     abort.abort();
-    await Promise.allSettled([storing, unpacking]);
-    throw error;
+    const ends = await Promise.allSettled([storing, unpacking]);
+    // One fails, the other hears that it stopped: whoever is first, the cause is told.
+    const reasons = ends.map((end): unknown =>
+      end.status === 'rejected' ? end.reason : undefined,
+    );
+    throw reasons.find((reason) => reason !== undefined && !isConsequence(reason)) ?? error;
   }
+}
+
+/** It failed because the other reader did. */
+function isConsequence(reason: unknown): boolean {
+  if (isEngineError(reason) && reason.kind === 'cancelled') return true;
+  return messageOf(reason).endsWith(READER_STOPPED);
 }
