@@ -134,13 +134,25 @@ export class MonitoredContainer implements RunningContainer {
   }
 
   async signal(signal: number, target?: { readonly execNumber: number }): Promise<void> {
-    const control = await this.#connect();
-    await control.signal(signal, target?.execNumber);
+    await this.#asking((control) => control.signal(signal, target?.execNumber));
   }
 
   async resize(size: TerminalSize, target?: { readonly execNumber: number }): Promise<void> {
+    await this.#asking((control) => control.resize(size, target?.execNumber));
+  }
+
+  /**
+   * Ask for what may be asked twice. A monitor that is about to end closes the
+   * connection: on the next one it says that the process is gone, or there is none.
+   */
+  async #asking(ask: (control: MonitorControl) => Promise<void>): Promise<void> {
     const control = await this.#connect();
-    await control.resize(size, target?.execNumber);
+    try {
+      await ask(control);
+    } catch (error) {
+      if (control.isOpen || !isEngineError(error) || error.kind !== 'unavailable') throw error;
+      await ask(await this.#connect());
+    }
   }
 
   async pause(): Promise<void> {
