@@ -4,6 +4,7 @@
  */
 
 import type * as childProcess from 'node:child_process';
+import { PassThrough } from 'node:stream';
 import { EngineError } from '../base/error.ts';
 
 /** Loaded when something is started: most commands start nothing. */
@@ -46,6 +47,9 @@ export interface PipedProgram {
   kill(signal: NodeJS.Signals): void;
 }
 
+/** Bytes of a program's output that wait to be read before it must wait itself. */
+const outputBufferBytes = 1024 * 1024;
+
 /** How to run a program whose output is read. */
 export interface PipeOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -64,6 +68,8 @@ export async function spawnPiped(
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // A runtime throws away what nobody reads of a program that has ended: so it is read from the start.
+  const output = child.stdout.pipe(new PassThrough({ highWaterMark: outputBufferBytes }));
   const exited = new Promise<number>((resolve) => {
     child.once('close', (code) => {
       resolve(code ?? 128);
@@ -81,7 +87,7 @@ export async function spawnPiped(
     if (partial !== '') options.onErrorLine(partial);
   });
   return {
-    output: child.stdout,
+    output,
     exited,
     kill: (signal) => {
       try {

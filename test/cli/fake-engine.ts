@@ -260,6 +260,7 @@ async function readRequest(input: Input): Promise<FakeRequest | undefined> {
     headers[line.slice(0, colon).toLowerCase()] = line.slice(colon + 1).trim();
   }
   const body = await readBody(input, headers);
+  if (body === undefined) return undefined;
   const url = new URL(target, 'http://fake');
   return {
     method,
@@ -271,12 +272,19 @@ async function readRequest(input: Input): Promise<FakeRequest | undefined> {
   };
 }
 
-async function readBody(input: Input, headers: Readonly<Record<string, string>>): Promise<Buffer> {
-  if (headers['transfer-encoding'] !== 'chunked')
+/** The body; `undefined` when the connection broke in the middle of it. */
+async function readBody(
+  input: Input,
+  headers: Readonly<Record<string, string>>,
+): Promise<Buffer | undefined> {
+  if (headers['transfer-encoding'] !== 'chunked') {
     return await input.count(Number(headers['content-length'] ?? 0));
+  }
   const chunks: Buffer[] = [];
   for (;;) {
-    const size = Number.parseInt((await input.line()) ?? '0', 16);
+    const line = await input.line();
+    if (line === undefined) return undefined;
+    const size = Number.parseInt(line, 16);
     chunks.push(await input.count(size));
     await input.line();
     if (size === 0) return Buffer.concat(chunks);

@@ -17,8 +17,8 @@ export interface BootstrapPlan {
   readonly isRoot: boolean;
 }
 
-/** What the smallest set of packages lacks for people: certificates, and names of terminals. */
-const alwaysIncluded: readonly string[] = ['ca-certificates', 'netbase'];
+/** What the smallest set of packages lacks for people at a shell: certificates, names of protocols, `ps`. */
+const alwaysIncluded: readonly string[] = ['ca-certificates', 'netbase', 'procps'];
 
 /** Paths that are of no use in a container, or must not be the same in every one. */
 const leftOut: readonly string[] = [

@@ -30,7 +30,7 @@ export const bootstrapCommand: Command = defineCommand(
   {
     synopsis: '[OPTIONS] DISTRIBUTION[:SUITE]',
     details:
-      'The files come from the distribution’s own package archive, checked by its signatures, through the program mmdebstrap. SOURCE_DATE_EPOCH makes the same image twice.',
+      'The files come from the distribution’s own package archive, checked by its signatures, through the program mmdebstrap. With SOURCE_DATE_EPOCH set the same packages give the same files, byte by byte.',
     flags: {
       include: { kind: 'list', help: 'Install this package too; several with commas' },
       mirror: {
@@ -75,8 +75,7 @@ export const bootstrapCommand: Command = defineCommand(
 );
 
 /** Lines of mmdebstrap that say how far it is. */
-const stepLine =
-  /^I: (?:running|automatically|chroot|installing|downloading|extracting|cleaning|creating|success)/i;
+const stepLine = /^I: (?:running apt|downloading|extracting|installing|cleaning|creating)/;
 
 async function make(
   { client, io }: Context,
@@ -128,11 +127,21 @@ async function* wholeArchive(
   yield* program.output;
   const code = await program.exited;
   if (code === 0) return;
-  const reason =
-    lastLines.toReversed().find((line) => line.startsWith('E: ')) ?? lastLines.at(-1) ?? '';
+  const reason = failureReason(lastLines);
   throw new EngineError(
     'unavailable',
-    `mmdebstrap failed with code ${String(code)}${reason === '' ? '' : `: ${reason.replace(/^E: /, '')}`}`,
+    `mmdebstrap failed with code ${String(code)}${reason === '' ? '' : `: ${reason}`}`,
+  );
+}
+
+/** The first error that says something: those after it tell that something failed. */
+function failureReason(lines: readonly string[]): string {
+  const errors = lines.filter((line) => line.startsWith('E: ')).map((line) => line.slice(3));
+  return (
+    errors.find((line) => !/^(?:mmdebstrap|apt-get|.* failed)\b/.test(line)) ??
+    errors[0] ??
+    lines.at(-1) ??
+    ''
   );
 }
 
