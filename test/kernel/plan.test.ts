@@ -605,7 +605,7 @@ test('a failed operation is reported with its index, errno and call', async () =
       ],
       '1 EINVAL setns()',
     ],
-    [[...OWN_MOUNTS, openDir(0, dir), { op: 'pivot', slot: 0 }], '3 EBUSY pivot_root()'],
+    [[...OWN_MOUNTS, openDir(0, '/'), { op: 'pivot', slot: 0 }], '3 EBUSY pivot_root()'],
     [
       [
         ...OWN_MOUNTS,
