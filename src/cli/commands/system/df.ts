@@ -57,20 +57,19 @@ function rowOf({
 }
 
 function imagesRow({ Images, LayersSize }: DiskUsage): Readonly<Record<string, string>> {
-  const used = Images.filter(({ Containers }) => Containers > 0);
-  // What an image has for itself goes with it; what it shares stays while another is in use.
+  // What an image has for itself stays while it is in use; docker counts what images share as free.
+  const used = Images.filter(({ Containers }) => Containers !== 0);
   const usedBytes = used.reduce(
-    (sum, { Size, SharedSize }) => sum + Size - Math.max(SharedSize, 0),
+    (sum, { Size, SharedSize }) => sum + (SharedSize === -1 ? 0 : Size - SharedSize),
     0,
   );
-  const sharedBytes = Math.max(0, ...used.map(({ SharedSize }) => SharedSize));
-  const freeBytes = Math.max(0, LayersSize - usedBytes - sharedBytes);
+  const active = Images.filter(({ Containers }) => Containers > 0).length;
   return rowOf({
     name: 'Images',
     total: Images.length,
-    active: used.length,
+    active,
     sizeBytes: LayersSize,
-    freeBytes,
+    freeBytes: LayersSize - usedBytes,
   });
 }
 
