@@ -102,6 +102,17 @@ test('layers report a cycle of type-only imports as the way around', () => {
   ]);
 });
 
+test('layers let the command line use the tar codec, which then must only compute', () => {
+  const user = "import { a } from '../layers/tar-x.ts';\n";
+  assert.deepEqual(findingsWith('src/cli/x.ts', user), []);
+  assert.match(findingsWith('src/client/x.ts', user)[0] ?? '', /client may not import layers/);
+  const codec = "import { open } from 'node:fs';\n";
+  assert.match(
+    findingsWith('src/layers/tar-x.ts', codec)[0] ?? '',
+    /is pure, its code does no I\/O/,
+  );
+});
+
 test('layers report a folder of the table that is gone', () => {
   const tree = cleanTree();
   tree.delete('src/http/a.ts');

@@ -21,6 +21,7 @@ import {
   CONTRACT,
   IMPLEMENTATION,
   LAYERS,
+  OPEN_FILES,
   OUTSIDE,
   PLANNED,
   PURE,
@@ -88,7 +89,8 @@ function localMessage(path: string, target: string): string | undefined {
   if (TOP_FILES.includes(to)) return `imports ${to}: nobody imports the top files`;
   const layer = LAYERS[from];
   if (from === to || layer === undefined) return undefined;
-  if (!layer.mayImport.includes(to)) {
+  const isOpen = OPEN_FILES.some(({ by, files }) => by === from && files.test(target));
+  if (!isOpen && !layer.mayImport.includes(to)) {
     return `${path} -> ${target}: ${from} may not import ${to}, because ${layer.because}`;
   }
   return contractMessage(path, target);
@@ -110,7 +112,8 @@ function contractMessage(path: string, target: string): string | undefined {
 function nodeMessage(path: string, { specifier, names }: Import): string | undefined {
   const computing = COMPUTING_NAMES[specifier];
   if (names.length > 0 && names.every((name) => computing?.has(name) === true)) return undefined;
-  const pure = PURE.find((folder) => path.startsWith(`${folder}/`));
+  const isShared = OPEN_FILES.some(({ files }) => files.test(path));
+  const pure = isShared ? path : PURE.find((folder) => path.startsWith(`${folder}/`));
   if (pure !== undefined && !COMPUTING_MODULES.has(specifier)) {
     return `${path} -> ${specifier}: ${pure} is pure, its code does no I/O`;
   }

@@ -16,7 +16,7 @@ export const noFailpoints: Failpoints = { hit: () => undefined };
 export interface FailpointRule {
   readonly site: string;
   readonly action: 'kill' | 'error';
-  /** The rule acts at this pass of its site, 1 the first. */
+  /** Number of the pass of its site at which the rule acts, 1 the first. */
   readonly pass: number;
 }
 

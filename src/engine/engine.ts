@@ -168,6 +168,7 @@ export interface ContainerOperations {
   inspect(ref: string, options?: { readonly size?: boolean }): Promise<ContainerInspect>;
   list(options: {
     readonly all: boolean;
+    /** Count of the newest ones. */
     readonly limit?: number;
     readonly size: boolean;
     readonly filters: Filters;
@@ -237,13 +238,20 @@ export interface ExecOperations {
   plan(ref: string, config: ExecConfig): Promise<ExplainedPlan>;
 }
 
+/** How far a step is. Source: Engine API `ProgressDetail`. */
+export interface ProgressDetail {
+  /** Bytes done. */
+  readonly current?: number;
+  /** Bytes to do. */
+  readonly total?: number;
+}
+
 /** One step of a long image operation, as Docker's progress stream has it. Source: Engine API `JSONMessage`. */
 export interface Progress {
   readonly id?: string;
   readonly status?: string;
   readonly stream?: string;
-  /** Bytes done and to do. */
-  readonly progressDetail?: { readonly current?: number; readonly total?: number };
+  readonly progressDetail?: ProgressDetail;
   readonly aux?: object;
 }
 

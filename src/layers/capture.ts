@@ -10,7 +10,7 @@ import {
   type CapturedPath,
 } from '../spec/layer.ts';
 import type { TarEntry } from './tar-entry.ts';
-import type { TreeDirectory, TreeNode } from './tree.ts';
+import type { TreeDirectory, TreeNode } from './tree-node.ts';
 
 const NAMES: ReadonlySet<string> = new Set(
   CAPTURED_PATHS.map((path) => path.slice(path.lastIndexOf('/') + 1)),

@@ -18,6 +18,7 @@ export interface WriterAttributes {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** Seconds since the epoch. */
   readonly mtimeS: number;
   readonly mtimeNs: number;
   readonly xattrs: readonly WriterXattr[];

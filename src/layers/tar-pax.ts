@@ -9,6 +9,14 @@
 import { corruptArchive, type TarXattr } from './tar-entry.ts';
 import type { TarSegment } from './tar-sparse.ts';
 
+/** A moment since the epoch. */
+export interface PaxTime {
+  /** Whole seconds. */
+  readonly seconds: number;
+  /** Nanoseconds beyond them. */
+  readonly nanoseconds: number;
+}
+
 /** Values of one extended header; absent: the plain header's hold. Strings are byte strings. */
 export interface PaxOverrides {
   readonly path?: string;
@@ -16,7 +24,7 @@ export interface PaxOverrides {
   readonly sizeBytes?: number;
   readonly uid?: number;
   readonly gid?: number;
-  readonly mtime?: { readonly seconds: number; readonly nanoseconds: number };
+  readonly mtime?: PaxTime;
   readonly xattrs: readonly TarXattr[];
   readonly sparse?: PaxSparse;
 }

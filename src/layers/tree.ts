@@ -15,48 +15,11 @@
 import { DEFAULT_ROOT, type RootAttributes } from '../spec/layer.ts';
 import { EngineError } from '../base/error.ts';
 import { classifyEntry, PATH_BYTES_MAX, refuse, splitLayerPath } from './layer-path.ts';
-import type {
-  LayerWriter,
-  NodeType,
-  WriterAttributes,
-  WriterNode,
-  WriterXattr,
-} from './layer-writer.ts';
+import type { LayerWriter, NodeType, WriterNode, WriterXattr } from './layer-writer.ts';
 import { CaptureTable } from './capture.ts';
 import { quoteName, type TarEntry } from './tar-entry.ts';
 import { attributesOf } from './tree-attributes.ts';
-
-/** A directory of the layer. */
-export interface TreeDirectory {
-  readonly kind: 'directory';
-  /** Below the root, `''` for the root. */
-  readonly path: string;
-  readonly parent: TreeDirectory | undefined;
-  readonly children: Map<string, TreeNode>;
-  /** Names of the layers below that are hidden. */
-  readonly whiteouts: Set<string>;
-  /** Nothing of the layers below shows through. */
-  isOpaque: boolean;
-  /** `undefined`: only implied by a path; `impliedAt` then tells when. */
-  attributes: WriterAttributes | undefined;
-  readonly impliedAtS: number;
-}
-
-/** A symbolic link of the layer. */
-export interface TreeSymlink {
-  readonly kind: 'symlink';
-  readonly target: string;
-}
-
-/** A hard link to a file of a layer below: a copy of it, made at the end. */
-export interface TreeCopy {
-  readonly kind: 'copy';
-  /** Below the root. */
-  readonly from: string;
-}
-
-/** Anything in a directory; a number is a file of that many bytes, `special` a device or fifo. */
-export type TreeNode = TreeDirectory | TreeSymlink | TreeCopy | number | 'special';
+import type { TreeDirectory, TreeNode } from './tree-node.ts';
 
 /** What the layers below look like; known once they are unpacked themselves. */
 export interface BelowFacts {
@@ -78,6 +41,7 @@ export interface TreeOptions {
 /** What is known once a tree is written. */
 export interface TreeFacts {
   readonly sizeBytes: number;
+  /** Count. */
   readonly entries: number;
   readonly root: RootAttributes;
   readonly hidesBelow: boolean;

@@ -57,6 +57,7 @@ export interface WalkRequest {
 export interface TreeUsage {
   /** Sum of file sizes in bytes, hard links counted once. */
   readonly sizeBytes: number;
+  /** Count. */
   readonly entries: number;
 }
 

@@ -97,5 +97,6 @@ export interface LayerView {
 export interface SnapshotUsage {
   /** Sum of file sizes in bytes, hard links counted once. */
   readonly sizeBytes: number;
+  /** Count. */
   readonly entries: number;
 }

@@ -32,7 +32,7 @@ export function encodeStreamFrame(stream: number, payload: Uint8Array): Uint8Arr
 
 /** One frame. */
 export interface StreamFrame {
-  /** See {@link STREAM_NUMBER}. */
+  /** Number of the stream, see {@link STREAM_NUMBER}. */
   readonly stream: number;
   readonly payload: Uint8Array;
 }

@@ -14,7 +14,7 @@ const HOSTNAME_MAX = 64;
 const HOSTNAME =
   /^[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?)*$/;
 /** No control character may reach a file the engine writes, or a mount option. Source: security matrix R14. */
-// oxlint-disable-next-line no-control-regex
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const CONTROL = /[\0\n\r]/;
 
 /** Errors: `invalid`, one sentence. `hostConfig` is complete. */

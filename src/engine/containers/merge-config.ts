@@ -6,6 +6,32 @@
 import { EngineError } from '../../base/error.ts';
 import type { ContainerConfig, HealthConfig } from '../../spec/docker/container.ts';
 
+/** Clients read these of every inspect; a request that says nothing means no. */
+const SILENT = {
+  AttachStdin: false,
+  AttachStdout: false,
+  AttachStderr: false,
+  Tty: false,
+  OpenStdin: false,
+  StdinOnce: false,
+} as const;
+
+function definedFlags(user: ContainerConfig): Partial<Record<keyof typeof SILENT, boolean>> {
+  const { AttachStdin, AttachStdout, AttachStderr, Tty, OpenStdin, StdinOnce } = user;
+  return withoutUndefined({ AttachStdin, AttachStdout, AttachStderr, Tty, OpenStdin, StdinOnce });
+}
+
+function withoutUndefined<K extends string>(
+  flags: Readonly<Record<K, boolean | undefined>>,
+): Partial<Record<K, boolean>> {
+  const defined: Partial<Record<K, boolean>> = {};
+  for (const name in flags) {
+    const flag = flags[name];
+    if (flag !== undefined) defined[name] = flag;
+  }
+  return defined;
+}
+
 /** A configuration with every field that has a meaning set. */
 export function mergeConfig(user: ContainerConfig, image: ContainerConfig | null): ContainerConfig {
   const base = image ?? {};
@@ -14,13 +40,8 @@ export function mergeConfig(user: ContainerConfig, image: ContainerConfig | null
   const health = mergeHealth(user.Healthcheck, base.Healthcheck);
   return {
     ...user,
-    // Clients read these of every inspect; a request that says nothing means no.
-    AttachStdin: user.AttachStdin ?? false,
-    AttachStdout: user.AttachStdout ?? false,
-    AttachStderr: user.AttachStderr ?? false,
-    Tty: user.Tty ?? false,
-    OpenStdin: user.OpenStdin ?? false,
-    StdinOnce: user.StdinOnce ?? false,
+    ...SILENT,
+    ...definedFlags(user),
     User: pick(user.User, base.User),
     WorkingDir: pick(user.WorkingDir, base.WorkingDir),
     ...optional('StopSignal', filled(pick(user.StopSignal, base.StopSignal))),

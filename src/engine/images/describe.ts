@@ -16,7 +16,11 @@ export function familiar(name: string): string {
 /** One row of `images`. `containers`: count that use it, -1 when not counted. */
 export function summariseImage(
   image: ImageRecord,
-  counts: { readonly containers: number; readonly sharedBytes: number },
+  counts: {
+    /** Count, or -1. */
+    readonly containers: number;
+    readonly sharedBytes: number;
+  },
 ): ImageSummary {
   return {
     Id: image.id,

@@ -50,7 +50,11 @@ function recordOf(parts: EngineParts, row: LoadedContainer): ContainerRecord | u
 export async function forEach<T>(
   parts: Pick<EngineParts, 'log'>,
   items: readonly T[],
-  how: { readonly limit: number; readonly step: (item: T) => Promise<void> },
+  how: {
+    /** Count. */
+    readonly limit: number;
+    readonly step: (item: T) => Promise<void>;
+  },
 ): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {

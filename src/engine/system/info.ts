@@ -7,7 +7,10 @@ import type { EngineParts } from '../parts.ts';
 /** What `info` answers. */
 export function describeSystem(
   parts: EngineParts,
-  measured: { readonly openFiles: number },
+  measured: {
+    /** Count of file descriptors. */
+    readonly openFiles: number;
+  },
 ): SystemInfo {
   const { host } = parts;
   const isV1 = host.cgroupVersion === 1;
