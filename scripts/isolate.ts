@@ -1,19 +1,47 @@
 /**
- * `npm test` as root runs in a pid and mount namespace with a /tmp of its own:
- * whatever a failed test leaves goes with it, and what else happens on the
- * machine cannot be taken for a leak. The network stays the machine's.
+ * `npm test` as root runs in pid, mount and cgroup namespaces with a /tmp of
+ * its own: whatever a failed test leaves goes with it, and what else happens on
+ * the machine cannot be taken for a leak. The network stays the machine's.
+ *
+ * Source: unshare(1), cgroup_namespaces(7), Linux admin-guide/cgroup-v2.rst
+ * "Delegation", "No Internal Process Constraint".
  */
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeTestCgroups, removeTestCgroups } from './test-cgroups.ts';
 import { ROOT } from './tools.ts';
 
 const MARK = 'CARVE_TEST_ISOLATED';
 
-/** A shell is the namespace's first process, because that one has to reap orphans. */
-const FIRST = `
+/** Enters the groups; then a namespace of which they are the roots. Arguments: groups, temporary, program… */
+const ENTER = `
+for group in $1; do echo 0 > "$group/cgroup.procs" || exit 125; done
+exec unshare --cgroup sh -c "$REMOUNT" sh "$@"
+`;
+
+/**
+ * A shell stays as the namespace's first process, because that one has to reap
+ * orphans. With cgroup v2 alone it leaves the root, which may then have limits.
+ */
+const REMOUNT = `
+shift
+awk '{ for (i = 7; i < NF; i++) if ($i == "-") { if ($(i+1) ~ /^cgroup2?$/) print $5, $(i+1), $(i+3); break } }' \
+  /proc/self/mountinfo | while read -r point type options; do
+  umount "$point" || exit 125
+  case $type in
+    cgroup) mount -t cgroup -o "\${options#rw,}" cgroup "$point" ;;
+    cgroup2) mount -t cgroup2 cgroup2 "$point" ;;
+  esac || exit 125
+done || exit 125
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+  mkdir /sys/fs/cgroup/init && echo 0 > /sys/fs/cgroup/init/cgroup.procs || exit 125
+  for name in $(cat /sys/fs/cgroup/cgroup.controllers); do
+    echo "+$name" > /sys/fs/cgroup/cgroup.subtree_control
+  done
+fi
 if [ -n "$1" ]; then mount --bind "$1" /tmp || exit 125; fi
 shift
 "$@"
@@ -27,13 +55,16 @@ export function enterIsolation(): void {
   chmodSync(temporary, 0o1777);
   // A checkout below /tmp must stay visible.
   const shown = ROOT.startsWith('/tmp/') ? '' : temporary;
+  const groups = makeTestCgroups(readFileSync('/proc/self/mountinfo', 'utf8'), process.pid);
   const words = [process.execPath, ...process.argv.slice(1)];
-  const argv = ['--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', FIRST, 'sh', shown];
+  const namespaces = '--pid --fork --kill-child --mount-proc'.split(' ');
+  const shell = ['sh', '-c', ENTER, 'sh', groups.join(' '), shown];
   const { status, error } = spawnSync(
     'setpriv',
-    ['--pdeathsig', 'KILL', 'unshare', ...argv, ...words],
-    { stdio: 'inherit', env: { ...process.env, [MARK]: '1' } },
+    ['--pdeathsig', 'KILL', 'unshare', ...namespaces, ...shell, ...words],
+    { stdio: 'inherit', env: { ...process.env, REMOUNT, [MARK]: '1' } },
   );
+  removeTestCgroups(groups);
   rmSync(temporary, { recursive: true, force: true });
   if (error !== undefined) throw error;
   process.exit(status ?? 1);

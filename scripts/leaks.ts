@@ -132,16 +132,7 @@ function readCgroups(): readonly string[] {
 
 function cgroupsBelow(folder: string): readonly string[] {
   const entries = directoriesIn(folder).map((name) => join(folder, name));
-  return entries.flatMap((path) => {
-    const below = cgroupsBelow(path);
-    return isSomebodyElses(path) ? [] : [`cgroup ${path}`, ...below];
-  });
-}
-
-/** A process of another pid namespace is listed as 0: then the cgroup is in use by an engine that is not under test. */
-function isSomebodyElses(path: string): boolean {
-  if (/^0$/m.test(read(join(path, 'cgroup.procs')))) return true;
-  return directoriesIn(path).some((name) => isSomebodyElses(join(path, name)));
+  return entries.flatMap((path) => [`cgroup ${path}`, ...cgroupsBelow(path)]);
 }
 
 function directoriesIn(folder: string): readonly string[] {

@@ -115,9 +115,13 @@ async function leakResult(before: SystemState): Promise<SuiteResult> {
   return result;
 }
 
-function runKinds([kind, ...parts]: readonly string[]): Promise<readonly SuiteResult[]> {
+async function runKinds([kind, ...parts]: readonly string[]): Promise<readonly SuiteResult[]> {
   if (kind === undefined) return runAll();
-  return kind === 'unit' ? runUnit(parts) : runKind(kind, parts);
+  const results = kind === 'unit' ? await runUnit(parts) : await runKind(kind, parts);
+  if (results.length > 0) return results;
+  const kinds = ['unit', ...MACHINE_KINDS].join(', ');
+  console.log(`No test: the kinds are ${kinds}, and no file of ${kind} has ${parts.join(' or ')}`);
+  return [{ name: kind, passed: 0, failed: 1, skipped: 0, output: '', durationMs: 0 }];
 }
 
 enterIsolation();
