@@ -28,6 +28,14 @@ export interface Answer {
   readonly json: unknown;
 }
 
+/** Text that goes out as JSON, whether it is any or not. */
+export class RawJson {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /** How to make one. */
 export interface DaemonOptions {
   /** Default: below the fixture's own folder. */
@@ -143,7 +151,8 @@ export class DaemonFixture implements AsyncDisposable {
   /** One request; a string or bytes are sent as they are, anything else as JSON. */
   api(method: string, path: string, body?: unknown): Promise<Answer> {
     const isRaw = typeof body === 'string' || body instanceof Uint8Array;
-    const bytes = body === undefined ? '' : isRaw ? body : JSON.stringify(body);
+    const text = body instanceof RawJson ? body.text : JSON.stringify(body);
+    const bytes = body === undefined ? '' : isRaw ? body : text;
     return new Promise((resolve, reject) => {
       const type = isRaw ? 'application/x-tar' : 'application/json';
       const headers = { 'content-type': type, 'content-length': Buffer.byteLength(bytes) };
