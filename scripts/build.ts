@@ -70,7 +70,15 @@ async function buildSingle(dist: string): Promise<void> {
   // Its own folder, because the name of the file is part of its contents.
   const part = join(dist, 'part');
   try {
-    const how = ['--compile', '--bytecode', '--format=esm', '--minify', ...NO_AUTOLOAD];
+    // In parts: a command reads the modules that it uses, not the engine's.
+    const how = [
+      '--compile',
+      '--bytecode',
+      '--format=esm',
+      '--minify',
+      '--splitting',
+      ...NO_AUTOLOAD,
+    ];
     const entries = [writeEntry('single.ts', SINGLE_ENTRY), `./src/${WORKER}.ts`];
     await bundle([...how, ...entries, `--outfile=${join(part, 'carve')}`]);
     renameSync(join(part, 'carve'), join(dist, 'carve'));
