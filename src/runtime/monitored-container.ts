@@ -160,7 +160,12 @@ export class MonitoredContainer implements RunningContainer {
   }
 
   async resume(): Promise<void> {
-    await thawCgroup(this.#options.place);
+    try {
+      await thawCgroup(this.#options.place);
+    } catch (error) {
+      // Killed while it was frozen: its group may be gone already.
+      if (!isEngineError(error) || error.kind !== 'not-found') throw error;
+    }
   }
 
   async pids(): Promise<readonly number[]> {
