@@ -1,7 +1,7 @@
 /** The daemon, a monitor and the chisel host killed with SIGKILL while containers run. */
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { DaemonFixture, isGone, parentOf, until } from './daemon-fixture.ts';
 
@@ -124,4 +124,47 @@ test('daemon, monitor and process killed together: an acknowledged start is not 
   assert.deepEqual([state.Status, state.Pid], ['exited', 0]);
   await engine.startContainer(id);
   assert.equal((await engine.state(id)).Running, true);
+});
+
+test('after a boot: nothing of the old one is believed, and policies are honoured', async () => {
+  await using engine = await DaemonFixture.open();
+  const HostConfig = { NetworkMode: 'none', RestartPolicy: { Name: 'always' } };
+  const plain = await engine.create('plain', ['sleep', '1000']);
+  const always = await engine.create('always', ['sleep', '1000'], { HostConfig });
+  const pids = new Map<string, number>();
+  for (const id of [plain, always]) {
+    await engine.startContainer(id);
+    pids.set(id, (await engine.state(id)).Pid);
+  }
+  await engine.end('SIGKILL');
+  for (const pid of pids.values()) {
+    process.kill(parentOf(pid), 'SIGKILL');
+    process.kill(pid, 'SIGKILL');
+  }
+  await until('they are gone', () => [...pids.values()].every((pid) => isGone(pid)));
+  rmSync(engine.run, { recursive: true });
+  await engine.start();
+  const { Status, ExitCode, Pid } = await engine.state(plain);
+  assert.deepEqual([Status, ExitCode, Pid], ['exited', 255, 0]);
+  await until('it runs again', async () => (await engine.state(always)).Running, 5000);
+  assert.notEqual((await engine.state(always)).Pid, pids.get(always));
+});
+
+test('a container killed for its memory says so, also when no daemon saw it', async () => {
+  await using engine = await DaemonFixture.open();
+  const HostConfig = { NetworkMode: 'none', Memory: 16 * 2 ** 20, MemorySwap: 16 * 2 ** 20 };
+  const script = 'sleep 1; dd if=/dev/zero of=/dev/null bs=64M count=1';
+  for (const isDown of [false, true]) {
+    const id = await engine.create(`greedy${isDown}`, ['sh', '-c', `${script}; exit $?`], {
+      HostConfig,
+    });
+    await engine.startContainer(id);
+    const { Pid } = await engine.state(id);
+    if (isDown) await engine.end('SIGKILL');
+    await until('it is gone', () => isGone(Pid));
+    if (isDown) await engine.start();
+    await until('it is told', async () => !(await engine.state(id)).Running);
+    const { ExitCode, OOMKilled } = await engine.state(id);
+    assert.deepEqual([ExitCode, OOMKilled], [137, true]);
+  }
 });

@@ -41,7 +41,10 @@ export async function adoptContainer(parts: EngineParts, container: Container): 
 /** It ran when the record was last written, or a start was begun since. */
 function mayHaveRun(parts: EngineParts, container: Container): boolean {
   if (container.isAlive) return true;
-  return statSync(runDirOf(parts.paths, container.id), { throwIfNoEntry: false }) !== undefined;
+  const runDir = runDirOf(parts.paths, container.id);
+  if (statSync(runDir, { throwIfNoEntry: false }) !== undefined) return true;
+  // A boot takes the run directory, and may come before the record.
+  return hasBegun(parts, container);
 }
 
 /**
