@@ -116,7 +116,7 @@ export class DaemonFixture implements AsyncDisposable {
     this.#daemon = daemon;
     const from = this.log.length;
     await new Promise<void>((resolve, reject) => {
-      daemon.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      daemon.stderr.setEncoding('utf8').on('data', (text: string) => {
         this.log += text;
         if (/ ready /.test(this.log.slice(from))) resolve();
       });
@@ -159,11 +159,11 @@ export class DaemonFixture implements AsyncDisposable {
       const ask = request(
         { socketPath: this.socket, method, path, headers, agent: false },
         (answer) => {
-          let text = '';
-          answer.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+          let answered = '';
+          answer.setEncoding('utf8').on('data', (chunk: string) => (answered += chunk));
           answer.on('error', reject);
           answer.on('end', () => {
-            resolve({ status: answer.statusCode ?? 0, text, json: jsonOf(text) });
+            resolve({ status: answer.statusCode ?? 0, text: answered, json: jsonOf(answered) });
           });
         },
       );

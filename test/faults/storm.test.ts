@@ -6,8 +6,8 @@ import { test } from 'node:test';
 import { type Answer, DaemonFixture, isGone, until } from './daemon-fixture.ts';
 
 const WORKERS = 64;
-const all = <T>(work: (index: number) => Promise<T>, count = WORKERS): Promise<T[]> =>
-  Promise.all(Array.from({ length: count }, (_, index) => work(index)));
+const all = <T>(work: (index: number) => Promise<T>, length = WORKERS): Promise<T[]> =>
+  Promise.all(Array.from({ length }, (_, index) => work(index)));
 
 function count(answers: readonly Answer[]): Readonly<Record<number, number>> {
   const counts: Record<number, number> = {};

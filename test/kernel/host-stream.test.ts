@@ -26,7 +26,7 @@ test('a start that fails is answered once, however late the daemon reads', async
   await promise;
   const decoder = new FrameDecoder();
   const answers = new Map<number, number>();
-  for await (const chunk of host.stdout) {
+  for await (const chunk of host.stdout as AsyncIterable<Buffer>) {
     for (const { id } of decoder.push(chunk)) answers.set(id, (answers.get(id) ?? 0) + 1);
     if (answers.size === STARTS) host.stdin.end();
   }
