@@ -461,3 +461,32 @@ test('a command line finds its engine by flag, CARVE_HOST, DOCKER_HOST, in that 
   assert.equal(await runCli(['ps'], io), 1);
   assert.equal(io.err(), `Cannot connect to the carve daemon at ${dead}. Is it running?\n`);
 });
+
+test('create --use-api-socket mounts the socket and leaves the logins in the container', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'carve-config-'));
+  const auth = Buffer.from('ada:secret').toString('base64');
+  await writeFile(
+    join(directory, 'config.json'),
+    JSON.stringify({ psFormat: 'x', auths: { 'r.example': { auth } } }),
+  );
+  await using engine = await engineOf({
+    routes: { [`PUT /containers/${id}/archive`]: () => ({}) },
+  });
+  const io = testIo({ env: { DOCKER_CONFIG: directory } });
+  assert.equal(await run(engine, io, 'create', '--use-api-socket', 'debian'), 0, io.err());
+  const body = engine.requests[0]?.json as {
+    readonly Env: readonly string[];
+    readonly HostConfig: { readonly Mounts: readonly object[] };
+  };
+  assert.deepEqual(body.Env, ['DOCKER_CONFIG=/run/secrets/docker']);
+  assert.deepEqual(body.HostConfig.Mounts, [
+    { Type: 'bind', Source: engine.socketPath, Target: '/var/run/docker.sock' },
+  ]);
+  const put = await engine.until(/^PUT /);
+  assert.equal(put.query['path'], '/');
+  assert.match(
+    put.body.toString(),
+    new RegExp(`run/secrets/docker/config.json[^]*{"auths":{"r.example":{"auth":"${auth}"}}}`),
+  );
+  await rm(directory, { recursive: true });
+});

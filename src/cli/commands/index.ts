@@ -241,6 +241,20 @@ const search = leaf(
   async () => (await import('./system/search.ts')).searchCommand,
 );
 
+const completion = leaf(
+  'completion',
+  'Print the script that completes commands in a shell',
+  async () => (await import('./system/completion.ts')).completionCommand,
+);
+const completeWords: LeafEntry = {
+  ...leaf(
+    '__complete',
+    'Answer a completion script',
+    async () => (await import('./system/completion.ts')).completeCommand,
+  ),
+  isHidden: true,
+};
+
 /** Leaves and renamed leaves, in the order they are shown. */
 const containerEntries: readonly CommandEntry[] = [
   attach,
@@ -299,6 +313,7 @@ const common = [run, exec, ps, logs, pull, push, images, login, logout, search, 
 const others: readonly CommandEntry[] = [
   attach,
   commit,
+  completion,
   cp,
   create,
   diff,
@@ -335,5 +350,6 @@ export const rootEntry: GroupEntry = {
     ...common.map((entry): CommandEntry => ({ ...entry, heading: 'Common commands' })),
     ...groups,
     ...others,
+    completeWords,
   ],
 };

@@ -83,7 +83,9 @@ export async function createContainer(
       ? undefined
       : new IdFile(resolve(context.io.cwd, flags.cidfile), flags.cidfile);
   try {
-    const { Id, Warnings } = await createWithImage(context, flags, body);
+    const { Id, Warnings } = flags['use-api-socket']
+      ? await createWithSocket(context, flags, body)
+      : await createWithImage(context, flags, body);
     idFile?.keep(Id);
     for (const warning of Warnings ?? [])
       await context.io.stderr.write(`WARNING: ${neutraliseCell(warning)}\n`);
@@ -94,11 +96,35 @@ export async function createContainer(
   }
 }
 
+interface Created {
+  readonly Id: string;
+  readonly Warnings: readonly string[] | null;
+}
+
+async function createWithSocket(
+  context: Context,
+  flags: CreateFlags,
+  body: ContainerCreateBody,
+): Promise<Created> {
+  const { putLogins, withApiSocket } = await import('./api-socket.ts');
+  const created = await createWithImage(context, flags, withApiSocket(context, body));
+  try {
+    await putLogins(context, created.Id);
+    return created;
+  } catch (error) {
+    // A container without its logins is not what was asked for.
+    await context.client.containers
+      .remove(created.Id, { force: true, volumes: true })
+      .catch(() => undefined);
+    throw error;
+  }
+}
+
 async function createWithImage(
   context: Context,
   flags: CreateFlags,
   body: ContainerCreateBody,
-): Promise<{ readonly Id: string; readonly Warnings: readonly string[] | null }> {
+): Promise<Created> {
   const { client, io } = context;
   const image = body.Image ?? '';
   const pull = async (): Promise<string> =>
