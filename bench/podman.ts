@@ -20,7 +20,8 @@ export async function podmanCli(bench: Bench): Promise<readonly string[]> {
   return cli;
 }
 
-function podmanAt(folder: string): readonly string[] {
+/** Podman's command line up to the verb, with its storage below `folder`. */
+export function podmanAt(folder: string): readonly string[] {
   const places = ['--root', join(folder, 'root'), '--runroot', join(folder, 'run')];
   return ['podman', ...places, '--cgroup-manager=cgroupfs', '--events-backend=none'];
 }

@@ -28,10 +28,11 @@ import { exec } from './rows/exec.ts';
 import { lifecycle } from './rows/lifecycle.ts';
 import { logs } from './rows/logs.ts';
 import { memory } from './rows/memory.ts';
+import { pull } from './rows/pull.ts';
 import { unpack } from './rows/unpack.ts';
 import { formatRow, verdicts } from './table.ts';
 
-const ROWS: readonly Row[] = [memory, lifecycle, exec, cliRun, concurrent, logs, unpack];
+const ROWS: readonly Row[] = [memory, lifecycle, exec, cliRun, concurrent, logs, unpack, pull];
 
 const { values } = parseArgs({
   options: {

@@ -8,8 +8,10 @@ import { runOnce } from '../process.ts';
 import { type Bench, type Row, scaled, timedResult } from '../row.ts';
 import { type Contestant, timeMs } from '../stats.ts';
 
-const FILES = 12_000;
-const TOTAL_BYTES = 300_000_000;
+/** Count of files in the archive. */
+export const FILES = 12_000;
+/** Bytes of all files of the archive. */
+export const TOTAL_BYTES = 300_000_000;
 const FILES_PER_FOLDER = 100;
 
 /** The row. */
@@ -41,7 +43,8 @@ function engine(name: string, api: Api, archive: string): Contestant {
   };
 }
 
-function plainTar(bench: Bench, archive: string): Contestant {
+/** `pigz -dc | tar x` of the archive into a new folder. */
+export function plainTar(bench: Bench, archive: string): Contestant {
   const folder = join(bench.work, 'plain');
   const gunzip = '$(command -v pigz || echo gzip)';
   const script = `${gunzip} -dc '${archive}' | tar -x --numeric-owner -C '${folder}'`;
@@ -56,7 +59,7 @@ function plainTar(bench: Bench, archive: string): Contestant {
 }
 
 /** A tree with the same bytes in every run; about a third of it is compressible. */
-async function makeArchive(bench: Bench): Promise<string> {
+export async function makeArchive(bench: Bench): Promise<string> {
   const folder = join(bench.work, 'large');
   let seed = 1;
   const next = (): number => {
