@@ -7,6 +7,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { DatabaseSync } from 'node:sqlite';
 import { hostPath } from '../base/host-path.ts';
+import { diskError } from '../kernel/disk-error.ts';
 import { SpareDirectories } from '../kernel/spare-directories.ts';
 import { makeInitLayers } from './containers/init-layer.ts';
 import { containerOperations } from './containers/operations.ts';
@@ -53,7 +54,10 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
     stateDirs: new SpareDirectories({
       place: hostPath(`${given.paths.root}/spare`),
       count: SPARE_STATE_DIRS,
-      make: async (path) => mkdir(path, { mode: 0o700 }),
+      make: async (path) =>
+        mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
+          throw diskError('Cannot make the directory of a container', error);
+        }),
     }),
     isClosing: () => isClosing,
   };
