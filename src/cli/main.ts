@@ -47,6 +47,9 @@ export async function runCli(
   }
 }
 
+/** What the scripts of the shells call; no command for people. */
+const completeWord = '__complete';
+
 type GlobalFlags = FlagValues<typeof globalFlags>;
 
 class CommandLine {
@@ -64,6 +67,7 @@ class CommandLine {
     const { flags, args } = parseFlags(globalFlags, argv, { isInterspersed: false });
     this.#progress.isDebug = flags.debug;
     if (flags.version) return await this.#printVersion();
+    if (args[0] === completeWord) return await this.#complete(flags, args.slice(1));
     const { entry, path, rest } = resolve(args);
     this.#progress.path = path;
     if (entry.kind === 'group')
@@ -86,12 +90,17 @@ class CommandLine {
     }
   }
 
-  #client(flags: GlobalFlags, config: () => ClientConfig): Client {
+  /** Address of the engine, in its normal form. Throws `invalid`. */
+  #host(flags: GlobalFlags): string {
     const { env } = this.#io;
     const given = [flags.host.at(-1), env['CARVE_HOST'], env['DOCKER_HOST']].find(
       (text) => text !== undefined && text !== '',
     );
-    const host = formatHost(parseHost(given ?? this.#daemon.host));
+    return formatHost(parseHost(given ?? this.#daemon.host));
+  }
+
+  #client(flags: GlobalFlags, config: () => ClientConfig): Client {
+    const host = this.#host(flags);
     const isDefault = host === this.#daemon.host;
     return createClient({
       host,
@@ -99,6 +108,13 @@ class CommandLine {
       // Carve's own daemon wants none; reading the file is for remote ones behind a proxy.
       ...(isDefault ? {} : { headers: config().httpHeaders }),
     });
+  }
+
+  async #complete(flags: GlobalFlags, words: readonly string[]): Promise<number> {
+    const { answerCompletion } = await import('./complete/answer.ts');
+    const own = words[0] === '--' ? words.slice(1) : words;
+    await answerCompletion(rootEntry, own, { io: this.#io, host: this.#host(flags) });
+    return 0;
   }
 
   async #connectOrStart(address: HostAddress): Promise<Connection> {

@@ -246,15 +246,6 @@ const completion = leaf(
   'Print the script that completes commands in a shell',
   async () => (await import('./system/completion.ts')).completionCommand,
 );
-const completeWords: LeafEntry = {
-  ...leaf(
-    '__complete',
-    'Answer a completion script',
-    async () => (await import('./system/completion.ts')).completeCommand,
-  ),
-  isHidden: true,
-};
-
 /** Leaves and renamed leaves, in the order they are shown. */
 const containerEntries: readonly CommandEntry[] = [
   attach,
@@ -350,6 +341,5 @@ export const rootEntry: GroupEntry = {
     ...common.map((entry): CommandEntry => ({ ...entry, heading: 'Common commands' })),
     ...groups,
     ...others,
-    completeWords,
   ],
 };
