@@ -39,6 +39,7 @@ import type { ImageStore } from './images/store.ts';
 import { type ChiselSource, placeChisel } from './kernel/chisel-file.ts';
 import { diskError } from './kernel/disk-error.ts';
 import { type KernelFeatures, probeFeatures } from './kernel/features.ts';
+import { ChiselFiles } from './layers/chisel-files.ts';
 import { ChiselWalker } from './layers/chisel-walk.ts';
 import { LayerUnpacker } from './layers/unpack.ts';
 import { unpackWorkerUrl } from './layers/unpack-thread.ts';
@@ -150,6 +151,7 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
       snapshots,
       volumes,
       trees: walker,
+      files: new ChiselFiles(chiselPath),
     });
   } catch (error) {
     await runtime.close();

@@ -11,6 +11,7 @@ import type { Log } from '../base/log.ts';
 import type { RemoteImages } from '../images/remote.ts';
 import type { ImageStore } from '../images/store.ts';
 import type { SpareDirectories } from '../kernel/spare-directories.ts';
+import type { ContainerFiles } from '../layers/container-files.ts';
 import type { ChangeSource } from '../layers/walk.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { SnapshotStore } from '../snapshots/store.ts';
@@ -56,6 +57,8 @@ export interface EngineParts {
   readonly volumes: VolumeStore;
   /** Reads the trees of containers. */
   readonly trees: ChangeSource;
+  /** Reaches single files of containers. */
+  readonly files: ContainerFiles;
   readonly logs: LogReader;
   readonly trash: Trash;
   /** State directories made ahead. */

@@ -57,8 +57,8 @@ export class ChiselWalker implements ChangeSource {
   }
 }
 
-/** One run of `chisel walk`. */
-class ChiselWalk implements Walk {
+/** One run of `chisel walk`, or of `chisel copy list`, which speaks alike. */
+export class ChiselWalk implements Walk {
   readonly #child: ChiselChild;
   readonly #frames: FrameReader;
   readonly #signal: AbortSignal | undefined;
@@ -159,6 +159,6 @@ function failureOf(payload: Buffer): EngineError {
   return new EngineError(
     kind,
     `Cannot read tree: ${path === '' ? 'its root' : quoteName(path)}: ${errno} (${call})`,
-    { cause: { errno, call } },
+    { cause: { errno, call }, details: { errno, call } },
   );
 }

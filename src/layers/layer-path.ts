@@ -16,16 +16,16 @@ export const PATH_BYTES_MAX = 4095;
 
 /**
  * Components of an archive's path below the layer's root; empty for the root
- * itself. A leading slash means the root. Errors: `invalid`.
+ * itself. A leading slash means the root. Errors: `invalid`, made by `fail`.
  */
-export function splitLayerPath(path: string): readonly string[] {
+export function splitLayerPath(path: string, fail: typeof refuse = refuse): readonly string[] {
   const components: string[] = [];
   for (const component of path.split('/')) {
     if (component === '' || component === '.') continue;
-    if (component === '..') throw refuse(path, 'leads out of its directory with ".."');
+    if (component === '..') throw fail(path, 'leads out of its directory with ".."');
     if (component.length > NAME_BYTES_MAX)
-      throw refuse(path, `has a component longer than ${NAME_BYTES_MAX} bytes`);
-    if (component.includes('\0')) throw refuse(path, 'holds a NUL byte');
+      throw fail(path, `has a component longer than ${NAME_BYTES_MAX} bytes`);
+    if (component.includes('\0')) throw fail(path, 'holds a NUL byte');
     components.push(component);
   }
   return components;

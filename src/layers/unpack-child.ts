@@ -1,5 +1,5 @@
 /**
- * One run of `chisel unpack`: bytes in with back pressure, one answer out.
+ * One run of `chisel unpack`, or of `chisel copy in`, which speaks alike: bytes in with back pressure, one answer out.
  *
  * **Invariant:** at most {@link WINDOW_BATCHES} batches wait for the chisel, so
  * a slow disk holds the reader back and memory stays bounded.
@@ -25,8 +25,9 @@ export class UnpackChild {
   #failure: unknown;
   #wake: (() => void) | undefined;
 
-  constructor(chiselPath: HostPath, directory: HostPath, lower: readonly HostPath[]) {
-    this.#child = spawnChisel(chiselPath, ['unpack', directory, ...lower]);
+  /** `args`: `unpack …` or `copy in …`. */
+  constructor(chiselPath: HostPath, args: readonly string[]) {
+    this.#child = spawnChisel(chiselPath, args);
     this.#answer = this.#readAnswer();
     this.#answer.then(
       (answer) => {
@@ -150,5 +151,6 @@ function failureOf(text: string, exit: string): EngineError {
       : `${subject}: ${phrase}`;
   return new EngineError(kind, `Cannot unpack layer: ${what}`, {
     cause: { index: Number(index), errno, call },
+    details: { errno, call, path: Buffer.from(path, 'latin1').toString('utf8') },
   });
 }

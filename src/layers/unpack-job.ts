@@ -70,7 +70,7 @@ export async function runUnpackJob(
   hooks: UnpackHooks = {},
 ): Promise<UnpackRun> {
   throwIfAborted(hooks.signal);
-  const child = new UnpackChild(job.chiselPath, job.directory, job.lower);
+  const child = new UnpackChild(job.chiselPath, ['unpack', job.directory, ...job.lower]);
   // A chisel that hangs on its disk cannot keep a cancelled run.
   const onAbort = (): void => void child.kill();
   hooks.signal?.addEventListener('abort', onAbort, { once: true });

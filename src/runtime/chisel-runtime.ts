@@ -33,6 +33,7 @@ import type { Plan } from '../kernel/plan/op.ts';
 import type { LinuxSeccomp } from '../spec/oci/seccomp.ts';
 import type { Spec } from '../spec/oci/runtime.ts';
 import { findGroups } from './leftover-groups.ts';
+import { RootHolder } from './held-root.ts';
 import { layoutOf, planFeatures } from './machine.ts';
 import { MonitoredContainer } from './monitored-container.ts';
 import { cgroupRequest, ENGINE_PARENT, planAfter } from './plan/cgroups.ts';
@@ -44,6 +45,8 @@ import type {
   CallOptions,
   ExecRequest,
   ExitRecord,
+  HeldRoot,
+  HoldRequest,
   LogSettings,
   ProcessIdentity,
   ProcessRoot,
@@ -84,6 +87,7 @@ export async function openChiselRuntime(options: ChiselRuntimeOptions): Promise<
       ...options,
       chisel,
       stageDir,
+      holder: new RootHolder({ ...options, chisel, stageDir }),
       layout: layoutOf(options.features),
     });
     await runtime.prepare();
@@ -98,6 +102,7 @@ export async function openChiselRuntime(options: ChiselRuntimeOptions): Promise<
 interface Equipment extends ChiselRuntimeOptions {
   readonly chisel: Chisel;
   readonly stageDir: HostPath;
+  readonly holder: RootHolder;
   readonly layout: CgroupLayout;
 }
 
@@ -196,6 +201,10 @@ class ChiselRuntime implements Runtime {
     return decodeReadReply(reply, path);
   }
 
+  async hold(request: HoldRequest): Promise<HeldRoot> {
+    return this.#options.holder.hold(request);
+  }
+
   async sweep(keep: ReadonlySet<string>): Promise<readonly string[]> {
     const { layout, engineId, log } = this.#options;
     const swept: string[] = [];
@@ -214,6 +223,7 @@ class ChiselRuntime implements Runtime {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    await this.#options.holder.close();
     for (const control of this.#adopted) control.close();
     await this.#options.chisel.close();
     this.#removeEmptyGroups();

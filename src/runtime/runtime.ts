@@ -71,6 +71,7 @@ export interface ExecRequest {
   /** The process to run; replaces `spec.process`. */
   readonly process: NonNullable<Spec['process']>;
   readonly openStdin: boolean;
+  /** Count of clients that will attach at once. */
   readonly expectedClients: number;
   /** Attach while it starts, which saves a turn; the result's `stream`. */
   readonly attach?: ExecStreams;
@@ -188,6 +189,24 @@ export interface RunningContainer {
   update(resources: LinuxResources): Promise<void>;
 }
 
+/** A root to be looked at while no process of its container runs. */
+export interface HoldRequest extends Pick<StartRequest, 'id' | 'spec' | 'root'> {
+  /**
+   * True: what is written reaches the root; nobody else may use it meanwhile.
+   * False: what is written is lost; others may.
+   */
+  readonly isWritable: boolean;
+}
+
+/** A root that a process of the runtime's sees mounted, with the spec's binds. */
+export interface HeldRoot {
+  readonly process: ProcessIdentity;
+  /** Where the root is for that process. */
+  readonly below: string;
+  /** Unmount; resolves when it is gone. Idempotent. */
+  release(): Promise<void>;
+}
+
 /** What runs containers. */
 export interface Runtime {
   /** The plan `start` would run. Pure. */
@@ -217,6 +236,8 @@ export interface Runtime {
     path: string,
     maxBytes: number,
   ): Promise<Uint8Array | undefined>;
+  /** Mount a root for the moment. Errors: as `start`. */
+  hold(request: HoldRequest): Promise<HeldRoot>;
   /**
    * Kill and remove what earlier daemons left of containers that are not in `keep`:
    * processes, control groups. Returns the names of what was found.

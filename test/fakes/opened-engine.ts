@@ -18,6 +18,7 @@ import type { EngineEvent } from '../../src/spec/docker/system.ts';
 import { DiskSnapshotStore } from '../../src/snapshots/disk.ts';
 import { DiskVolumes } from '../../src/volumes/disk.ts';
 import { ManualClock } from './clock.ts';
+import { FakeFiles } from './files.ts';
 import { testHost } from './host.ts';
 import { fakeImage, fakeImages } from './images.ts';
 import { FakeRuntime, fakeWorld } from './runtime.ts';
@@ -39,6 +40,7 @@ export class Rig {
   readonly events: EngineEvent[] = [];
   readonly logLines: LogLine[] = [];
   runtime: FakeRuntime = new FakeRuntime(this.world);
+  readonly files: FakeFiles = new FakeFiles();
   #engine: Engine | undefined;
   #events = new AbortController();
 
@@ -92,6 +94,7 @@ export class Rig {
         },
         measure: async () => ({ sizeBytes: 0, entries: 0 }),
       },
+      files: this.files,
       volumes: new DiskVolumes({ root: hostPath(`${this.root}/volumes`), database, clock, log }),
       logs: {
         read: async function* (this: Rig): AsyncGenerator<readonly LogLine[]> {

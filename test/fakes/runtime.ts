@@ -13,6 +13,8 @@ import type {
   ContainerUsage,
   ExecRequest,
   ExitRecord,
+  HeldRoot,
+  HoldRequest,
   ProcessIdentity,
   ProcessRoot,
   RootSource,
@@ -203,6 +205,8 @@ export class FakeRuntime implements Runtime {
   beforeStart: (request: StartRequest) => Promise<void> = async () => undefined;
   /** Files by path, for `readFile`. */
   readonly files = new Map<string, string>();
+  /** Roots that are held now. */
+  readonly held: { readonly pid: number; readonly isWritable: boolean }[] = [];
 
   constructor(world: FakeWorld = fakeWorld()) {
     this.world = world;
@@ -237,6 +241,17 @@ export class FakeRuntime implements Runtime {
   async readFile(_place: RootSource | ProcessRoot, path: string): Promise<Uint8Array | undefined> {
     const text = this.files.get(path);
     return text === undefined ? undefined : new TextEncoder().encode(text);
+  }
+
+  async hold({ isWritable }: HoldRequest): Promise<HeldRoot> {
+    const pid = this.world.nextPid++;
+    this.held.push({ pid, isWritable });
+    return {
+      process: { pid, startTicks: BigInt(pid) * 10n },
+      below: '/held',
+      release: async () =>
+        void this.held.splice(0, this.held.length, ...this.held.filter((each) => each.pid !== pid)),
+    };
   }
 
   async sweep(keep: ReadonlySet<string>): Promise<readonly string[]> {

@@ -36,6 +36,7 @@ import { probeFeatures } from '../../src/kernel/features.ts';
 import { openChisel } from '../../src/kernel/chisel.ts';
 import { planRemoveEngineCgroups } from '../../src/kernel/cgroup/setup.ts';
 import { openChiselRuntime } from '../../src/runtime/chisel-runtime.ts';
+import { ChiselFiles } from '../../src/layers/chisel-files.ts';
 import { ChiselWalker } from '../../src/layers/chisel-walk.ts';
 import { readLogBatches } from '../../src/runtime/log/read.ts';
 import { DiskSnapshotStore } from '../../src/snapshots/disk.ts';
@@ -148,6 +149,7 @@ export class EngineFixture {
       remote: noRegistries,
       snapshots,
       trees: new ChiselWalker(hostPath(CHISEL_PATH)),
+      files: new ChiselFiles(hostPath(CHISEL_PATH)),
       volumes: new DiskVolumes({ root: hostPath(`${root}/volumes`), database, clock, log }),
       logs: { read: readLogBatches },
     });

@@ -1,10 +1,9 @@
 /**
- * A container's files from outside: changes, export, and `cp` both ways.
- * Source: Engine API `/containers/{id}/{changes,export,archive}`.
+ * A container's files as a whole: what changed, and all of them.
+ * Source: Engine API `/containers/{id}/{changes,export}`.
  */
 
-import { Readable } from 'node:stream';
-import { EngineError } from '../../base/error.ts';
+import type { Readable } from 'node:stream';
 import { listChanges, planTar, writeTar } from '../../layers/diff.ts';
 import { DEFAULT_ROOT } from '../../spec/layer.ts';
 import type { ContainerOperations, OperationOptions } from '../engine.ts';
@@ -13,30 +12,18 @@ import { announce } from './announce.ts';
 import type { Container } from './container.ts';
 import { rootOf } from './prepare-launch.ts';
 import { stubsOf } from './stubs.ts';
+import { tarStream } from './tar-stream.ts';
 
 /** Docker's numbers. Source: Engine API `ChangeType`. */
 const KIND = { modified: 0, added: 1, deleted: 2 } as const;
 
-type ArchiveOperations = Pick<
-  ContainerOperations,
-  'changes' | 'export' | 'statPath' | 'readArchive' | 'writeArchive'
->;
+type ArchiveOperations = Pick<ContainerOperations, 'changes' | 'export'>;
 
 /** The operations over `parts`. */
 export function archiveOperations(parts: EngineParts): ArchiveOperations {
-  const refuse = (ref: string): never => {
-    parts.containers.get(ref);
-    throw new EngineError(
-      'unsupported',
-      'This version of carve cannot copy files into or out of containers yet',
-    );
-  };
   return {
     changes: async (ref) => changesOf(parts, parts.containers.get(ref)),
     export: async (ref, options) => exportTree(parts, parts.containers.get(ref), options),
-    statPath: async (ref) => refuse(ref),
-    readArchive: async (ref) => refuse(ref),
-    writeArchive: async (ref) => refuse(ref),
   };
 }
 
@@ -70,12 +57,5 @@ async function exportTree(
   const walk = await parts.trees.open({ directories, below: [], ...options });
   const planned = planTar(walk.entries, { exclude: new Set(), root: DEFAULT_ROOT });
   announce(parts, container, 'export');
-  const bytes = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
-    try {
-      yield* writeTar(planned, walk);
-    } finally {
-      await walk.close();
-    }
-  };
-  return Readable.from(bytes(), { objectMode: false });
+  return tarStream(writeTar(planned, walk), async () => walk.close());
 }

@@ -4,6 +4,7 @@ import type { ContainerOperations } from '../engine.ts';
 import type { EngineParts } from '../parts.ts';
 import { archiveOperations } from './archive.ts';
 import { attachContainer } from './attach.ts';
+import { copyOperations } from './copy/operations.ts';
 import { createContainer } from './create.ts';
 import { inspectContainer } from './inspect.ts';
 import { listContainers } from './list.ts';
@@ -53,6 +54,7 @@ export function containerOperations(parts: EngineParts): ContainerOperations {
     prune: async (filters) => pruneContainers(parts, filters),
     stats: (ref, options) => statsOf(parts, ref, options),
     ...archiveOperations(parts),
+    ...copyOperations(parts),
     planRun: async (request) => planRun(parts, request),
     planStart: async (ref) => planStart(parts, ref),
   };

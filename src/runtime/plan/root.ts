@@ -15,7 +15,7 @@ import type { PlanContext } from './context.ts';
  * The writable directory stays a plain change set, which `diff` and `commit`
  * can read: no redirects, no metadata-only copies, no index.
  */
-const OVERLAY_OPTIONS: readonly string[] = ['index=off', 'metacopy=off', 'redirect_dir=off'];
+export const OVERLAY_OPTIONS: readonly string[] = ['index=off', 'metacopy=off', 'redirect_dir=off'];
 
 /** Make the root as a detached mount in `SLOT.root`. */
 export function planRoot({ builder, input }: PlanContext): void {
