@@ -397,3 +397,26 @@ test('the plan of a run is shown and makes nothing', async () => {
   await containers.start(id);
   assert.equal((await execs.plan(id, { Cmd: ['true'] })).steps.at(-1)?.op, 'exec');
 });
+
+test('a client whose input ends leaves a stdin that outlives it, and gets the last answer', async () => {
+  await using fixture = await openFixture();
+  const { containers } = fixture.engine;
+  const id = await fixture.create({ Cmd: ['cat'], OpenStdin: true });
+  await containers.start(id);
+  for (const text of ['one\n', 'two\n']) {
+    const { stream } = await containers.attach(id, {
+      stdin: true,
+      stdout: true,
+      stderr: true,
+      logs: false,
+      stream: true,
+    });
+    let output = '';
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const closed = new Promise((resolve) => stream.once('close', resolve));
+    stream.end(text);
+    await closed;
+    assert.match(output, new RegExp(text.trim()));
+  }
+  assert.equal((await containers.inspect(id)).State.Running, true);
+});

@@ -25,11 +25,31 @@ export async function attachContainer(
     ? await openStream(container, options)
     : replay(parts, ref, options);
   announce(parts, container, 'attach');
+  if (options.stream) leaveWithStdin(parts, container, { options, stream });
   // Gone while the process still runs: the client left, by keys or by its connection.
   stream.once('close', () => {
     if (container.isAlive && !stream.readableEnded) announce(parts, container, 'detach');
   });
   return { framing, stream };
+}
+
+/** Milliseconds in which the answer to a client's last input may still reach it. */
+const LAST_ANSWER_MS = 100;
+
+/**
+ * Where stdin outlives its client (no `StdinOnce`, or a terminal), a client
+ * whose input ended is done: as in Docker, its attachment ends, the process goes on.
+ */
+function leaveWithStdin(
+  parts: EngineParts,
+  container: Container,
+  { options, stream }: { readonly options: AttachOptions; readonly stream: Duplex },
+): void {
+  const { OpenStdin: isOpen, StdinOnce: isOnce, Tty: isTerminal } = container.record.config;
+  if (!options.stdin || isOpen !== true || (isOnce === true && isTerminal !== true)) return;
+  stream.once('finish', () => {
+    parts.clock.after(LAST_ANSWER_MS, () => stream.destroy());
+  });
 }
 
 function checkAttachable(container: Container, ref: string): void {
