@@ -47,7 +47,9 @@ const RTMAX = 64;
 
 /** `SIGTERM`, `term`, `15`, `RTMIN+3` → number 1..64. Errors: `invalid` in Docker's words. */
 export function parseSignal(text: string): number {
-  const number = /^\d{1,3}$/.test(text) ? Number(text) : named(text.toUpperCase().replace(/^SIG/, ''));
+  const number = /^\d{1,3}$/.test(text)
+    ? Number(text)
+    : named(text.toUpperCase().replace(/^SIG/, ''));
   if (number === undefined || number < 1 || number > RTMAX) {
     throw new EngineError('invalid', `invalid signal: ${text}`);
   }
@@ -67,6 +69,7 @@ function named(name: string): number | undefined {
 /** 15 → `SIGTERM`, 37 → `SIGRTMIN+3`; `SIG` and the number for what has no name. */
 export function formatSignal(number: number): string {
   for (const [name, value] of Object.entries(NUMBERS)) if (value === number) return `SIG${name}`;
-  if (number >= RTMIN && number <= RTMAX) return number === RTMIN ? 'SIGRTMIN' : `SIGRTMIN+${number - RTMIN}`;
+  if (number >= RTMIN && number <= RTMAX)
+    return number === RTMIN ? 'SIGRTMIN' : `SIGRTMIN+${number - RTMIN}`;
   return `SIG${number}`;
 }

@@ -22,9 +22,15 @@ export function formatTimeNs(ns: bigint): string {
 
 /** RFC 3339 with any count of fraction digits (nanoseconds kept) → nanoseconds since the epoch. Errors: `invalid`. */
 export function parseTimeNs(text: string): bigint {
-  const match = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,18}))?(Z|z|[+-]\d\d:\d\d)$/.exec(text);
+  const match = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,18}))?(Z|z|[+-]\d\d:\d\d)$/.exec(
+    text,
+  );
   const [, date = '', time = '', fraction = '', zone = ''] = match ?? [];
   const ms = match === null ? Number.NaN : Date.parse(`${date}T${time}${zone.toUpperCase()}`);
-  if (Number.isNaN(ms)) throw new EngineError('invalid', `Cannot parse time ${JSON.stringify(text.slice(0, 64))}: not RFC 3339`);
+  if (Number.isNaN(ms))
+    throw new EngineError(
+      'invalid',
+      `Cannot parse time ${JSON.stringify(text.slice(0, 64))}: not RFC 3339`,
+    );
   return BigInt(ms) * 1_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'));
 }

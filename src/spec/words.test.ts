@@ -34,25 +34,47 @@ test('signals by name and number', () => {
     ['SIGIOT', 6],
   ];
   for (const [text, number] of rows) assert.equal(parseSignal(text), number, text);
-  for (const bad of ['', '0', '65', 'SIGNOPE', '-1', '1.5', 'RTMIN-1', 'RTMAX+1', 'RTMIN+40', 'constructor']) {
+  for (const bad of [
+    '',
+    '0',
+    '65',
+    'SIGNOPE',
+    '-1',
+    '1.5',
+    'RTMIN-1',
+    'RTMAX+1',
+    'RTMIN+40',
+    'constructor',
+  ]) {
     assert.throws(() => parseSignal(bad), { kind: 'invalid', message: `invalid signal: ${bad}` });
   }
-  assert.deepEqual([15, 37, 34, 40].map(formatSignal), ['SIGTERM', 'SIGRTMIN+3', 'SIGRTMIN', 'SIGRTMIN+6']);
+  assert.deepEqual([15, 37, 34, 40].map(formatSignal), [
+    'SIGTERM',
+    'SIGRTMIN+3',
+    'SIGRTMIN',
+    'SIGRTMIN+6',
+  ]);
 });
 
 test('stream frames survive any cut', async () => {
-  const whole = Buffer.concat([encodeStreamFrame(1, Buffer.from('hello')), encodeStreamFrame(2, Buffer.from('')), encodeStreamFrame(2, Buffer.from('err'))]);
+  const whole = Buffer.concat([
+    encodeStreamFrame(1, Buffer.from('hello')),
+    encodeStreamFrame(2, Buffer.from('')),
+    encodeStreamFrame(2, Buffer.from('err')),
+  ]);
   for (let size = 1; size <= whole.length; size++) {
     const cut = async function* (): AsyncGenerator<Uint8Array> {
       for (let at = 0; at < whole.length; at += size) yield whole.subarray(at, at + size);
     };
     const text = ['', '', ''];
-    for await (const { stream, payload } of decodeStreamFrames(cut())) text[stream] += Buffer.from(payload).toString();
+    for await (const { stream, payload } of decodeStreamFrames(cut()))
+      text[stream] += Buffer.from(payload).toString();
     assert.deepEqual(text, ['', 'hello', 'err']);
   }
 });
 
 test('volume names are one safe component', () => {
   for (const good of ['ab', 'a.b-c_d', '0x']) assert.equal(isVolumeName(good), true);
-  for (const bad of ['', 'a', '.a', '../x', 'a/b', 'a b', 'a\0', '-a', 'ä1', 'x'.repeat(256)]) assert.equal(isVolumeName(bad), false);
+  for (const bad of ['', 'a', '.a', '../x', 'a/b', 'a b', 'a\0', '-a', 'ä1', 'x'.repeat(256)])
+    assert.equal(isVolumeName(bad), false);
 });
