@@ -245,7 +245,9 @@ export class DaemonFixture implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       if (existsSync(`${this.root}/state.db`)) {
-        if (!this.isAlive()) await this.start();
+        // A new one: what the test did to the old one must not keep its containers.
+        await this.end('SIGKILL');
+        await this.start();
         for (const { Id } of await this.list()) {
           await this.api('DELETE', `/containers/${Id}?force=1&v=1`);
         }
