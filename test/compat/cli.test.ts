@@ -141,6 +141,60 @@ describe('carve against a real engine', () => {
     assert.deepEqual(await program.exited, { code: 4, mode: 'cooked' });
   });
 
+  test('the detach keys leave a container that goes on, attach comes back to it, and its end is the end', async () => {
+    const env = { CARVE_HOST: `unix://${target.socket}`, DOCKER_CONFIG: target.directory };
+    const words = (...args: readonly string[]): readonly string[] => [runtimes.bun, entry, ...args];
+    {
+      await using program = startOnTerminal(
+        words('run', '-it', '--name', 'shell', '--network', 'none', 'busybox', 'sh'),
+        env,
+      );
+      await program.until(/# /);
+      program.send('marker=kept\n');
+      await program.until(/marker=kept[^]*# /);
+      program.send('\x10\x11');
+      assert.deepEqual(await program.exited, { code: 0, mode: 'cooked' });
+      assert.match(program.output(), /Detached from shell/);
+    }
+    await expectCarve(['inspect', '-f', '{{.State.Running}}', 'shell'], { stdout: 'true\n' });
+    await using again = startOnTerminal(words('attach', 'shell'), env);
+    again.send('echo "<$marker>"; exit 6\n');
+    await again.until(/<kept>/);
+    assert.deepEqual(await again.exited, { code: 6, mode: 'cooked' });
+    await expectCarve(['rm', '-f', 'shell'], { code: 0 });
+  });
+
+  test('cp takes files out and puts files in, of a container that is stopped', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'carve-cp-'));
+    writeFileSync(join(directory, 'in'), 'from here');
+    await carve([
+      'run',
+      '--name',
+      'box',
+      '--network',
+      'none',
+      'busybox',
+      'sh',
+      '-c',
+      'mkdir -p /d/sub; echo made > /d/sub/f; ln -s sub/f /d/l',
+    ]);
+    await expectCarve(['cp', '-q', 'box:/d', directory], { code: 0, stdout: '', stderr: '' });
+    assert.equal(readFileSync(join(directory, 'd/sub/f'), 'utf8'), 'made\n');
+    assert.equal(readFileSync(join(directory, 'd/l'), 'utf8'), 'made\n');
+    await expectCarve(['cp', join(directory, 'in'), 'box:/d/renamed'], {
+      code: 0,
+      stderr: 'Copied 9B to box:/d/renamed\n',
+    });
+    const { stdout } = await carve(['cp', 'box:/d/renamed', '-']);
+    assert.match(stdout, /renamed[^]*from here/);
+    await expectCarve(['cp', 'box:/nope', directory], {
+      code: 1,
+      stderr: 'Error response from daemon: Could not find the file /nope in container box\n',
+    });
+    await carve(['rm', 'box']);
+    rmSync(directory, { recursive: true });
+  });
+
   test('SIGTERM to the foreground reaches the container', async () => {
     const trap = "trap 'echo got; exit 5' TERM; echo ready; while :; do sleep 0.1; done";
     await using program = startOnTerminal(

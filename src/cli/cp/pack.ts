@@ -21,6 +21,8 @@ export interface PackOptions {
   readonly path: string;
   /** What it is called in the archive; `undefined`: the contents of a directory, without itself. */
   readonly name: string | undefined;
+  /** Told of each piece of a file's content, in bytes. */
+  readonly onContent?: (bytes: number) => void;
   /** Told of what cannot be copied. */
   readonly onSkipped: (name: string, what: string) => Promise<void>;
 }
@@ -35,6 +37,7 @@ export async function* packFiles({
   path,
   name,
   onSkipped,
+  onContent = () => undefined,
 }: PackOptions): AsyncGenerator<Uint8Array, void, void> {
   const links = new Map<string, string>();
   // Byte strings: a name need not be UTF-8.
@@ -43,7 +46,7 @@ export async function* packFiles({
   let batch: Uint8Array[] = [];
   let waitingBytes = 0;
   for (const { real, inside } of walk(root, rootName)) {
-    for await (const bytes of packOne({ real, inside, links, onSkipped })) {
+    for await (const bytes of packOne({ real, inside, links, onSkipped, onContent })) {
       batch.push(bytes);
       waitingBytes += bytes.length;
       if (waitingBytes < batchBytes) continue;
@@ -76,6 +79,7 @@ interface OneFile extends Found {
   /** First name of each file that has several. */
   readonly links: Map<string, string>;
   readonly onSkipped: PackOptions['onSkipped'];
+  readonly onContent: (bytes: number) => void;
 }
 
 async function* packOne(one: OneFile): AsyncGenerator<Uint8Array, void, void> {
@@ -98,7 +102,7 @@ async function* packOne(one: OneFile): AsyncGenerator<Uint8Array, void, void> {
       yield encodeTarHeader({ ...base, type: 'hardlink', linkPath: first });
     else {
       if (stat.nlink > 1n) links.set(key, inside);
-      yield* packContent(real, base);
+      yield* packContent(real, base, one.onContent);
     }
   } else
     await onSkipped(
@@ -120,7 +124,11 @@ function attributesOf(stat: BigIntStats, path: string): BaseEntry {
   };
 }
 
-function* packContent(real: string, base: BaseEntry): Generator<Uint8Array, void, void> {
+function* packContent(
+  real: string,
+  base: BaseEntry,
+  onContent: (bytes: number) => void,
+): Generator<Uint8Array, void, void> {
   const fd = openToRead(real);
   try {
     const sizeBytes = fstatSync(fd).size;
@@ -134,6 +142,7 @@ function* packContent(real: string, base: BaseEntry): Generator<Uint8Array, void
           `Cannot copy ${shown(real)}: it became shorter while it was read`,
         );
       left -= count;
+      onContent(count);
       yield chunk.subarray(0, count);
     }
     yield tarPadding(sizeBytes);

@@ -108,22 +108,20 @@ async function copyIn(
   const real = localSource(resolve(io.cwd, source), source, options.followsLink);
   const named = isContents(source) ? source : resolve(io.cwd, source);
   const plan = planCopy({ path: named, kind: real.kind }, to);
-  let bytes = 0;
-  const counted = async function* (): AsyncGenerator<Uint8Array, void, void> {
-    for await (const chunk of packFiles({
-      path: real.path,
-      name: plan.name,
-      onSkipped: (name, what) => warn(context, name, what),
-    })) {
-      bytes += chunk.length;
-      yield chunk;
-    }
-  };
+  let contentBytes = 0;
+  const archive = packFiles({
+    path: real.path,
+    name: plan.name,
+    onContent: (bytes) => {
+      contentBytes += bytes;
+    },
+    onSkipped: (name, what) => warn(context, name, what),
+  });
   await client.containers.putArchive(ref, plan.directory, {
-    archive: counted(),
+    archive,
     copyOwner: options.keepsOwner,
   });
-  await tell(context, options, `Copied ${formatSize(bytes)} to ${ref}:${target.path}`);
+  await tell(context, options, `Copied ${formatSize(contentBytes)} to ${ref}:${target.path}`);
 }
 
 function kindOf({ mode }: PathStat): 'directory' | 'other' {
