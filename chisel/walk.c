@@ -25,6 +25,7 @@
 
 #include "bytes.h"
 #include "field.h"
+#include "remove.h"
 #include "stack.h"
 
 #define PATH_LENGTH_MAX 4095u
@@ -449,6 +450,10 @@ int walk_failed(const char *call, int error) {
 
 int walk_main(int argc, char **argv) {
   static struct walk walk = { .call = "open" };
+  if (argc == 3 && strcmp(argv[1], "remove") == 0) {
+    walk.call = "unlinkat";
+    return finish(&walk, remove_tree(argv[2]));
+  }
   if (argc < 4)
     return 2;
   size_t count = (size_t)strtoul(argv[2], NULL, 10);

@@ -2,7 +2,8 @@
  * `chisel walk list|usage COUNT DIR... [BELOW...]`: tells what the COUNT
  * directories, seen as one overlay, hold, and whether the layers BELOW have the
  * same names; then sends the files that stdin asks for. The format is
- * docs/layer-streams.md; src/layers/walk.ts reads it.
+ * docs/layer-streams.md; src/layers/walk.ts reads it. `chisel walk remove DIR`
+ * deletes a tree.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef CHISEL_WALK_H

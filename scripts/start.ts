@@ -20,7 +20,7 @@ echo "release:   $PRETTY_NAME"
 echo "hostname:  $(hostname)"
 echo "processes:"
 for process in /proc/[0-9]*; do
-  printf '%6s  %s\\n' "\${process#/proc/}" "$(tr '\\0\\n' '  ' < "$process/cmdline" | cut -c 1-60)"
+  printf '%6s  %s\n' "\${process#/proc/}" "$(cat "$process/comm")"
 done
 `;
 

@@ -121,6 +121,7 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
     root: hostPath(`${root}/snapshots`),
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
     measure: async (directory, signal) => walker.measure(directory, signal),
+    remove: async (directory) => walker.remove(directory),
   });
   const { images, remote } = await openImages(base, { snapshots, walker });
   const volumes = new DiskVolumes({ root: hostPath(`${root}/volumes`), database, clock, log });

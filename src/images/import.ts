@@ -28,6 +28,8 @@ interface ImportContext {
   /** Holds everything it stores. */
   readonly lease: Lease;
   readonly options: ImportOptions;
+  /** Digests of what it stored. */
+  readonly stored: Digest[];
 }
 
 /** The layer an import made: as it is stored, and as it is unpacked. */
@@ -46,15 +48,13 @@ export async function importImage(
   const execution = applyChanges({}, options.changes);
   const name = options.reference === undefined ? undefined : fullName(options.reference);
   const lease = parts.content.lease('import');
-  const context = { parts, lease, options };
-  const stored: Digest[] = [];
+  const context: ImportContext = { parts, lease, options, stored: [] };
   let unpin: (() => void) | undefined;
   try {
     const layer = await storeAndUnpack(context, source);
-    stored.push(layer.blob.digest);
     unpin = parts.pins.pin([baseChainId(layer.result.facts.diffId)]);
     const image = await describeImage(context, execution, layer);
-    stored.push(image.id, image.manifest.digest);
+    context.stored.push(image.id, image.manifest.digest);
     await parts.content.sync();
     const names = name === undefined ? [] : [{ name, imageId: image.id, target: image.manifest }];
     parts.table.add([image], names, parts.nowMs());
@@ -62,7 +62,7 @@ export async function importImage(
   } finally {
     lease.release();
     unpin?.();
-    await sweep(parts, stored);
+    await sweep(parts, context.stored);
   }
 }
 
@@ -111,7 +111,7 @@ async function describeImage(
 }
 
 async function storeAndUnpack(
-  { parts, lease, options }: ImportContext,
+  { parts, lease, options, stored }: ImportContext,
   source: AsyncIterable<Uint8Array>,
 ): Promise<ImportedLayer> {
   const { onProgress } = options;
@@ -139,6 +139,12 @@ async function storeAndUnpack(
       end.status === 'rejected' ? end.reason : undefined,
     );
     throw reasons.find((reason) => reason !== undefined && !isConsequence(reason)) ?? error;
+  } finally {
+    // A blob that was whole before the unpacking failed is taken away again.
+    await storing.then(
+      ({ digest }) => stored.push(digest),
+      () => undefined,
+    );
   }
 }
 

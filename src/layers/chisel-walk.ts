@@ -55,6 +55,16 @@ export class ChiselWalker implements ChangeSource {
       await walk.close();
     }
   }
+
+  async remove(directory: string): Promise<void> {
+    const child = spawnChisel(this.#chiselPath, ['walk', 'remove', directory]);
+    const walk = new ChiselWalk(child, undefined);
+    try {
+      await walk.readEntries();
+    } finally {
+      await walk.close();
+    }
+  }
 }
 
 /** One run of `chisel walk`, or of `chisel copy list`, which speaks alike. */

@@ -65,4 +65,6 @@ export interface TreeUsage {
 export interface ChangeSource {
   open(request: WalkRequest): Promise<Walk>;
   measure(directory: string, signal?: AbortSignal): Promise<TreeUsage>;
+  /** Delete a directory with all in it, whatever somebody else put there. What is left after a failure can be tried again. */
+  remove(directory: string): Promise<void>;
 }

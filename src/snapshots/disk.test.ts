@@ -10,6 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -23,7 +24,8 @@ import type { SnapshotUsage } from './store.ts';
 const makeRoot = (): HostPath => mkdtempSync(join(tmpdir(), 'carve-snapshots-')) as HostPath;
 
 function openStore(root: HostPath, bootId = 'boot-1'): DiskSnapshotStore {
-  return DiskSnapshotStore.open({ root, bootId, measure });
+  const remove = (directory: string): Promise<void> => rm(directory, { recursive: true });
+  return DiskSnapshotStore.open({ root, bootId, measure, remove });
 }
 
 function measure(directory: HostPath): Promise<SnapshotUsage> {

@@ -19,7 +19,7 @@
  *   afterwards: its blob is there to unpack it again.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { open, rename, rm, writeFile } from 'node:fs/promises';
+import { open, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAnswer } from '../base/after-answer.ts';
 import type { ChainId, HostPath } from '../base/brand.ts';
@@ -45,6 +45,8 @@ export interface DiskSnapshotOptions {
   readonly root: HostPath;
   /** Identity of this boot (`/proc/sys/kernel/random/boot_id`): tells whether unsynced layers survived. */
   readonly bootId: string;
+  /** Deletes a directory that containers or images filled, safely and whatever its depth. */
+  readonly remove: (directory: string) => Promise<void>;
   /** Counts bytes and entries below a directory; the kernel side of `usage`. */
   readonly measure: (
     directory: HostPath,
@@ -385,7 +387,7 @@ export class DiskSnapshotStore implements SnapshotStore {
   #delete(name: string): void {
     const path = this.#path('trash', name);
     const work = afterAnswer()
-      .then(async () => rm(path, { recursive: true, force: true, maxRetries: 3 }))
+      .then(async () => this.#options.remove(path))
       .catch(() => {
         // What cannot be deleted now is tried again when the store is opened next.
       });

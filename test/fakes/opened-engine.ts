@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hostPath } from '../../src/base/host-path.ts';
@@ -71,6 +72,7 @@ export class Rig {
     const snapshots = DiskSnapshotStore.open({
       root: hostPath(`${this.root}/snapshots`),
       bootId: 'boot',
+      remove: async (directory) => rm(directory, { recursive: true, force: true }),
       measure: async () => ({ sizeBytes: 42, entries: 1 }),
     });
     const { clock } = this;
@@ -92,6 +94,7 @@ export class Rig {
         open: async () => {
           throw new Error('the test has no trees');
         },
+        remove: async () => undefined,
         measure: async () => ({ sizeBytes: 0, entries: 0 }),
       },
       files: this.files,

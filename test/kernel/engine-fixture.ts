@@ -17,6 +17,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -122,6 +123,7 @@ export class EngineFixture {
     const snapshots = DiskSnapshotStore.open({
       root: hostPath(`${root}/snapshots`),
       bootId: 'test',
+      remove: async (directory) => rm(directory, { recursive: true, force: true }),
       measure: async () => ({ sizeBytes: 0, entries: 0 }),
     });
     if (snapshots.findLayer(CHAIN) === undefined) await makeBusyboxLayer(snapshots);

@@ -1320,3 +1320,30 @@ test('a tree that changes while it is read gives an archive of the announced siz
     assert.equal(statSync(join(layer?.directory ?? '', 'link')).size, 2000);
   });
 });
+
+test('a tree of any depth and breadth is removed, and nothing a link in it points at', async () => {
+  await ImageFixture.withImages(async (fixture) => {
+    const canary = join(fixture.root, 'canary');
+    const tree = join(fixture.root, 'tree');
+    mkdirSync(canary);
+    writeFileSync(join(canary, 'secret'), 'mine');
+    mkdirSync(join(tree, 'd'.repeat(200), 'e'.repeat(200)), { recursive: true });
+    // Deeper than any path can say.
+    const dig = 'chdir shift; for (1..3000) { mkdir "d"; chdir "d"; open F, ">", "f" }';
+    execFileSync('perl', ['-e', dig, tree]);
+    for (let i = 0; i < 3000; i++) writeFileSync(join(tree, `f${i}`), '');
+    for (const name of ['0', '1', 'a']) mkdirSync(join(tree, name));
+    writeFileSync(join(tree, '1', 'x'), '');
+    symlinkSync(canary, join(tree, 'link'));
+    symlinkSync(canary, join(tree, '1', 'link'));
+    execFileSync('mkfifo', [join(tree, '1', 'fifo')]);
+    execFileSync('chmod', ['000', join(tree, '1'), join(tree, 'a')]);
+    await new ChiselWalker(CHISEL).remove(tree);
+    assert.equal(existsSync(tree), false);
+    assert.deepEqual(readdirSync(canary), ['secret']);
+    await fails(new ChiselWalker(CHISEL).remove(tree), 'not-found', /Cannot read tree/);
+    symlinkSync(canary, tree);
+    await assert.rejects(new ChiselWalker(CHISEL).remove(tree));
+    assert.deepEqual(readdirSync(canary), ['secret']);
+  });
+});

@@ -9,6 +9,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { HostPath } from '../../src/base/brand.ts';
+import { ChiselWalker } from '../../src/layers/chisel-walk.ts';
 import type { TargetLayer } from '../../src/layers/target.ts';
 import { encodeTar, type NewTarEntry } from '../../src/layers/tar-write.ts';
 import {
@@ -42,6 +43,7 @@ export class LayerFixture {
       root: join(this.root, 'store') as HostPath,
       bootId: 'test',
       measure: () => Promise.reject(new Error('not here')),
+      remove: async (directory) => new ChiselWalker(CHISEL).remove(directory),
     });
     this.unpacker = new LayerUnpacker({
       target: this.store,
