@@ -176,8 +176,9 @@ export class DaemonFixture implements AsyncDisposable {
   /** A connection on which `head` was sent. */
   async raw(head: string): Promise<Socket> {
     const socket = connect(this.socket);
+    const settled = once(socket, 'connect').catch(() => undefined);
     socket.on('error', () => undefined);
-    await once(socket, 'connect');
+    await settled;
     socket.write(head);
     return socket;
   }

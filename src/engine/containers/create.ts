@@ -11,6 +11,7 @@ import { makeId, shortId } from '../../base/id.ts';
 import type { ContainerId } from '../../base/brand.ts';
 import type { ImageRecord } from '../../images/store.ts';
 import { parsePlatform } from '../../spec/platform.ts';
+import { diskError } from '../../kernel/disk-error.ts';
 import type { CreateContainer } from '../engine.ts';
 import type { EngineParts } from '../parts.ts';
 import { announce } from './announce.ts';
@@ -132,7 +133,11 @@ function build(parts: EngineParts, draft: DraftContainer, rollback: Rollback): C
   rollback.add('remove the snapshot', async () => parts.snapshots.removeSnapshot(id));
   parts.failpoints.hit('create.snapshot-prepared');
   const stateDir = stateDirOf(parts.paths, id);
-  if (!parts.stateDirs.take(stateDir)) mkdirSync(stateDir, { mode: 0o700 });
+  try {
+    if (!parts.stateDirs.take(stateDir)) mkdirSync(stateDir, { mode: 0o700 });
+  } catch (error) {
+    throw diskError('Cannot make the directory of a container', error);
+  }
   rollback.add('remove the directory', () => parts.trash.discard(stateDir));
   parts.failpoints.hit('create.directory-made');
   const { seq, record } = parts.table.together(() => {
