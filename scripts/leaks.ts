@@ -47,28 +47,28 @@ export async function findLeaks(
   }
 }
 
-function list(folder: string): readonly string[] {
+/** What is gone in the meantime, or was never there. Anything else must not pass for «nothing is here». */
+const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'ESRCH', 'EACCES', 'EINVAL', 'ENODEV']);
+
+function unlessAbsent<T>(look: () => T, absent: T): T {
   try {
-    return readdirSync(folder);
-  } catch {
-    return [];
+    return look();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && ABSENT.has(String(error.code))) return absent;
+    throw error;
   }
+}
+
+function list(folder: string): readonly string[] {
+  return unlessAbsent(() => readdirSync(folder), []);
 }
 
 function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
+  return unlessAbsent(() => readFileSync(path, 'utf8'), '');
 }
 
 function link(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return '';
-  }
+  return unlessAbsent(() => readlinkSync(path), '');
 }
 
 function namesIn(folder: string, kind: string): readonly string[] {
@@ -136,10 +136,6 @@ function cgroupsBelow(folder: string): readonly string[] {
 }
 
 function directoriesIn(folder: string): readonly string[] {
-  try {
-    const entries = readdirSync(folder, { withFileTypes: true });
-    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
-  } catch {
-    return [];
-  }
+  const entries = unlessAbsent(() => readdirSync(folder, { withFileTypes: true }), []);
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
 }

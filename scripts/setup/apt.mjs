@@ -39,6 +39,7 @@ const PACKAGES = {
   'musl-tools': { isHere: has('musl-gcc'), isWished: true },
   mmdebstrap: { isHere: has('mmdebstrap') },
   'busybox-static': { isHere: hasStaticBusybox },
+  attr: { isHere: has('setfattr') },
   'xz-utils': { isHere: has('xz') },
   pigz: { isHere: has('pigz'), isWished: true },
   'docker-registry': { isHere: has('docker-registry') },
@@ -61,6 +62,7 @@ const NEEDS = {
   compiler: ['make', 'gcc', 'libc6-dev', 'linux-libc-dev', 'musl-tools'],
   images: ['mmdebstrap'],
   tests: [
+    'attr',
     'busybox-static',
     'xz-utils',
     'docker-cli',

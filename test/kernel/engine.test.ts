@@ -236,9 +236,20 @@ test('pause stops every process, unpause lets them go on', async () => {
   const { containers } = fixture.engine;
   const id = await fixture.create({ Cmd: ['sh', '-c', 'while :; do echo x; sleep 0.01; done'] });
   await containers.start(id);
-  await containers.pause(id);
   const size = (): number =>
     readFileSync(`${fixture.directory}/root/containers/${id}/00000001.log`).length;
+  const { chunks } = await containers.logs(id, {
+    stdout: true,
+    stderr: false,
+    timestamps: false,
+    details: false,
+    follow: true,
+  });
+  for await (const chunk of chunks) {
+    assert.ok(chunk.length > 0);
+    break;
+  }
+  await containers.pause(id);
   const before = size();
   await new Promise((resolve) => setTimeout(resolve, 60));
   assert.equal(size(), before);
