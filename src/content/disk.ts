@@ -41,13 +41,14 @@ const PARTIAL_MAX_AGE_MS = 7 * 24 * 3600 * 1000;
 export class DiskContentStore implements ContentStore {
   readonly #blobs: string;
   readonly #ingest: string;
-  readonly #leases = new LeaseTable();
+  /** What a lease let go while a collection runs may have got a name since the roots were asked. */
+  readonly #leases = new LeaseTable((digest) => this.#touched?.add(digest));
   /** Tail of the queue of writers per digest. */
   readonly #writers = new Map<Digest, Promise<void>>();
   readonly #unsynced = new Set<Promise<void>>();
   #syncError: unknown;
   #putNumber = 0;
-  /** Blobs put while a collection runs. */
+  /** Blobs put, found again or let go by a lease while a collection runs. */
   #touched: Set<Digest> | undefined;
   #collecting: Promise<unknown> = Promise.resolve();
 
@@ -325,9 +326,10 @@ export class DiskContentStore implements ContentStore {
     return this.#leases.create(purpose);
   }
 
-  async remove(digest: Digest): Promise<boolean> {
-    if (this.#leases.isHeld(digest) || (await this.find(digest)) === undefined) return false;
-    return this.#unlink(digest);
+  async remove(digest: Digest, isNeeded: () => boolean = () => false): Promise<boolean> {
+    // No await between the questions and the unlink: whoever leases or names the blob now finds it gone.
+    if (this.#leases.isHeld(digest) || isNeeded()) return false;
+    return await Promise.resolve(this.#unlink(digest));
   }
 
   collect(

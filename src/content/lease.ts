@@ -8,6 +8,12 @@ import type { Lease } from './store.ts';
 /** All leases of a store. */
 export class LeaseTable {
   readonly #counts = new Map<Digest, number>();
+  readonly #onFree: (digest: Digest) => void;
+
+  /** `onFree` is told of a blob that no lease holds any more. */
+  constructor(onFree: (digest: Digest) => void) {
+    this.#onFree = onFree;
+  }
 
   create(purpose: string): Lease {
     const held = new Set<Digest>();
@@ -37,6 +43,9 @@ export class LeaseTable {
   #drop(digest: Digest): void {
     const count = (this.#counts.get(digest) ?? 0) - 1;
     if (count > 0) this.#counts.set(digest, count);
-    else this.#counts.delete(digest);
+    else {
+      this.#counts.delete(digest);
+      this.#onFree(digest);
+    }
   }
 }

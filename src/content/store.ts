@@ -118,8 +118,11 @@ export interface ContentStore {
   verify(digest: Digest, options?: ReadOptions): Promise<void>;
   /** `purpose` is for people, e.g. `pull docker.io/library/debian:12`. */
   lease(purpose: string): Lease;
-  /** Remove one blob unless a lease holds it; `false` when it was not here or is held. For corrupt blobs and repairs. */
-  remove(digest: Digest): Promise<boolean>;
+  /**
+   * Remove one blob unless a lease holds it or `isNeeded` says so, asked in the same breath;
+   * `false` when it was not here, is held or needed.
+   */
+  remove(digest: Digest, isNeeded?: () => boolean): Promise<boolean>;
   /** Remove all that neither `roots` nor a lease names. Safe while others put and get. `roots` is asked once, after the collection began. */
   collect(
     roots: () => ReadonlySet<Digest> | Promise<ReadonlySet<Digest>>,

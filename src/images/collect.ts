@@ -26,8 +26,9 @@ export async function removeUnusedLayers(parts: ImageParts): Promise<PruneResult
     hasProgress = false;
     const needed = neededLayers(parts);
     for (const { chainId, sizeBytes } of parts.target.listLayers()) {
-      if (needed.has(chainId) || parts.pins.has(chainId) || !(await tryRemove(parts, chainId)))
-        continue;
+      if (needed.has(chainId) || parts.pins.has(chainId)) continue;
+      // An image may have been recorded since: the table is asked in the same breath.
+      if (neededLayers(parts).has(chainId) || !(await tryRemove(parts, chainId))) continue;
       removals.push({ kind: 'layer', chainId });
       reclaimedBytes += sizeBytes;
       hasProgress = true;

@@ -36,6 +36,8 @@ export class ImageTable {
   readonly #images = new Map<Digest, ImageRow>();
   readonly #names = new Map<string, Named>();
   readonly #records = new Map<Digest, ImageRecord>();
+  /** See {@link contentDigests}; made again after a change. */
+  #content: ReadonlySet<Digest> | undefined;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -68,6 +70,19 @@ export class ImageTable {
 
   ids(): Iterable<Digest> {
     return this.#images.keys();
+  }
+
+  /** Manifests, indexes, configurations and layers of all images. */
+  contentDigests(): ReadonlySet<Digest> {
+    if (this.#content !== undefined) return this.#content;
+    const digests = new Set<Digest>();
+    for (const { id, manifest, layers } of this.#images.values()) {
+      digests.add(manifest.digest).add(id);
+      for (const { digest } of layers) digests.add(digest);
+    }
+    for (const { target } of this.#names.values()) digests.add(target.digest);
+    this.#content = digests;
+    return digests;
   }
 
   /** The image a full name stands for. */
@@ -195,6 +210,7 @@ export class ImageTable {
   }
 
   #transaction(work: () => void): void {
+    this.#content = undefined;
     try {
       this.#database.exec('SAVEPOINT images');
       work();

@@ -189,9 +189,11 @@ export class SqliteImageStore implements ImageStore {
     // Children first: an image that others were made from goes when they have gone.
     for (let hasProgress = true; hasProgress; ) {
       hasProgress = false;
-      for (const image of this.list()) {
+      for (const { id } of this.list()) {
         options.signal?.throwIfAborted();
-        if (!this.#isPrunable(image, options)) continue;
+        // Others work meanwhile: what counts is the record of this moment.
+        const image = this.#parts.table.get(id);
+        if (image === undefined || !this.#isPrunable(image, options)) continue;
         removals.push(...(await this.#applyRemove({ untag: [], delete: [image.id] })));
         hasProgress = true;
       }

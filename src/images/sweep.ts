@@ -19,6 +19,6 @@ export async function sweepLoaded(parts: ImageParts, files: ArchiveFiles): Promi
 
 /** Remove those of `digests` that no image and no lease needs. */
 export async function sweep(parts: ImageParts, digests: readonly Digest[]): Promise<void> {
-  const roots = contentRoots(parts.table);
-  for (const digest of digests) if (!roots.has(digest)) await parts.content.remove(digest);
+  for (const digest of digests)
+    await parts.content.remove(digest, () => contentRoots(parts.table).has(digest));
 }

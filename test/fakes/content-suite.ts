@@ -196,6 +196,33 @@ export function contentStoreSuite(name: string, make: () => ContentFixture): voi
     assert.equal(await store.remove(digest), true);
   });
 
+  with_('a blob that a lease lets go while a collection runs survives it', async (store) => {
+    const { digest } = await store.putBytes(Buffer.from('x'));
+    const lease = store.lease('pull');
+    lease.add(digest);
+    // The image is recorded after the roots were asked, and its lease ends.
+    const first = store.collect(() => {
+      lease.release();
+      return new Set();
+    });
+    assert.deepEqual((await first).deleted, []);
+    assert.equal((await store.collect(() => new Set())).deleted.length, 1);
+  });
+
+  with_('a removal asks who needs the blob in the same breath', async (store) => {
+    const { digest } = await store.putBytes(Buffer.from('x'));
+    const lease = store.lease('pull');
+    // Whoever leases the blob while a removal is under way finds it whole or not at all.
+    const removal = store.remove(digest);
+    lease.add(digest);
+    const found = await store.find(digest);
+    assert.equal(await removal, found === undefined);
+    const again = await store.putBytes(Buffer.from('x'));
+    lease.release();
+    assert.equal(await store.remove(again.digest, () => true), false);
+    assert.equal(await store.remove(again.digest, () => false), true);
+  });
+
   with_(
     'a blob put while a collection runs survives it, also one that was there',
     async (store) => {
