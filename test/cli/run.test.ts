@@ -253,6 +253,24 @@ test('run pulls a missing image, tells of it, and creates the container then', a
   assert.deepEqual(pull?.query, { fromImage: 'docker.io/library/debian', tag: 'latest' });
 });
 
+test('run of what is no image reference says so, not that it is missing', async () => {
+  await using engine = await engineOf({
+    routes: {
+      'POST /containers/create': () => ({ status: 404, json: { message: 'No such image: BB' } }),
+      'POST /images/create': () => ({
+        status: 400,
+        json: { message: 'invalid reference format: repository name (BB) must be lowercase' },
+      }),
+    },
+  });
+  const io = testIo();
+  assert.equal(await run(engine, io, 'run', 'BB'), 125);
+  assert.match(
+    io.err(),
+    /^[^\n]*invalid reference format: repository name \(BB\) must be lowercase\n$/,
+  );
+});
+
 test('run --pull never says that the image is not there', async () => {
   await using engine = await engineOf({
     routes: {
@@ -352,6 +370,29 @@ test('run says what is wrong before it asks the engine for anything', async () =
       ['run', '--env-file', '/nonexistent/file', 'debian'],
       125,
       "Cannot read /nonexistent/file: no such file\nSee 'carve run --help'.\n",
+    ],
+    ...['run', 'create'].map(
+      (verb) =>
+        [
+          [verb, '--format', 'json', 'debian'],
+          125,
+          `--format is for the plan of --plan: there is nothing else to write\nSee 'carve ${verb} --help'.\n`,
+        ] as const,
+    ),
+    [
+      ['exec', '--format', 'json', 'web', 'true'],
+      125,
+      "--format is for the plan of --plan: there is nothing else to write\nSee 'carve exec --help'.\n",
+    ],
+    [
+      ['start', '--format', 'text', 'web'],
+      125,
+      "--format is for the plan of --plan: there is nothing else to write\nSee 'carve start --help'.\n",
+    ],
+    [
+      ['run', '--cidfile', '/nonexistent/file', 'debian'],
+      125,
+      "Cannot create the container ID file /nonexistent/file: there is no such directory\nSee 'carve run --help'.\n",
     ],
     [['run', '--detach-keys', 'ctrl-', 'debian'], 125, 'Invalid escape keys (ctrl-) provided\n'],
     [

@@ -307,7 +307,7 @@ test('namespaces of another container are joined', async () => {
           Cmd: [
             'sh',
             '-c',
-            'for n in net ipc pid; do stat -c %N /proc/self/ns/$n; done; ps | grep -c "sleep 100"',
+            'for n in net ipc pid uts; do stat -c %N /proc/self/ns/$n; done; ps | grep -c "sleep 100"',
           ],
         },
         hostConfig,
@@ -317,16 +317,26 @@ test('namespaces of another container are joined', async () => {
     NetworkMode: 'container:one',
     PidMode: 'container:one',
     IpcMode: 'container:one',
+    UTSMode: 'container:one',
   });
   const own = await links({});
   assert.notEqual(joined, own);
   const pid = (await containers.inspect(one)).State.Pid;
   const { readlinkSync } = await import('node:fs');
-  for (const kind of ['net', 'ipc', 'pid'])
+  for (const kind of ['net', 'ipc', 'pid', 'uts'])
     assert.match(
       joined,
       new RegExp(readlinkSync(`/proc/${pid}/ns/${kind}`).replace(/[[\]]/g, '\\$&')),
     );
+  const named = await fixture.run(
+    { Cmd: ['sh', '-c', 'hostname; echo $HOSTNAME'] },
+    { UTSMode: 'container:one' },
+  );
+  assert.equal(named.stdout, `${one.slice(0, 12)}\n`.repeat(2));
+  await assert.rejects(
+    fixture.create({ Hostname: 'mine' }, { UTSMode: 'container:one' }),
+    /conflicting options: hostname and the UTS mode/,
+  );
   await containers.stop(one, { timeoutSeconds: 0 });
   const late = await fixture.create({ Cmd: ['true'] }, { NetworkMode: 'container:one' });
   await assert.rejects(containers.start(late), {

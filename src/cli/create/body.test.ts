@@ -290,6 +290,8 @@ const mistakes: readonly (readonly [readonly string[], RegExp])[] = [
   [['--ulimit', 'what=1'], /invalid ulimit type: what/],
   [['--security-opt', 'seccomp=bad.json'], /Cannot read the seccomp profile bad.json/],
   [['--security-opt', 'seccomp=gone'], /Cannot read gone: no such file/],
+  [['--security-opt', 'seccomp='], /Invalid --security-opt: "seccomp=" has no value/],
+  [['--uts', 'container:'], /--uts: invalid mode 'container:'/],
   [['--security-opt', 'what'], /Invalid --security-opt: "what"/],
   [['--env-file', 'bad-env'], /bad-env, line 2: no variable name/],
   [['--env-file', 'space-env'], /variable 'A B' contains whitespace/],

@@ -176,7 +176,7 @@ function isolationOf({ flags }: CreateInput): HostConfig {
     Sysctls: recordOfPairs(flags.sysctl),
     PidMode: namespaceMode('--pid', flags.pid, ['host', 'container:']),
     IpcMode: flags.ipc,
-    UTSMode: namespaceMode('--uts', flags.uts, ['host']),
+    UTSMode: namespaceMode('--uts', flags.uts, ['host', 'container:']),
     UsernsMode: namespaceMode('--userns', flags.userns, ['host', 'private', 'keep-id', 'auto']),
     CgroupnsMode: cgroupMode(flags.cgroupns),
   };

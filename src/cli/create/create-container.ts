@@ -10,6 +10,7 @@ import { formatHost } from '../../client/host.ts';
 import type { ContainerCreateBody } from '../../spec/docker/container.ts';
 import { formatFamiliar, tryParseReference, withDefaultTag } from '../../spec/reference.ts';
 import type { Context } from '../command.ts';
+import { usageError } from '../flags/usage-error.ts';
 import { neutraliseCell } from '../print/safe.ts';
 import { buildCreateBody } from './body.ts';
 import type { CreateFlags } from './flags.ts';
@@ -147,8 +148,11 @@ async function createWithImage(
     if (flags.pull !== 'missing' || !isImageMissing(error)) throw error;
   }
   const parsed = tryParseReference(image);
-  const shown = parsed === undefined ? image : formatFamiliar(withDefaultTag(parsed));
-  if (!flags.quiet) await io.stderr.write(`Unable to find image '${shown}' locally\n`);
+  // What is no reference is not missing: the pull says what is wrong with it.
+  if (!flags.quiet && parsed !== undefined) {
+    const shown = formatFamiliar(withDefaultTag(parsed));
+    await io.stderr.write(`Unable to find image '${shown}' locally\n`);
+  }
   await pull();
   return await create();
 }
@@ -173,9 +177,11 @@ class IdFile {
           `container ID file found, make sure the other container isn't running or delete ${shown}`,
         );
       }
-      throw new EngineError(
-        'invalid',
-        `failed to create the container ID file: ${messageOf(error)}`,
+      // Not the system's words: `run` would read them as those of a program that is not there.
+      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+      const reason = { ENOENT: 'there is no such directory', EACCES: 'access is denied' }[code];
+      throw usageError(
+        `Cannot create the container ID file ${shown}: ${reason ?? messageOf(error)}`,
       );
     }
   }

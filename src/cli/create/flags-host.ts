@@ -198,7 +198,7 @@ export const securityFlags = {
   },
   uts: {
     kind: 'string',
-    help: 'Host name namespace; host for that of this machine',
+    help: 'Host name namespace: host or container:NAME',
     group: 'Isolation',
   },
   cgroupns: { kind: 'string', help: 'Cgroup namespace: private or host', group: 'Isolation' },

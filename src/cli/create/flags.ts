@@ -4,6 +4,7 @@
  * Source: docker's `run` and `create`, every flag that means something on Linux.
  */
 
+import { planFlags } from '../flags/plan.ts';
 import type { FlagValues } from '../flags/table.ts';
 import { limitsFlags, networkFlags, securityFlags } from './flags-host.ts';
 import { filesFlags, healthFlags, programFlags } from './flags-program.ts';
@@ -38,13 +39,7 @@ const container = {
   runtime: { kind: 'string', help: 'Run the container with this OCI runtime' },
   'log-driver': { kind: 'string', help: 'Keep the output this way, e.g. json-file or none' },
   'log-opt': { kind: 'list', help: 'Set an option of the log as KEY=VALUE' },
-  plan: { kind: 'bool', help: 'Print what would be done, and do nothing' },
-  format: {
-    kind: 'string',
-    help: 'Write the plan of --plan this way',
-    default: 'text',
-    choices: ['text', 'json'],
-  },
+  ...planFlags,
   'use-api-socket': {
     kind: 'bool',
     help: "Let the container use this engine, with this user's logins",

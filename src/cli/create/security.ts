@@ -36,6 +36,8 @@ function readOption(text: string, readFile: (path: string) => string): string {
     throw new EngineError('invalid', `Invalid --security-opt: "${text}"`);
   }
   const value = text.slice(separator + 1);
+  if (value === '')
+    throw new EngineError('invalid', `Invalid --security-opt: "${text}" has no value`);
   if (text.slice(0, separator) !== 'seccomp' || value === 'unconfined' || value === 'builtin')
     return text;
   return `seccomp=${readProfile(value, readFile)}`;

@@ -100,7 +100,8 @@ function checkHostname(config: ContainerConfig, hostConfig: HostConfig): void {
   if ((config.Domainname ?? '').length > HOSTNAME_MAX) {
     throw new EngineError('invalid', `invalid domain name format: ${config.Domainname ?? ''}`);
   }
-  if (name !== '' && hostConfig.UTSMode === 'host') {
+  const isShared = hostConfig.UTSMode === 'host' || hostConfig.UTSMode?.startsWith('container:');
+  if (name !== '' && isShared === true) {
     throw new EngineError('invalid', 'conflicting options: hostname and the UTS mode');
   }
 }

@@ -258,10 +258,11 @@ function modesOf(record: ContainerRecord): readonly {
   readonly file: string;
   readonly mode: string | undefined;
 }[] {
-  const { NetworkMode, IpcMode, PidMode } = record.hostConfig;
+  const { NetworkMode, IpcMode, PidMode, UTSMode } = record.hostConfig;
   return [
     { type: 'network', file: 'net', mode: NetworkMode },
     { type: 'ipc', file: 'ipc', mode: IpcMode },
     { type: 'pid', file: 'pid', mode: PidMode },
+    { type: 'uts', file: 'uts', mode: UTSMode },
   ];
 }

@@ -1,7 +1,7 @@
 /**
  * Other containers that a request names (`container:web`), as full ids: a
  * later rename changes nothing.
- * Source: Engine API `HostConfig.{NetworkMode,PidMode,IpcMode}`.
+ * Source: Engine API `HostConfig.{NetworkMode,PidMode,IpcMode,UTSMode}`.
  */
 
 import { EngineError } from '../../base/error.ts';
@@ -15,14 +15,15 @@ const PREFIX = 'container:';
  * that means the image, and Docker's CLI would go and pull it.
  */
 export function resolveReferences(parts: EngineParts, hostConfig: HostConfig): HostConfig {
-  const { NetworkMode, PidMode, IpcMode } = hostConfig;
-  const modes = [NetworkMode, PidMode, IpcMode];
+  const { NetworkMode, PidMode, IpcMode, UTSMode } = hostConfig;
+  const modes = [NetworkMode, PidMode, IpcMode, UTSMode];
   if (!modes.some((mode) => mode?.startsWith(PREFIX) === true)) return hostConfig;
   return {
     ...hostConfig,
     NetworkMode: resolve(parts, NetworkMode ?? ''),
     PidMode: resolve(parts, PidMode ?? ''),
     IpcMode: resolve(parts, IpcMode ?? ''),
+    UTSMode: resolve(parts, UTSMode ?? ''),
   };
 }
 

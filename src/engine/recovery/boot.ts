@@ -48,8 +48,10 @@ function shouldStart(container: Container): boolean {
 }
 
 function dependsOnOther(container: Container): boolean {
-  const { NetworkMode, IpcMode, PidMode } = container.record.hostConfig;
-  return [NetworkMode, IpcMode, PidMode].some((mode) => referredContainer(mode) !== undefined);
+  const { NetworkMode, IpcMode, PidMode, UTSMode } = container.record.hostConfig;
+  return [NetworkMode, IpcMode, PidMode, UTSMode].some(
+    (mode) => referredContainer(mode) !== undefined,
+  );
 }
 
 async function startAll(parts: EngineParts, containers: readonly Container[]): Promise<void> {

@@ -4,6 +4,7 @@ import { defineCommand, type Command } from '../../command.ts';
 import { createBody, createContainer } from '../../create/create-container.ts';
 import { createFlags } from '../../create/flags.ts';
 import { showRunPlan } from '../../create/show-plan.ts';
+import { wantedPlan } from '../../flags/plan.ts';
 
 /** Creates a container and prints its id. */
 export const createCommand: Command = defineCommand(
@@ -15,9 +16,10 @@ export const createCommand: Command = defineCommand(
     examples: ['carve create --name web -p 8080:80 nginx', 'carve create --plan debian'],
   },
   async (context, { flags, given, args }) => {
+    const plan = wantedPlan(flags, given);
     const body = createBody(context, flags, { given, args });
-    if (flags.plan) {
-      await showRunPlan(context, flags, body);
+    if (plan !== undefined) {
+      await showRunPlan(context, flags, { body, format: plan });
       return;
     }
     const id = await createContainer(context, flags, body);

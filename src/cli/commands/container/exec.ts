@@ -6,6 +6,7 @@ import { EngineError, messageOf } from '../../../base/error.ts';
 import type { ExecConfig } from '../../../spec/docker/container.ts';
 import { defineCommand, type Command, type Context } from '../../command.ts';
 import { readEnvironment } from '../../create/environment.ts';
+import { planFlags, wantedPlan } from '../../flags/plan.ts';
 import { usageError } from '../../flags/usage-error.ts';
 import type { FlagTable, FlagValues } from '../../flags/table.ts';
 import { formatPlan } from '../../print/plan.ts';
@@ -32,13 +33,7 @@ const execFlags = {
     help: 'Run as this user, NAME or UID, with an optional :GROUP',
   },
   workdir: { kind: 'string', short: 'w', help: 'Start in this directory' },
-  plan: { kind: 'bool', help: 'Print what would be done, and do nothing' },
-  format: {
-    kind: 'string',
-    help: 'Write the plan of --plan this way',
-    default: 'text',
-    choices: ['text', 'json'],
-  },
+  ...planFlags,
 } as const satisfies FlagTable;
 
 type ExecFlags = FlagValues<typeof execFlags>;
@@ -52,15 +47,14 @@ export const execCommand: Command = defineCommand(
     isInterspersed: false,
     examples: ['carve exec -it web sh', 'carve exec -u root -w /etc web cat passwd'],
   },
-  async (context, { flags, args }) => {
+  async (context, { flags, given, args }) => {
     const [ref = '', ...command] = args;
     const { client, io } = context;
+    const plan = wantedPlan(flags, given);
     const detachKeys = detachKeysOf(context, flags['detach-keys']);
     const config = execConfig(context, flags, { command, detachKeys });
-    if (flags.plan) {
-      await io.stdout.write(
-        formatPlan(await client.execs.plan(ref, config), flags.format === 'json' ? 'json' : 'text'),
-      );
+    if (plan !== undefined) {
+      await io.stdout.write(formatPlan(await client.execs.plan(ref, config), plan));
       return 0;
     }
     if (!flags.detach) checkTerminal(io, { tty: flags.tty, stdin: flags.interactive });

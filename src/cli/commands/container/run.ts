@@ -5,6 +5,7 @@ import { attachedStreams, type AttachedStreams } from '../../create/body.ts';
 import { createBody, createContainer } from '../../create/create-container.ts';
 import { createFlags } from '../../create/flags.ts';
 import { showRunPlan } from '../../create/show-plan.ts';
+import { wantedPlan } from '../../flags/plan.ts';
 import type { FlagTable } from '../../flags/table.ts';
 import { usageError } from '../../flags/usage-error.ts';
 import { checkTerminal, detachKeysOf } from '../../session/options.ts';
@@ -35,6 +36,7 @@ export const runCommand: Command = defineCommand(
     ],
   },
   async (context, { flags, given, args }) => {
+    const plan = wantedPlan(flags, given);
     if (flags.detach && flags.attach.length > 0) throw usageError('Conflicting options: -a and -d');
     const streams: AttachedStreams = flags.detach
       ? { stdin: false, stdout: false, stderr: false }
@@ -43,8 +45,8 @@ export const runCommand: Command = defineCommand(
     const body = flags.detach
       ? { ...full, AttachStdin: false, AttachStdout: false, AttachStderr: false, StdinOnce: false }
       : full;
-    if (flags.plan) {
-      await showRunPlan(context, flags, body);
+    if (plan !== undefined) {
+      await showRunPlan(context, flags, { body, format: plan });
       return 0;
     }
     checkTerminal(context.io, { tty: flags.tty, stdin: streams.stdin });

@@ -1,6 +1,7 @@
 /** `carve start`. */
 
 import { defineCommand, type Command, type Context } from '../../command.ts';
+import { planFlags, wantedPlan } from '../../flags/plan.ts';
 import { argumentError } from '../../flags/usage-error.ts';
 import { forEachName } from '../../for-each.ts';
 import { formatPlan } from '../../print/plan.ts';
@@ -22,27 +23,17 @@ export const startCommand: Command = defineCommand(
         kind: 'string',
         help: 'Keys that leave the container running; ctrl-p,ctrl-q unless set',
       },
-      plan: { kind: 'bool', help: 'Print what would be done, and do nothing' },
-      format: {
-        kind: 'string',
-        help: 'Write the plan of --plan this way',
-        default: 'text',
-        choices: ['text', 'json'],
-      },
+      ...planFlags,
     },
     args: { min: 1, completes: 'container' },
     examples: ['carve start web', 'carve start -ai shell'],
   },
-  async (context, { flags, args }) => {
+  async (context, { flags, given, args }) => {
     const { client, io } = context;
-    if (flags.plan) {
+    const plan = wantedPlan(flags, given);
+    if (plan !== undefined) {
       for (const name of args) {
-        await io.stdout.write(
-          formatPlan(
-            await client.containers.planStart(name),
-            flags.format === 'json' ? 'json' : 'text',
-          ),
-        );
+        await io.stdout.write(formatPlan(await client.containers.planStart(name), plan));
       }
       return 0;
     }
