@@ -43,6 +43,9 @@ import { ChiselFiles } from './layers/chisel-files.ts';
 import { ChiselWalker } from './layers/chisel-walk.ts';
 import { LayerUnpacker } from './layers/unpack.ts';
 import { unpackWorkerUrl } from './layers/unpack-thread.ts';
+import { AbsentFabric } from './network/absent-fabric.ts';
+import { predefinedNetworks } from './network/predefined.ts';
+import { SqliteNetworks } from './network/sqlite.ts';
 import { openChiselRuntime } from './runtime/chisel-runtime.ts';
 import { readLogBatches } from './runtime/log/read.ts';
 import { DiskSnapshotStore } from './snapshots/disk.ts';
@@ -125,6 +128,8 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
   });
   const { images, remote } = await openImages(base, { snapshots, walker });
   const volumes = new DiskVolumes({ root: hostPath(`${root}/volumes`), database, clock, log });
+  const predefined = predefinedNetworks(engineId, clock.nowNs());
+  const networks = new SqliteNetworks({ database, predefined });
   const runtime = await openChiselRuntime({
     chiselPath,
     engineId,
@@ -151,6 +156,8 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
       remote,
       snapshots,
       volumes,
+      networks,
+      fabric: new AbsentFabric(),
       trees: walker,
       files: new ChiselFiles(chiselPath),
     });

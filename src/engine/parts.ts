@@ -13,6 +13,8 @@ import type { ImageStore } from '../images/store.ts';
 import type { SpareDirectories } from '../kernel/spare-directories.ts';
 import type { ContainerFiles } from '../layers/container-files.ts';
 import type { ChangeSource } from '../layers/walk.ts';
+import type { NetworkFabric } from '../network/fabric.ts';
+import type { NetworkStore } from '../network/store.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { SnapshotStore } from '../snapshots/store.ts';
 import type { VolumeStore } from '../volumes/store.ts';
@@ -55,6 +57,9 @@ export interface EngineParts {
   readonly remote: RemoteImages;
   readonly snapshots: SnapshotStore;
   readonly volumes: VolumeStore;
+  readonly networks: NetworkStore;
+  /** What makes networks real. */
+  readonly fabric: NetworkFabric;
   /** Reads the trees of containers. */
   readonly trees: ChangeSource;
   /** Reaches single files of containers. */

@@ -16,9 +16,12 @@ import { openDatabase } from '../../src/engine/state/database.ts';
 import { MIGRATIONS } from '../../src/engine/state/schema.ts';
 import type { ContainerConfig, HostConfig } from '../../src/spec/docker/container.ts';
 import type { EngineEvent } from '../../src/spec/docker/system.ts';
+import { predefinedNetworks } from '../../src/network/predefined.ts';
+import { SqliteNetworks } from '../../src/network/sqlite.ts';
 import { DiskSnapshotStore } from '../../src/snapshots/disk.ts';
 import { DiskVolumes } from '../../src/volumes/disk.ts';
 import { ManualClock } from './clock.ts';
+import { FakeFabric } from './fabric.ts';
 import { FakeFiles } from './files.ts';
 import { testHost } from './host.ts';
 import { fakeImage, fakeImages } from './images.ts';
@@ -42,6 +45,7 @@ export class Rig {
   readonly logLines: LogLine[] = [];
   runtime: FakeRuntime = new FakeRuntime(this.world);
   readonly files: FakeFiles = new FakeFiles();
+  readonly fabric: FakeFabric = new FakeFabric();
   #engine: Engine | undefined;
   #events = new AbortController();
 
@@ -76,10 +80,12 @@ export class Rig {
       measure: async () => ({ sizeBytes: 42, entries: 1 }),
     });
     const { clock } = this;
+    const engineId = 'e'.repeat(32);
+    const predefined = predefinedNetworks(engineId, clock.nowNs());
     this.#engine = await openEngine({
       database,
       version: '0.0.0-test',
-      engineId: 'e'.repeat(32),
+      engineId,
       paths: { root: hostPath(this.root), run: hostPath(this.run) },
       host: testHost,
       clock,
@@ -99,6 +105,8 @@ export class Rig {
       },
       files: this.files,
       volumes: new DiskVolumes({ root: hostPath(`${this.root}/volumes`), database, clock, log }),
+      networks: new SqliteNetworks({ database, predefined }),
+      fabric: this.fabric,
       logs: {
         read: async function* (this: Rig): AsyncGenerator<readonly LogLine[]> {
           yield this.logLines;

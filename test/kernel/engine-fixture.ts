@@ -36,6 +36,9 @@ import type { ImageRecord } from '../../src/images/store.ts';
 import { probeFeatures } from '../../src/kernel/features.ts';
 import { openChisel } from '../../src/kernel/chisel.ts';
 import { planRemoveEngineCgroups } from '../../src/kernel/cgroup/setup.ts';
+import { AbsentFabric } from '../../src/network/absent-fabric.ts';
+import { predefinedNetworks } from '../../src/network/predefined.ts';
+import { SqliteNetworks } from '../../src/network/sqlite.ts';
 import { openChiselRuntime } from '../../src/runtime/chisel-runtime.ts';
 import { ChiselFiles } from '../../src/layers/chisel-files.ts';
 import { ChiselWalker } from '../../src/layers/chisel-walk.ts';
@@ -136,6 +139,7 @@ export class EngineFixture {
       clock,
       log,
     });
+    const predefined = predefinedNetworks(this.engineId, clock.nowNs());
     this.#engine = await openEngine({
       database,
       version: '0.0.0-test',
@@ -153,6 +157,8 @@ export class EngineFixture {
       trees: new ChiselWalker(hostPath(CHISEL_PATH)),
       files: new ChiselFiles(hostPath(CHISEL_PATH)),
       volumes: new DiskVolumes({ root: hostPath(`${root}/volumes`), database, clock, log }),
+      networks: new SqliteNetworks({ database, predefined }),
+      fabric: new AbsentFabric(),
       logs: { read: readLogBatches },
     });
     return this.#engine;

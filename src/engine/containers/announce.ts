@@ -3,6 +3,7 @@
  * the image's name, the container's name, and what the action adds.
  */
 
+import { predefinedNetworkId } from '../../network/predefined.ts';
 import type { EngineParts } from '../parts.ts';
 import type { Container } from './container.ts';
 
@@ -38,10 +39,4 @@ export function announceNetwork(
     id: predefinedNetworkId(parts.engineId, mode),
     attributes: { container: container.id, name: mode, type: mode === 'none' ? 'null' : 'host' },
   });
-}
-
-/** Id of the network `none` or `host`: 64 hex digits, the same for the whole life of an engine. */
-export function predefinedNetworkId(engineId: string, name: 'none' | 'host'): string {
-  const tag = Buffer.from(name.padEnd(16, '\0'), 'latin1').toString('hex');
-  return `${engineId}${tag}`.padEnd(64, '0').slice(0, 64);
 }

@@ -1,5 +1,6 @@
 /** `inspect`: all of one container in Docker's words. Source: Engine API `ContainerInspectResponse`; engine-api facts 6.1. */
 
+import { predefinedNetworkId } from '../../network/predefined.ts';
 import type { EndpointSettings } from '../../spec/docker/container.ts';
 import type {
   ContainerInspect,
@@ -9,7 +10,6 @@ import type {
 } from '../../spec/docker/inspect.ts';
 import { formatTimeNs } from '../../spec/time.ts';
 import type { EngineParts } from '../parts.ts';
-import { predefinedNetworkId } from './announce.ts';
 import type { Container } from './container.ts';
 import { describeState } from './life.ts';
 import { commandOf } from './merge-config.ts';

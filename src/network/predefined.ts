@@ -1,0 +1,56 @@
+/**
+ * The three networks that every engine has. Pure.
+ * Source: Docker: networks `bridge`, `host` and `none` of a new engine.
+ */
+
+import type { NetworkDriver, NetworkRecord } from './store.ts';
+
+/** Name of a network that is always there. */
+export type PredefinedName = 'bridge' | 'host' | 'none';
+
+/** Link of the default bridge: not Docker's `docker0`, so that both can be on one host. */
+export const DEFAULT_BRIDGE_LINK = 'carve0';
+
+/** Id of a predefined network: 64 hex digits, the same for the whole life of an engine. */
+export function predefinedNetworkId(engineId: string, name: PredefinedName): string {
+  const tag = Buffer.from(name.padEnd(16, '\0'), 'latin1').toString('hex');
+  return `${engineId}${tag}`.padEnd(64, '0').slice(0, 64);
+}
+
+const DRIVERS: Readonly<Record<PredefinedName, NetworkDriver>> = {
+  bridge: 'bridge',
+  host: 'host',
+  none: 'null',
+};
+
+/** Options of the default bridge, as inspect shows them. */
+const BRIDGE_OPTIONS: NetworkRecord['options'] = {
+  'com.docker.network.bridge.default_bridge': 'true',
+  'com.docker.network.bridge.enable_icc': 'true',
+  'com.docker.network.bridge.enable_ip_masquerade': 'true',
+  'com.docker.network.bridge.host_binding_ipv4': '0.0.0.0',
+  'com.docker.network.bridge.name': DEFAULT_BRIDGE_LINK,
+  'com.docker.network.driver.mtu': '1500',
+};
+
+/** The networks of a new engine. `bridge` has no subnets until it is first used. */
+export function predefinedNetworks(
+  engineId: string,
+  createdAtNs: bigint,
+): readonly NetworkRecord[] {
+  return (['bridge', 'host', 'none'] as const).map((name) => ({
+    id: predefinedNetworkId(engineId, name),
+    name,
+    createdAtNs,
+    driver: DRIVERS[name],
+    isPredefined: true,
+    hasIpv4: true,
+    hasIpv6: false,
+    subnets: [],
+    isInternal: false,
+    isAttachable: false,
+    ipamOptions: {},
+    options: name === 'bridge' ? BRIDGE_OPTIONS : {},
+    labels: {},
+  }));
+}

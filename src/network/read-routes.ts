@@ -1,0 +1,21 @@
+/** The host's routes as they are now. Source: proc_net(5). */
+
+import { readFileSync } from 'node:fs';
+import type { Network } from '../spec/cidr.ts';
+import { parseRoutes4, parseRoutes6 } from './ipam/routes.ts';
+
+/** Destinations of both families, default routes left out; of a family the kernel does not have: none. */
+export function readRoutes(procNet = '/proc/net'): readonly Network[] {
+  return [
+    ...parseRoutes4(readText(`${procNet}/route`)),
+    ...parseRoutes6(readText(`${procNet}/ipv6_route`)),
+  ];
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,40 @@
+/** A fabric that makes nothing and remembers what it was asked for. */
+
+import type { NetworkFabric } from '../../src/network/fabric.ts';
+import type { NetworkRecord } from '../../src/network/store.ts';
+import { parseNetwork, type Network } from '../../src/spec/cidr.ts';
+
+/** See the module. */
+export class FakeFabric implements NetworkFabric {
+  /** `ensure NAME` and `remove NAME`, in order. */
+  readonly calls: string[] = [];
+  /** Names of networks that are there now. */
+  readonly made: Set<string> = new Set();
+  /** The next `ensure` or `remove` fails with it. */
+  failure: Error | undefined;
+  /** What `ensure` and `remove` wait for. */
+  gate: Promise<void> | undefined;
+  hostRoutes: readonly Network[] = [parseNetwork('192.0.2.0/24')];
+
+  async ensure(network: NetworkRecord): Promise<void> {
+    await this.#call('ensure', network);
+    this.made.add(network.name);
+  }
+
+  async remove(network: NetworkRecord): Promise<void> {
+    await this.#call('remove', network);
+    this.made.delete(network.name);
+  }
+
+  routes(): readonly Network[] {
+    return this.hostRoutes;
+  }
+
+  async #call(what: string, network: NetworkRecord): Promise<void> {
+    this.calls.push(`${what} ${network.name}`);
+    await this.gate;
+    const { failure } = this;
+    this.failure = undefined;
+    if (failure !== undefined) throw failure;
+  }
+}
