@@ -1,7 +1,8 @@
 /**
- * `npm test` as root runs in pid, mount and cgroup namespaces with a /tmp of
- * its own: whatever a failed test leaves goes with it, and what else happens on
- * the machine cannot be taken for a leak. The network stays the machine's.
+ * `npm test` as root runs in pid, mount, cgroup and network namespaces with a
+ * /tmp of its own: whatever a failed test leaves goes with it, and what else
+ * happens on the machine cannot be taken for a leak. Of the network there is
+ * loopback only: no test reaches the machine's links, routes or firewall.
  *
  * Source: unshare(1), cgroup_namespaces(7), Linux admin-guide/cgroup-v2.rst
  * "Delegation", "No Internal Process Constraint".
@@ -19,6 +20,7 @@ const MARK = 'CARVE_TEST_ISOLATED';
 /** Enters the groups; then a namespace of which they are the roots. Arguments: groups, temporary, program… */
 const ENTER = `
 for group in $1; do echo 0 > "$group/cgroup.procs" || exit 125; done
+ip link set lo up || exit 125
 exec unshare --cgroup sh -c "$REMOUNT" sh "$@"
 `;
 
@@ -48,16 +50,21 @@ shift
 exit $?
 `;
 
+/** True in the process that does the work: as root the one that {@link enterIsolation} started. */
+export function isIsolated(): boolean {
+  return process.getuid?.() !== 0 || process.env[MARK] === '1';
+}
+
 /** Runs this same program again in isolation and exits with its code. Returns at once when it already is, or without root. */
 export function enterIsolation(): void {
-  if (process.getuid?.() !== 0 || process.env[MARK] === '1') return;
+  if (isIsolated()) return;
   const temporary = mkdtempSync(join(tmpdir(), 'carve-test-'));
   chmodSync(temporary, 0o1777);
   // A checkout below /tmp must stay visible.
   const shown = ROOT.startsWith('/tmp/') ? '' : temporary;
   const groups = makeTestCgroups(readFileSync('/proc/self/mountinfo', 'utf8'), process.pid);
   const words = [process.execPath, ...process.argv.slice(1)];
-  const namespaces = '--pid --fork --kill-child --mount-proc'.split(' ');
+  const namespaces = '--net --pid --fork --kill-child --mount-proc'.split(' ');
   const shell = ['sh', '-c', ENTER, 'sh', groups.join(' '), shown];
   const { status, error } = spawnSync(
     'setpriv',

@@ -3,7 +3,7 @@
  * namespaces, links, temporary directories. A test takes the state before and
  * asks for the difference after.
  *
- * Source: proc(5) (pid/stat, pid/ns, self/mountinfo), cgroups(7).
+ * Source: proc(5) (pid/stat, pid/ns, pid/net/dev, self/mountinfo), cgroups(7).
  */
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
@@ -21,7 +21,7 @@ export function readSystemState(): SystemState {
     ...readMounts(),
     ...readCgroups(),
     ...namesIn('/run/netns', 'network namespace'),
-    ...namesIn('/sys/class/net', 'link'),
+    ...readLinks(),
     ...namesIn(tmpdir(), 'temporary directory').filter((name) => name.includes(' carve')),
   ]);
 }
@@ -73,6 +73,12 @@ function link(path: string): string {
 
 function namesIn(folder: string, kind: string): readonly string[] {
   return list(folder).map((name) => `${kind} ${name}`);
+}
+
+/** Of this process' own network namespace; /sys may be another's. */
+function readLinks(): readonly string[] {
+  const lines = read('/proc/self/net/dev').split('\n').slice(2, -1);
+  return lines.map((line) => `link ${line.slice(0, line.indexOf(':')).trim()}`);
 }
 
 /** Processes that are carve's by name, and processes of containers: those in other pid or network namespaces. */

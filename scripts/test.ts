@@ -10,8 +10,9 @@
 import { printResult, runCheck } from './check.ts';
 import { runChild } from './child.ts';
 import { MACHINE_KINDS, testsOf, unitTests } from './files.ts';
-import { enterIsolation } from './isolate.ts';
+import { enterIsolation, isIsolated } from './isolate.ts';
 import { findLeaks, readSystemState, type SystemState } from './leaks.ts';
+import { prepareTests } from './prepare.ts';
 import { formatCounts, runSuite, type Suite, type SuiteResult, sumCounts } from './suite.ts';
 import { TOOLS } from './tools.ts';
 
@@ -124,7 +125,9 @@ async function runKinds([kind, ...parts]: readonly string[]): Promise<readonly S
   return [{ name: kind, passed: 0, failed: 1, skipped: 0, output: '', durationMs: 0 }];
 }
 
+const words = process.argv.slice(2);
+if (!isIsolated()) await prepareTests(words[0]);
 enterIsolation();
-const counts = sumCounts(await runKinds(process.argv.slice(2)));
+const counts = sumCounts(await runKinds(words));
 console.log(formatCounts(counts));
 process.exitCode = counts.failed === 0 ? 0 : 1;

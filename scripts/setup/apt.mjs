@@ -50,6 +50,7 @@ const PACKAGES = {
   crun: { isHere: has('crun') },
   runc: { isHere: has('runc') },
   iproute2: { isHere: has('ip') },
+  nftables: { isHere: has('nft') },
   skopeo: { isHere: has('skopeo') },
   'apache2-utils': { isHere: has('htpasswd') },
   openssl: { isHere: has('openssl') },
@@ -61,9 +62,11 @@ const PACKAGES = {
 const NEEDS = {
   compiler: ['make', 'gcc', 'libc6-dev', 'linux-libc-dev', 'musl-tools'],
   images: ['mmdebstrap'],
+  isolation: ['iproute2'],
   tests: [
     'attr',
     'busybox-static',
+    'nftables',
     'xz-utils',
     'docker-cli',
     'docker-registry',

@@ -61,6 +61,7 @@ const FEATURE_MODULES = [
   'nft_reject_inet',
 ];
 
+const FOLDER = join(ROOT, 'build', 'vm');
 const DEFAULT_TIMEOUT_MS = 180_000;
 /** A machine is at its init after some five seconds. */
 const BOOT_TIMEOUT_MS = 60_000;
@@ -69,9 +70,8 @@ const STARTED = '\u0001';
 
 /** Boots, runs, stops. Throws only when the machine cannot be made. */
 export async function runInVm(run: VmRun): Promise<VmResult> {
-  const folder = join(ROOT, 'build', 'vm');
-  mkdirSync(folder, { recursive: true });
-  const work = mkdtempSync(join(folder, 'run-'));
+  mkdirSync(FOLDER, { recursive: true });
+  const work = mkdtempSync(join(FOLDER, 'run-'));
   try {
     const kernel = await ensureKernel();
     const modules = await loadOrder(kernel, [...DISK_MODULES, ...FEATURE_MODULES]);
@@ -79,7 +79,7 @@ export async function runInVm(run: VmRun): Promise<VmResult> {
     const payload = join(work, 'payload');
     writeFileSync(initrd, gzipSync(encodeCpio(initialFiles(modules)), { level: 1 }));
     await makeDisk(payloadFiles(run), join(work, 'staging'), payload);
-    const root = await rootDisk(run.system ?? 'busybox', folder);
+    const root = await rootDisk(run.system ?? 'busybox', FOLDER);
     const disks = { root, payload };
     return await boot(run, { kernel: kernel.image, initrd, disks, result: join(work, 'result') });
   } finally {
@@ -236,4 +236,10 @@ function payloadFiles(run: VmRun): VmFiles {
     script: { kind: 'text', text: run.script },
     ...run.files,
   };
+}
+
+/** Fetches the kernel and makes the disks, where they are not there: what a machine needs of the network. */
+export async function prepareVm(): Promise<void> {
+  await ensureKernel();
+  for (const system of ['busybox', 'debian'] as const) await rootDisk(system, FOLDER);
 }

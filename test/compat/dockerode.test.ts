@@ -1,9 +1,8 @@
 /** dockerode on Node.js against the HTTP server, over processes of the host, under both runtimes. */
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { before, test } from 'node:test';
+import { join } from 'node:path';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Target, run, runtimes } from './target.ts';
 
@@ -28,16 +27,6 @@ const expected = {
   makesManyAtOnce: 20,
   givesANameOnce: [201, 409, 409, 409, 409],
 };
-
-before(async () => {
-  if (existsSync(join(folder, 'node_modules/dockerode'))) return;
-  const path = `${dirname(runtimes.node)}:${process.env['PATH'] ?? ''}`;
-  const outcome = await run(['npm', 'ci', '--ignore-scripts'], {
-    cwd: folder,
-    env: { PATH: path },
-  });
-  assert.equal(outcome.code, 0, outcome.stderr);
-});
 
 for (const runtime of Object.keys(runtimes) as (keyof typeof runtimes)[]) {
   test(`dockerode works against a server on ${runtime}`, async () => {
