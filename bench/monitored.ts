@@ -55,6 +55,7 @@ export class MonitoredProcesses implements AsyncDisposable {
       openStdin: 0,
       stdinOnce: 0,
       expectedClients: wanted.expectedClients ?? 0,
+      startMs: 30_000,
       oomPath: '',
       title: `carve-monitor bench${this.#count}`,
     };

@@ -126,7 +126,7 @@ int op_console(struct run *run, const struct op *op) {
   };
   if (peer < 0) return run_failed(run, CALL_IOCTL);
   if (size.ws_row != 0 && ioctl(master, TIOCSWINSZ, &size) < 0) return run_failed(run, CALL_IOCTL);
-  if (fchown(peer, op_u32(op, F_CONSOLE_UID), op_u32(op, F_CONSOLE_GID)) < 0 && errno != EINVAL && errno != EPERM)
+  if (fchown(peer, op_u32(op, F_CONSOLE_UID), (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM)
     return run_failed(run, CALL_FCHOWN);
   if (send_console(run->parent, master) < 0) return run_failed(run, CALL_SENDMSG);
   if (setsid() < 0 && getsid(0) != getpid()) return run_failed(run, CALL_SETSID);

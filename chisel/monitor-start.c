@@ -19,6 +19,7 @@
 
 #include "attach.h"
 
+#define BURIAL_MS 5000 /* a killed process that cannot end within this time waits for a device */
 #define BACKLOG 4096 /* a full one makes connect(2) fail at once */
 
 struct plan monitor_plan;
@@ -125,16 +126,34 @@ static int decode_start(const struct frame *start) {
   return monitor_plan.count > 0 && monitor_plan.ops[0].code == OP_MONITOR && monitor_plan.clone < monitor_plan.count ? 0 : -EINVAL;
 }
 
-/* Nobody is served before the container's own process runs. */
-static int start_process(const struct session_settings *settings) {
+/* A killed process that does not go either is left to whoever reaps for the host. */
+static void bury_in_time(struct session *process) {
+  struct pollfd end = {.fd = process->pidfd, .events = POLLIN};
+  if (poll(&end, 1, BURIAL_MS) > 0) session_bury(process, true);
+}
+
+/*
+ * Nobody is served before the container's own process runs, so its way there
+ * has an end: in namespaces that it joined others may stop it.
+ */
+static int start_process(const struct session_settings *settings, uint32_t start_ms) {
   struct session *process = session_reserve(true);
+  uint64_t deadline_ms = monotonic_ms() + start_ms;
   int status = session_start(process, &monitor_plan, settings, &monitor.report);
   if (status != 0) return status;
   while ((status = session_settle(process, &monitor.report)) > 0) {
     struct pollfd news = {.fd = process->process.socket, .events = POLLIN};
-    poll(&news, 1, -1);
+    uint64_t now_ms = monotonic_ms();
+    if (now_ms < deadline_ms) {
+      poll(&news, 1, (int)(deadline_ms - now_ms));
+      continue;
+    }
+    session_signal(process, SIGKILL);
+    monitor.report = (struct report){monitor_plan.clone, ETIMEDOUT, CALL_WAITPID};
+    status = -ETIMEDOUT;
+    break;
   }
-  if (status < 0) session_bury(process, true);
+  if (status < 0) bury_in_time(process);
   return status;
 }
 
@@ -149,7 +168,7 @@ int monitor_start(const struct frame *start) {
       .id = 0, .tty = op_u32(op, F_MONITOR_TTY) != 0, .open_stdin = op_u32(op, F_MONITOR_OPEN_STDIN) != 0,
       .stdin_once = op_u32(op, F_MONITOR_STDIN_ONCE) != 0, .expected = op_u32(op, F_MONITOR_EXPECTED_CLIENTS), .first = 1,
   };
-  status = start_process(&settings);
+  status = start_process(&settings, op_u32(op, F_MONITOR_START_MS));
   if (status != 0) return status;
   exit_record_watch(&monitor.record, op_text(op, F_MONITOR_OOM_PATH));
   attach_init(&monitor.log);

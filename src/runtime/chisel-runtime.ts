@@ -71,6 +71,9 @@ export interface ChiselRuntimeOptions {
   readonly log: Log;
 }
 
+/** A program that is read from a slow disk comes to run in less. */
+const START_MS = 30_000;
+
 const LOG_KINDS: Readonly<Record<LogSettings['kind'], number>> = {
   none: 0,
   carve: 1,
@@ -277,6 +280,7 @@ class ChiselRuntime implements Runtime {
         openStdin: request.openStdin ? 1 : 0,
         stdinOnce: request.stdinOnce ? 1 : 0,
         expectedClients: request.expectedClients,
+        startMs: START_MS,
         title: `carve-monitor ${request.id.slice(0, 12)}`,
       },
       init: request.init,

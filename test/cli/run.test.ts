@@ -192,6 +192,25 @@ test('run --detach-keys sets the keys, and the configuration file does where no 
   await rm(directory, { recursive: true });
 });
 
+test('run -t without -i passes signals on: its terminal is not raw, so an interrupt is one', async () => {
+  let finish: () => void = () => undefined;
+  await using engine = await engineOf({
+    tty: true,
+    behave: () =>
+      new Promise<void>((resolve) => {
+        finish = resolve;
+      }),
+    code: 3,
+  });
+  const io = testIo();
+  const done = run(engine, io, 'run', '-t', 'debian');
+  await engine.until(/start/);
+  io.signal('SIGINT');
+  assert.deepEqual((await engine.until(/kill/)).query, { signal: 'SIGINT' });
+  finish();
+  assert.equal(await done, 3);
+});
+
 test('run passes signals on, those before the start too', async () => {
   let finish: () => void = () => undefined;
   await using engine = await engineOf({

@@ -90,6 +90,7 @@ export function planInput(each: ContainerCase): ContainerPlanInput {
       openStdin: 0,
       stdinOnce: 0,
       expectedClients: 1,
+      startMs: 30_000,
       title: 'carve-monitor 0123456789ab',
     },
     init: false,

@@ -46,6 +46,7 @@ export interface ContainerWish {
   readonly input?: Partial<SpecInput>;
   readonly spec?: (spec: Spec) => Spec;
   readonly plan?: Partial<ContainerPlanInput>;
+  readonly startMs?: number;
 }
 
 /** A container that runs. */
@@ -231,6 +232,7 @@ export class ContainerFixture implements AsyncDisposable {
         openStdin: 0,
         stdinOnce: 0,
         expectedClients: 1,
+        startMs: wish.startMs ?? 30_000,
         title: 'carve-monitor test',
       },
       init: false,

@@ -205,6 +205,7 @@ test('a cancelled start leaves no process', async () => {
     openStdin: 0,
     stdinOnce: 0,
     expectedClients: 0,
+    startMs: 30_000,
     oomPath: '',
     title: 't',
   } as const;

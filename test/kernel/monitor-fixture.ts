@@ -33,6 +33,9 @@ export interface ProcessOptions {
   readonly afterPlan?: Plan;
   /** Operations before the process is cloned. */
   readonly before?: Plan;
+  /** Operations of the process, before its program. */
+  readonly inside?: Plan;
+  readonly startMs?: number;
   /** Directories of an earlier process: its log goes on. */
   readonly place?: ProcessPlace;
 }
@@ -60,7 +63,7 @@ export function processOps(
   return [
     devpts,
     clone,
-    { op: 'console', slot: 1, devpts: 0, rows: tty.rows, columns: tty.columns, uid: 0, gid: 0 },
+    { op: 'console', slot: 1, devpts: 0, rows: tty.rows, columns: tty.columns, uid: 0 },
     exec,
   ];
 }
@@ -77,6 +80,7 @@ function monitorOp(place: ProcessPlace, options: ProcessOptions): PlanOp {
     openStdin: Number(options.openStdin ?? false),
     stdinOnce: Number(options.stdinOnce ?? false),
     expectedClients: options.expectedClients ?? 0,
+    startMs: options.startMs ?? 30_000,
     oomPath: options.oomPath ?? '',
     title: 'carve-monitor test',
   };
@@ -111,7 +115,9 @@ export class MonitorFixture implements AsyncDisposable {
     const place = options.place ?? (await this.#newPlace());
     const argv = typeof command === 'string' ? ['/bin/busybox', 'sh', '-c', command] : command;
     const monitor = monitorOp(place, options);
-    const plan = [monitor, ...(options.before ?? []), ...processOps(argv, options.tty)];
+    const ops = processOps(argv, options.tty);
+    const inside = [...ops.slice(0, -1), ...(options.inside ?? []), ...ops.slice(-1)];
+    const plan = [monitor, ...(options.before ?? []), ...inside];
     const started = await this.chisel.start(plan, options.afterPlan ?? []);
     const process = { ...place, ...started };
     this.#processes.push(process);

@@ -1,6 +1,8 @@
 /** The monitor on the real kernel: exits, signals, start failures, records. */
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { constants, openSync } from 'node:fs';
 import { access, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -81,6 +83,33 @@ test('a program that does not exist fails the start and leaves nothing', async (
   await assert.rejects(access(made), 'the after-plan ran');
   assert.deepEqual(await readdir(join(fixture.dir, 'run1')), []);
   assert.deepEqual(await readdir(join(fixture.dir, 'state1')), []);
+});
+
+test('a process that does not come to its program in time is killed, and nothing is left', async () => {
+  await using fixture = await MonitorFixture.create();
+  const fifo = join(fixture.dir, 'fifo');
+  const made = join(fixture.dir, 'made');
+  execFileSync('mkfifo', [fifo]);
+  await assert.rejects(
+    fixture.start('true', {
+      startMs: 50,
+      before: [{ op: 'mkdir', path: made, mode: 0o700 }],
+      // As good as being stopped by another process of a pid namespace that it joined.
+      inside: [{ op: 'open', slot: 0, path: fifo, flags: 0 }],
+      afterPlan: [{ op: 'rmdir', path: made, busyMs: 0 }],
+    }),
+    (error) => {
+      assert.ok(isEngineError(error));
+      assert.deepEqual([error.details['errno'], error.details['call']], ['ETIMEDOUT', 'waitpid()']);
+      assert.match(error.hint ?? '', /did not come to its program in time/);
+      return true;
+    },
+  );
+  await assert.rejects(access(made), 'the after-plan ran');
+  assert.deepEqual(await readdir(join(fixture.dir, 'run1')), []);
+  assert.deepEqual(await readdir(join(fixture.dir, 'state1')), []);
+  // Nobody reads the pipe: the process is gone.
+  assert.throws(() => openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK), { code: 'ENXIO' });
 });
 
 test('the after-plan runs every operation though one fails', async () => {

@@ -120,6 +120,7 @@ export class PlanFixture implements AsyncDisposable {
       openStdin: 0,
       stdinOnce: 0,
       expectedClients: 1,
+      startMs: 30_000,
       oomPath: '',
       title: 'carve-monitor test',
     };

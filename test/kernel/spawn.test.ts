@@ -317,7 +317,7 @@ test('a console is a terminal of its own devpts, controlled, sized and owned', a
     },
     { op: 'mknod', dir: 2, name: 'pts', mode: 0o40755, major: 0, minor: 0, uid: 0, gid: 0 },
     { op: 'attach', slot: 3, root: 2, path: 'pts', create: 0 },
-    { op: 'console', slot: 4, devpts: 3, rows: 33, columns: 77, uid: 1000, gid: 5 },
+    { op: 'console', slot: 4, devpts: 3, rows: 33, columns: 77, uid: 1000 },
     { op: 'open-tree', slot: 5, dir: 4, path: '', recursive: 0 },
     { op: 'attach', slot: 5, root: 2, path: 'console', create: 2 },
   ];
@@ -342,14 +342,14 @@ test('a console is a terminal of its own devpts, controlled, sized and owned', a
   const noDevpts: Plan = [
     openDir(0, '/tmp'),
     cloneOp(0n),
-    { op: 'console', slot: 1, devpts: 0, rows: 0, columns: 0, uid: 0, gid: 0 },
+    { op: 'console', slot: 1, devpts: 0, rows: 0, columns: 0, uid: 0 },
     sh(''),
   ];
   assert.match(await fixture.startFailure(noDevpts), /^3 ENODEV ioctl/);
   const fake: Plan = [
     cloneOp(CLONE.CLONE_NEWNS),
     tmpfsMount(0),
-    { op: 'console', slot: 1, devpts: 0, rows: 0, columns: 0, uid: 0, gid: 0 },
+    { op: 'console', slot: 1, devpts: 0, rows: 0, columns: 0, uid: 0 },
     sh(''),
   ];
   assert.match(await fixture.startFailure(fake), /^3 ENODEV ioctl/);
@@ -393,7 +393,7 @@ test('init hands its terminal to the program', async () => {
   const plan: Plan = [
     openDir(0, '/dev/pts'),
     cloneOp(CLONE.CLONE_NEWPID),
-    { op: 'console', slot: 1, devpts: 0, rows: 24, columns: 80, uid: 0, gid: 0 },
+    { op: 'console', slot: 1, devpts: 0, rows: 24, columns: 80, uid: 0 },
   ];
   const script =
     'tty > /dev/null && set -- $(cat /proc/self/stat) && test "$5" = "$8" || test -n "$8"; busybox ps -o pid,tty > /dev/null; stty size; busybox sh -m -c "sleep 0.01" && echo jobs';

@@ -32,10 +32,9 @@ export interface Foreground {
 export async function runForeground(context: Context, run: Foreground): Promise<number> {
   const { client } = context;
   const abort = new AbortController();
-  const proxy =
-    run.proxiesSignals && !run.tty
-      ? proxySignals(context.io, (name) => client.containers.kill(run.id, name))
-      : undefined;
+  const proxy = run.proxiesSignals
+    ? proxySignals(context.io, (name) => client.containers.kill(run.id, name))
+    : undefined;
   const condition: WaitCondition = run.isRemoved ? 'removed' : 'next-exit';
   let session: Session | undefined;
   try {

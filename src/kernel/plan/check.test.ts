@@ -21,6 +21,7 @@ const monitor: PlanOp = {
   openStdin: 0,
   stdinOnce: 0,
   expectedClients: 0,
+  startMs: 30_000,
   oomPath: '',
   title: '',
 };

@@ -155,6 +155,11 @@ const HINTS: readonly Hint[] = [
     text: 'The process was killed while it was set up, most likely because its memory limit is too small',
   },
   {
+    calls: ['waitpid'],
+    errnos: ['ETIMEDOUT'],
+    text: 'The process did not come to its program in time: a file system does not answer, or another container whose processes it joins keeps it stopped',
+  },
+  {
     calls: ['uid_map', 'gid_map'],
     errnos: ['EPERM', 'EINVAL'],
     text: 'The id map is not allowed: its ranges overlap, or they are not granted to this user (/etc/subuid, /etc/subgid)',

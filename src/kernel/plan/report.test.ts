@@ -78,6 +78,7 @@ test('errors that mislead come with a hint, by operation, call and errno', () =>
     [1, 1, 'move_mount', /CAP_SYS_ADMIN/],
     [2, 28, 'clone3', /max_\*_namespaces/],
     [2, 10, 'waitpid', /killed while it was set up/],
+    [2, 110, 'waitpid', /did not come to its program in time/],
     [3, 2, 'interpreter', /The program exists, but the interpreter/],
     [3, 2, 'execve', /no such program/],
     [3, 13, 'execve', /noexec/],

@@ -119,6 +119,8 @@ export const OPS = {
       stdinOnce: flag,
       /** Output is not drained before this many clients attached (or 10 s passed), so that they see the first byte. */
       expectedClients: { type: 'u32', max: 64 },
+      /** Milliseconds from the clone to the program; then the process is killed: others may stop it in a pid namespace that it joins. */
+      startMs: { type: 'u32', max: 600000 },
       /** Host path of the cgroup file with an `oom_kill N` line, or empty. */
       oomPath: text,
       /** argv[0]-like label shown in `ps`, e.g. `carve-monitor 0123456789ab`. */
@@ -307,7 +309,7 @@ export const OPS = {
    * A new console of the devpts in `devpts` (its magic is checked): open ptmx,
    * unlock, TIOCGPTPEER, set the size, send the master to the monitor, setsid,
    * TIOCSCTTY, connect 0, 1, 2. The peer stays in `slot` for a bind on /dev/console.
-   * `uid`/`gid`: owner of the peer.
+   * `uid`: owner of the peer, whose group stays that of the devpts.
    */
   console: {
     code: 71,
@@ -318,7 +320,6 @@ export const OPS = {
       rows: { type: 'u32', max: 65535 },
       columns: { type: 'u32', max: 65535 },
       uid: u32,
-      gid: u32,
     },
   },
   /**

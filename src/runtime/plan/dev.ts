@@ -160,7 +160,6 @@ export function planConsole(context: PlanContext): void {
     rows: process.consoleSize?.height ?? 0,
     columns: process.consoleSize?.width ?? 0,
     uid: process.user.uid,
-    gid: process.user.gid,
   });
   const slot = builder.take();
   builder.push(

@@ -84,7 +84,6 @@ function planConsole(builder: PlanBuilder, { process }: ExecPlanInput, spec: Spe
       rows: process.consoleSize?.height ?? 0,
       columns: process.consoleSize?.width ?? 0,
       uid: process.user.uid,
-      gid: process.user.gid,
     },
   );
 }

@@ -59,6 +59,7 @@ export function planHold(input: HoldPlanInput): readonly PlanOp[] {
       openStdin: 0,
       stdinOnce: 0,
       expectedClients: 0,
+      startMs: 30_000,
       oomPath: '',
       title,
     },

@@ -40,6 +40,7 @@ function inputOf(
       openStdin: 0,
       stdinOnce: 0,
       expectedClients: 0,
+      startMs: 30_000,
       title: 'x',
     },
     init: false,

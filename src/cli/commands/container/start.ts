@@ -67,7 +67,7 @@ async function startAttached(
     tty,
     streams: { stdin: takesInput, stdout: true, stderr: true },
     isRemoved: HostConfig.AutoRemove === true,
-    proxiesSignals: true,
+    proxiesSignals: !tty,
     detachKeys: detachKeysOf(context, detachKeys),
   });
 }
