@@ -38,11 +38,16 @@ export function summariseImage(
 
 /** Seconds since the epoch; 0 when the image does not say, or says nonsense. */
 export function createdSeconds(created: string | undefined): number {
-  if (created === undefined) return 0;
+  return Number(createdNs(created) / 1_000_000_000n);
+}
+
+/** Nanoseconds since the epoch; 0 when the image does not say, or says nonsense. */
+export function createdNs(created: string | undefined): bigint {
+  if (created === undefined) return 0n;
   try {
-    return Number(parseTimeNs(created) / 1_000_000_000n);
+    return parseTimeNs(created);
   } catch {
-    return 0;
+    return 0n;
   }
 }
 

@@ -55,21 +55,23 @@ async function listImages(
   parts: EngineParts,
   options: { readonly all: boolean; readonly filters: Filters; readonly sharedSize: boolean },
 ): Promise<readonly ImageSummary[]> {
-  const accept = compileImageFilter(parts.images, options.filters, parts.clock.nowNs());
   const all = parts.images.list();
   const parents = new Set(all.map((image) => image.parent));
+  const shownNames = compileImageFilter(parts.images, {
+    filters: options.filters,
+    all: options.all,
+    hasChildren: ({ id }) => parents.has(id),
+    nowNs: parts.clock.nowNs(),
+  });
   const usage = options.sharedSize ? await parts.images.usage() : undefined;
   const users = usersOf(parts);
-  return all
-    .filter((image) => options.all || image.tags.length > 0 || !parents.has(image.id))
-    .filter(accept)
-    .map((image) =>
-      summariseImage(image, {
-        containers: users(image.id).length,
-        sharedBytes:
-          usage === undefined ? -1 : image.sizeBytes - (usage.uniqueBytes.get(image.id) ?? 0),
-      }),
-    );
+  return all.flatMap((image) => {
+    const names = shownNames(image);
+    if (names === undefined) return [];
+    const sharedBytes =
+      usage === undefined ? -1 : image.sizeBytes - (usage.uniqueBytes.get(image.id) ?? 0);
+    return summariseImage({ ...image, ...names }, { containers: users(image.id).length, sharedBytes });
+  });
 }
 
 function loadImages(
