@@ -25,6 +25,7 @@ import type {
   ImageSummary,
 } from '../spec/docker/image.ts';
 import type { PathStat } from '../spec/docker/archive.ts';
+import type { RegistryOperations } from './registry.ts';
 import type { EngineEvent, SystemInfo, DiskUsage, ContainerStats } from '../spec/docker/system.ts';
 
 /** Options of every async operation. */
@@ -255,6 +256,12 @@ export interface Progress {
   readonly aux?: object;
 }
 
+/** Which platform an image must be for. Errors of what takes it: `not-found` when it is for another. */
+export interface PlatformOption {
+  /** `os/arch[/variant]`; `undefined`: any. */
+  readonly platform?: string;
+}
+
 /** Operations on images. `ref`: id, short id, name, name:tag or name@digest. */
 export interface ImageOperations {
   list(options: {
@@ -262,18 +269,22 @@ export interface ImageOperations {
     readonly filters: Filters;
     readonly digests: boolean;
     readonly sharedSize: boolean;
+    /** Tell the manifests of every image. */
+    readonly manifests?: boolean;
   }): Promise<readonly ImageSummary[]>;
-  inspect(ref: string): Promise<ImageInspect>;
-  history(ref: string): Promise<readonly HistoryItem[]>;
+  inspect(ref: string, options?: { readonly manifests?: boolean }): Promise<ImageInspect>;
+  history(ref: string, options?: PlatformOption): Promise<readonly HistoryItem[]>;
   tag(ref: string, target: string): Promise<void>;
+  /** `platform`: refuse an image of another one. */
   remove(
     ref: string,
-    options: { readonly force: boolean; readonly noPrune: boolean },
+    options: PlatformOption & { readonly force: boolean; readonly noPrune: boolean },
   ): Promise<readonly ImageDeleteItem[]>;
-  load(archive: Readable, options?: OperationOptions): AsyncIterable<Progress>;
-  save(refs: readonly string[], options?: OperationOptions): Promise<Readable>;
+  load(archive: Readable, options?: OperationOptions & PlatformOption): AsyncIterable<Progress>;
+  save(refs: readonly string[], options?: OperationOptions & PlatformOption): Promise<Readable>;
+  /** From a stream, or from a URL that the engine downloads. */
   import(
-    archive: Readable,
+    archive: Readable | { readonly url: string },
     options: OperationOptions & {
       readonly reference?: string;
       readonly message?: string;
@@ -281,13 +292,14 @@ export interface ImageOperations {
       readonly platform?: string;
     },
   ): AsyncIterable<Progress>;
+  /** Without tag and digest: every tag. */
   pull(
     reference: string,
     options: OperationOptions & { readonly platform?: string; readonly auth?: string },
   ): AsyncIterable<Progress>;
   push(
     reference: string,
-    options: OperationOptions & { readonly tag?: string; readonly auth?: string },
+    options: OperationOptions & PlatformOption & { readonly tag?: string; readonly auth?: string },
   ): AsyncIterable<Progress>;
   commit(
     ref: string,
@@ -327,6 +339,7 @@ export interface Engine {
   readonly containers: ContainerOperations;
   readonly execs: ExecOperations;
   readonly images: ImageOperations;
+  readonly registries: RegistryOperations;
   readonly system: SystemOperations;
   /** Containers run on; the store is closed. */
   close(): Promise<void>;

@@ -22,6 +22,7 @@ import { adoptContainer } from './recovery/adopt.ts';
 import { applyPolicies } from './recovery/boot.ts';
 import { forEach, loadContainers } from './recovery/load.ts';
 import { makeDirectories, sweepLeftovers } from './recovery/sweep.ts';
+import { registryOperations } from './registries/operations.ts';
 import { ContainerTable } from './state/container-table.ts';
 import { systemOperations } from './system/operations.ts';
 import { Trash } from './trash.ts';
@@ -76,6 +77,7 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
     containers: containerOperations(parts),
     execs: execOperations(parts),
     images: imageOperations(parts),
+    registries: registryOperations(parts),
     system: systemOperations(parts),
     async close() {
       if (isClosing) return;

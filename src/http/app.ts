@@ -24,6 +24,7 @@ import { imageStreamRoutes } from './routes/image-streams.ts';
 import { imageRoutes } from './routes/images.ts';
 import { networkRoutes } from './routes/networks.ts';
 import { planRoutes } from './routes/plans.ts';
+import { registryRoutes } from './routes/registries.ts';
 import { systemRoutes } from './routes/system.ts';
 import { volumeRoutes } from './routes/volumes.ts';
 import { answerOfError } from './status.ts';
@@ -49,6 +50,7 @@ export function allRoutes(engine: Engine, identity: ServerIdentity): readonly Ro
     ...execRoutes(engine.execs),
     ...imageRoutes(engine.images),
     ...imageStreamRoutes(engine.images),
+    ...registryRoutes(engine.registries),
     ...systemRoutes(engine.system, identity),
     ...networkRoutes(engine.system),
     ...volumeRoutes(engine.system),

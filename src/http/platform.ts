@@ -23,6 +23,18 @@ export function parsePlatform(query: Query): PlatformQuery | undefined {
   return value === undefined ? undefined : decodeBody(decode, value);
 }
 
+/** The first `key` parameter as `os/arch[/variant]`; nothing when not given. Errors: `invalid`, also for several. */
+export function platformOption(query: Query, key = 'platform'): { readonly platform?: string } {
+  const values = query.json(key);
+  if (values.length > 1)
+    throw new EngineError('invalid', `Bad parameter: only one '${key}' can be asked for`);
+  const [value] = values;
+  if (value === undefined) return {};
+  const { os = '', architecture = '', variant = '' } = decodeBody(decode, value);
+  const parts = [os, architecture, variant].filter((part) => part !== '');
+  return parts.length === 0 ? {} : { platform: parts.join('/') };
+}
+
 /** Errors: `not-found` when the image is for another platform. */
 export function checkPlatform(name: string, image: ImageInspect, wanted: PlatformQuery): void {
   const isFit =

@@ -597,15 +597,18 @@ test('progress streams answer early failures by status and late ones in the stre
     ['x@sha256:12', {}],
   ]);
   assert.equal((await server.ask('/images/create', { method: 'POST' })).status, 400);
-  assert.equal(
-    (await server.ask('/images/create?fromSrc=http://x/y.tar', { method: 'POST' })).status,
-    501,
-  );
 });
 
 test('import and load stream the body of the request to the engine', async () => {
   const size = 3 * 1024 * 1024;
-  const count = async function* (archive: Readable, options: object): AsyncGenerator<Progress> {
+  const count = async function* (
+    archive: Readable | { readonly url: string },
+    options: object,
+  ): AsyncGenerator<Progress> {
+    if ('url' in archive) {
+      yield { status: `${archive.url} ${JSON.stringify(withoutSignal(options))}` };
+      return;
+    }
     let bytes = 0;
     for await (const piece of archive) bytes += Buffer.isBuffer(piece) ? piece.length : 0;
     yield { status: `${bytes} ${JSON.stringify(withoutSignal(options))}` };
@@ -622,6 +625,13 @@ test('import and load stream the body of the request to the engine', async () =>
     imported.body,
     `{"status":${JSON.stringify(`${size} {"reference":"bb:1","message":"m","changes":["CMD x"]}`)}}\r\n`,
   );
+  const fetched = await server.ask('/images/create?fromSrc=http://x/y.tar&platform=linux/arm64', {
+    method: 'POST',
+  });
+  assert.equal(
+    fetched.body,
+    `{"status":${JSON.stringify('http://x/y.tar {"changes":[],"platform":"linux/arm64"}')}}\r\n`,
+  );
   const client = await server.raw();
   client.write(
     requestText('/images/load?quiet=1', {
@@ -634,6 +644,63 @@ test('import and load stream the body of the request to the engine', async () =>
   await client.until((all) => all.endsWith('0\r\n\r\n'));
   assert.ok(client.text.includes('5 {}'));
   client.socket.destroy();
+});
+
+const AMD64 = encodeURIComponent('{"os":"linux","architecture":"amd64"}');
+
+test('registries are searched, looked into and given indexes', async () => {
+  const descriptor = { mediaType: 'm', digest: 'sha256:1', size: 2 };
+  const { calls, operations } = noted({
+    search: [],
+    inspect: { Descriptor: descriptor, Platforms: [] },
+    manifest: { descriptor, bytes: Buffer.from('{}') },
+    putIndex: { digest: 'sha256:1' },
+  });
+  await using server = await TestServer.start({ registries: operations });
+  const headers = { 'X-Registry-Auth': 'e30=' };
+  const ask = async (method: string, path: string, body?: string): Promise<unknown[]> => {
+    calls.length = 0;
+    const type = body === undefined ? {} : { 'Content-Type': 'application/json' };
+    const answer = await server.ask(path, {
+      method,
+      headers: { ...headers, ...type },
+      ...(body === undefined ? {} : { body }),
+    });
+    return [answer.status, calls[0], answer.body];
+  };
+  assert.deepEqual(await ask('GET', '/images/search?term=x&limit=5'), [
+    200,
+    ['search', 'x', { limit: 5, filters: {}, auth: 'e30=' }],
+    '[]\n',
+  ]);
+  assert.deepEqual(await ask('GET', '/distribution/host:5000/a/b:1/json'), [
+    200,
+    ['inspect', 'host:5000/a/b:1', { auth: 'e30=' }],
+    `{"Descriptor":${JSON.stringify(descriptor)},"Platforms":[]}\n`,
+  ]);
+  assert.deepEqual(await ask('GET', '/carve/registry/a/b:1/manifest?insecure=1'), [
+    200,
+    ['manifest', 'a/b:1', { auth: 'e30=', isInsecure: true }],
+    `{"Descriptor":${JSON.stringify(descriptor)},"Raw":"e30="}\n`,
+  ]);
+  const [status, call] = await ask(
+    'POST',
+    '/carve/registry/a/b:1/index',
+    '{"mediaType":"m","raw":"e30=","sources":["a/b@sha256:1"]}',
+  );
+  assert.equal(status, 200);
+  assert.deepEqual(call, [
+    'putIndex',
+    'a/b:1',
+    {
+      mediaType: 'm',
+      bytes: Buffer.from('{}'),
+      sources: ['a/b@sha256:1'],
+      isInsecure: false,
+      auth: 'e30=',
+    },
+  ]);
+  assert.equal((await ask('POST', '/carve/registry/a/index', '{"raw":""}'))[0], 400);
 });
 
 test('images are listed, inspected, tagged and removed', async () => {
@@ -654,21 +721,44 @@ test('images are listed, inspected, tagged and removed', async () => {
       200,
       ['list', { all: true, filters: {}, digests: true, sharedSize: false }],
     ],
-    ['GET', '/images/ghcr.io/a/b:1/json', 200, ['inspect', 'ghcr.io/a/b:1']],
+    [
+      'GET',
+      '/images/json?manifests=1&shared-size=1',
+      200,
+      ['list', { all: false, filters: {}, digests: false, sharedSize: true, manifests: true }],
+    ],
+    ['GET', '/images/ghcr.io/a/b:1/json', 200, ['inspect', 'ghcr.io/a/b:1', {}]],
+    ['GET', '/images/x/json?manifests=1', 200, ['inspect', 'x', { manifests: true }]],
+    ['GET', `/images/x/json?manifests=1&platform=${AMD64}`, 400, undefined],
     [
       'GET',
       `/images/x/json?platform=${encodeURIComponent('{"os":"linux","architecture":"amd64"}')}`,
       200,
-      ['inspect', 'x'],
+      ['inspect', 'x', {}],
     ],
     [
       'GET',
       `/images/x/json?platform=${encodeURIComponent('{"os":"linux","architecture":"arm64"}')}`,
       404,
-      ['inspect', 'x'],
+      ['inspect', 'x', {}],
     ],
     ['GET', '/images/x/json?platform=linux', 400, undefined],
-    ['GET', '/images/a/b/history', 200, ['history', 'a/b']],
+    ['GET', '/images/a/b/history', 200, ['history', 'a/b', {}]],
+    [
+      'GET',
+      `/images/a/history?platform=${AMD64}`,
+      200,
+      ['history', 'a', { platform: 'linux/amd64' }],
+    ],
+    ['GET', `/v1.47/images/a/history?platform=${AMD64}`, 200, ['history', 'a', {}]],
+    ['GET', '/images/a/history?platform=linux', 400, undefined],
+    [
+      'DELETE',
+      `/images/a?platforms=${AMD64}`,
+      200,
+      ['remove', 'a', { force: false, noPrune: false, platform: 'linux/amd64' }],
+    ],
+    ['DELETE', `/images/a?platforms=${AMD64}&platforms=${AMD64}`, 400, undefined],
     ['POST', '/images/a/tag?repo=b&tag=2', 201, ['tag', 'a', 'b:2']],
     ['POST', '/images/a/tag?repo=b', 201, ['tag', 'a', 'b']],
     [
@@ -689,7 +779,6 @@ test('images are listed, inspected, tagged and removed', async () => {
       ],
     ],
     ['POST', '/commit', 400, undefined],
-    ['GET', '/images/search?term=x', 501, undefined],
   ];
   for (const [method, path, status, call] of rows) {
     calls.length = 0;

@@ -9,6 +9,7 @@ import type { LayerTarget } from '../layers/target.ts';
 import type { LayerUnpacker } from '../layers/unpack.ts';
 import type { ChangeSource } from '../layers/walk.ts';
 import { chainIds } from '../spec/digest.ts';
+import type { Descriptor } from '../spec/oci/image.ts';
 import type { Platform } from '../spec/platform.ts';
 import { addImage, unpackImage } from './add.ts';
 import { collectUnused, measureImages, removeUnusedLayers } from './collect.ts';
@@ -21,6 +22,7 @@ import type { LoadOptions } from './found.ts';
 import { loadArchive } from './load.ts';
 import { loadLayoutDirectory } from './load-layout.ts';
 import { type ImageParts, LayerPins } from './parts.ts';
+import { offeredBeside } from './offered.ts';
 import { planRemove, type RemovePlan } from './remove.ts';
 import { contentRoots } from './roots.ts';
 import { saveImages } from './save.ts';
@@ -243,6 +245,10 @@ export class SqliteImageStore implements ImageStore {
 
   async add(options: AddOptions): Promise<ImageRecord> {
     return await addImage(this.#parts, options);
+  }
+
+  async offered(id: Digest): Promise<readonly Descriptor[]> {
+    return await offeredBeside(this.#parts, id);
   }
 
   roots(): ReadonlySet<Digest> {

@@ -230,6 +230,8 @@ export interface ImageStore {
   commit(options: CommitOptions): Promise<ImageRecord>;
   /** Unpack and record an image that is in the content store. Idempotent. */
   add(options: AddOptions): Promise<ImageRecord>;
+  /** Entries of the indexes that names of the image stand for; empty when none led to it. */
+  offered(id: Digest): Promise<readonly Descriptor[]>;
   /** Content that images name: the roots of a collection. */
   roots(): ReadonlySet<Digest>;
 }

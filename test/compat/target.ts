@@ -62,8 +62,8 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
   };
 }
 
-/** Programs that serve: over processes of the host, or over a real engine (root only). */
-export type ServerProgram = 'serve-processes.ts' | 'serve-engine.ts';
+/** Programs that serve: over processes of the host, or over a real engine without or with its stores of images (root only). */
+export type ServerProgram = 'serve-processes.ts' | 'serve-engine.ts' | 'serve-whole.ts';
 
 /** A server under one of the runtimes, in a process of its own. */
 export class Target {

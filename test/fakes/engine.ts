@@ -11,6 +11,7 @@ import type {
   ImageOperations,
   SystemOperations,
 } from '../../src/engine/engine.ts';
+import type { RegistryOperations } from '../../src/engine/registry.ts';
 import type { ContainerInspect, ContainerSummary } from '../../src/spec/docker/inspect.ts';
 import type { ImageInspect } from '../../src/spec/docker/image.ts';
 import type { SystemInfo } from '../../src/spec/docker/system.ts';
@@ -20,6 +21,7 @@ export interface FakeOperations {
   readonly containers?: Partial<ContainerOperations>;
   readonly execs?: Partial<ExecOperations>;
   readonly images?: Partial<ImageOperations>;
+  readonly registries?: Partial<RegistryOperations>;
   readonly system?: Partial<SystemOperations>;
 }
 
@@ -29,6 +31,7 @@ export function fakeEngine(given: FakeOperations = {}): Engine {
     containers: complete<ContainerOperations>('containers', given.containers),
     execs: complete<ExecOperations>('execs', given.execs),
     images: complete<ImageOperations>('images', given.images),
+    registries: complete<RegistryOperations>('registries', given.registries),
     system: complete<SystemOperations>('system', { info: async () => sampleInfo, ...given.system }),
     close: async () => undefined,
   };

@@ -72,6 +72,7 @@ export function fakeImages(images: readonly ImageRecord[]): ImageStore {
     save: unused('save'),
     commit: unused('commit'),
     add: unused('add'),
+    offered: async () => [],
     roots: () => new Set(),
   };
 }

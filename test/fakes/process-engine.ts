@@ -457,6 +457,7 @@ export class ProcessEngine {
       },
       load: sizeOf,
       import: async function* (archive, { reference }) {
+        if ('url' in archive) throw new EngineError('unavailable', 'The test has no web');
         for await (const { stream } of sizeOf(archive))
           yield { status: `${reference ?? ''} ${stream?.trim() ?? ''}` };
       },

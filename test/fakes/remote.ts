@@ -13,6 +13,11 @@ export const noRegistries: RemoteImages = {
   decodeLogin: unreachable,
   pull: async () => unreachable(),
   push: async () => unreachable(),
+  look: async () => unreachable(),
+  tags: async () => unreachable(),
+  place: async () => unreachable(),
+  search: async () => unreachable(),
+  openArchive: async () => unreachable(),
   login: async () => unreachable(),
   close: () => undefined,
 };

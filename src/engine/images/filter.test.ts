@@ -86,10 +86,7 @@ test('a pattern takes names with and without their tag, and only those are shown
     });
   };
   assert.deepEqual(shown('app'), ['docker.io/library/app:1']);
-  assert.deepEqual(shown('quay.io/*/app'), [
-    'quay.io/team/app:2',
-    `quay.io/team/app@${DIGEST}`,
-  ]);
+  assert.deepEqual(shown('quay.io/*/app'), ['quay.io/team/app:2', `quay.io/team/app@${DIGEST}`]);
   assert.deepEqual(shown('*:1'), ['docker.io/library/app:1', 'docker.io/library/other:1']);
   assert.deepEqual(shown('ap?:[0-9]', 'timel*'), [
     'docker.io/library/app:1',

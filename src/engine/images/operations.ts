@@ -1,35 +1,54 @@
 /** Operations on images. Source: Engine API `/images`, `/commit`; engine-api facts 5.6, 5.9. */
 
 import { Readable } from 'node:stream';
-import type { ImageRecord, ImageRemoval, ImageStore, ImageUser } from '../../images/store.ts';
+import type { ImageRecord, ImageRemoval } from '../../images/store.ts';
 import type { ImageDeleteItem, ImageSummary } from '../../spec/docker/image.ts';
-import { parsePlatform } from '../../spec/platform.ts';
-import type { Filters, ImageOperations, Progress } from '../engine.ts';
+import type {
+  Filters,
+  ImageOperations,
+  OperationOptions,
+  PlatformOption,
+  Progress,
+} from '../engine.ts';
 import type { EngineParts } from '../parts.ts';
 import { commitContainer } from './commit.ts';
 import { describeHistory, describeImage, familiar, summariseImage } from './describe.ts';
 import { compileImageFilter, compilePruneFilter } from './filter.ts';
+import { getFor, platformOf } from './get-for.ts';
+import { importOperation } from './import.ts';
+import { manifestsOf } from './manifests.ts';
 import { streamProgress } from './progress.ts';
 import { pullOperation, pushOperation } from './remote.ts';
+import { usersOf } from './users.ts';
 
 /** The operations over `parts`. */
 export function imageOperations(parts: EngineParts): ImageOperations {
   const { images } = parts;
   return {
     list: async (options) => listImages(parts, options),
-    inspect: async (ref) => describeImage(images.get(ref)),
-    history: async (ref) => describeHistory(images.history(ref)),
+    inspect: async (ref, { manifests = false } = {}) => {
+      const image = images.get(ref);
+      const Manifests = manifests ? await manifestsOf(parts, image) : undefined;
+      return { ...describeImage(image), ...(Manifests === undefined ? {} : { Manifests }) };
+    },
+    history: async (ref, options = {}) =>
+      describeHistory(images.history(getFor(parts, ref, options).id)),
     tag: async (ref, target) => {
       const { image, name } = images.tag(ref, target);
       announceImage(parts, 'tag', { id: image.id, name: familiar(name) });
     },
     remove: async (ref, options) => {
-      const removals = await images.remove(ref, { ...options, users: usersOf(parts) });
+      getFor(parts, ref, options);
+      const { force, noPrune } = options;
+      const removals = await images.remove(ref, { force, noPrune, users: usersOf(parts) });
       return announceRemovals(parts, removals);
     },
     load: (archive, options = {}) => loadImages(parts, archive, options),
-    save: async (refs, options = {}) => saveImages(images, refs, options),
-    import: (archive, options) => importImage(parts, archive, options),
+    save: async (refs, options = {}) => saveImages(parts, refs, options),
+    import: (archive, options) =>
+      importOperation(parts, { archive, options }, (image) => {
+        announceImage(parts, 'import', { id: image.id, name: nameOf(image) });
+      }),
     pull: pullOperation(parts, (action, image) => {
       announceImage(parts, action, image);
     }),
@@ -41,19 +60,9 @@ export function imageOperations(parts: EngineParts): ImageOperations {
   };
 }
 
-/** Containers that use an image. */
-export function usersOf(
-  parts: Pick<EngineParts, 'containers'>,
-): (id: string) => readonly ImageUser[] {
-  return (id) =>
-    [...parts.containers.all()]
-      .filter((container) => container.record.imageId === id)
-      .map((container) => ({ containerId: container.id, isRunning: container.isAlive }));
-}
-
 async function listImages(
   parts: EngineParts,
-  options: { readonly all: boolean; readonly filters: Filters; readonly sharedSize: boolean },
+  options: Parameters<ImageOperations['list']>[0],
 ): Promise<readonly ImageSummary[]> {
   const all = parts.images.list();
   const parents = new Set(all.map((image) => image.parent));
@@ -65,22 +74,32 @@ async function listImages(
   });
   const usage = options.sharedSize ? await parts.images.usage() : undefined;
   const users = usersOf(parts);
-  return all.flatMap((image) => {
+  const rows: ImageSummary[] = [];
+  for (const image of all) {
     const names = shownNames(image);
-    if (names === undefined) return [];
+    if (names === undefined) continue;
     const sharedBytes =
       usage === undefined ? -1 : image.sizeBytes - (usage.uniqueBytes.get(image.id) ?? 0);
-    return summariseImage({ ...image, ...names }, { containers: users(image.id).length, sharedBytes });
-  });
+    const counts = { containers: users(image.id).length, sharedBytes };
+    const Manifests = options.manifests === true ? await manifestsOf(parts, image) : undefined;
+    const row = summariseImage({ ...image, ...names }, counts);
+    rows.push(Manifests === undefined ? row : { ...row, Manifests });
+  }
+  return rows;
 }
 
 function loadImages(
   parts: EngineParts,
   archive: Readable,
-  options: { readonly signal?: AbortSignal },
+  { platform, ...options }: OperationOptions & PlatformOption,
 ): AsyncGenerator<Progress, void, undefined> {
+  const wanted = platformOf(parts, platform === undefined ? {} : { platform });
   return streamProgress(async (onProgress) => {
-    const loaded = await parts.images.load(archive, { ...options, onProgress });
+    const loaded = await parts.images.load(archive, {
+      ...options,
+      ...(wanted === undefined ? {} : { platform: wanted }),
+      onProgress,
+    });
     return loaded.flatMap(({ image, names }) => {
       announceImage(parts, 'load', { id: image.id, name: names[0] ?? image.id });
       if (names.length === 0) return [{ stream: `Loaded image ID: ${image.id}\n` }];
@@ -90,40 +109,14 @@ function loadImages(
 }
 
 function saveImages(
-  images: ImageStore,
-  refs: readonly string[],
-  options: { readonly signal?: AbortSignal },
-): Readable {
-  // Errors of unknown names come before the first byte.
-  for (const ref of refs) images.get(ref);
-  return Readable.from(images.save(refs, options), { objectMode: false });
-}
-
-function importImage(
   parts: EngineParts,
-  archive: Readable,
-  options: {
-    readonly reference?: string;
-    readonly message?: string;
-    readonly changes: readonly string[];
-    readonly platform?: string;
-    readonly signal?: AbortSignal;
-  },
-): AsyncGenerator<Progress, void, undefined> {
-  const { platform, ...rest } = options;
-  const wanted =
-    platform === undefined || platform === ''
-      ? undefined
-      : parsePlatform(platform, parts.host.platform);
-  return streamProgress(async (onProgress) => {
-    const image = await parts.images.import(archive, {
-      ...rest,
-      ...(wanted === undefined ? {} : { platform: wanted }),
-      onProgress,
-    });
-    announceImage(parts, 'import', { id: image.id, name: nameOf(image) });
-    return [{ status: image.id }];
-  });
+  refs: readonly string[],
+  { platform, ...options }: OperationOptions & PlatformOption,
+): Readable {
+  const wanted = platform === undefined ? {} : { platform };
+  // Errors of unknown names come before the first byte.
+  for (const ref of refs) getFor(parts, ref, wanted);
+  return Readable.from(parts.images.save(refs, options), { objectMode: false });
 }
 
 async function pruneImages(

@@ -63,7 +63,12 @@ function toProgress(progress: ImageProgress): Progress {
     ...(status === undefined ? {} : { status }),
     ...(stream === undefined ? {} : { stream }),
     ...(current === undefined
-      ? {}
+      ? detailOf(id)
       : { progressDetail: { current, ...(total === undefined ? {} : { total }) } }),
   };
+}
+
+/** Steps of a layer always have details, as clients expect them, if only empty ones. */
+function detailOf(id: string | undefined): Pick<Progress, 'progressDetail'> {
+  return id !== undefined && /^[0-9a-f]{12}$/.test(id) ? { progressDetail: {} } : {};
 }

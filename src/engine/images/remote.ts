@@ -1,18 +1,20 @@
 /** Pull and push with Docker's words. Source: Engine API `/images/create`, `/images/{name}/push`; engine-api facts 5.6. */
 
 import { EngineError, isEngineError } from '../../base/error.ts';
+import type { PulledImage, PullOptions } from '../../images/remote.ts';
 import type { ImageProgress, ImageRecord } from '../../images/store.ts';
 import { parsePlatform } from '../../spec/platform.ts';
 import {
   familiarRepository,
   formatFamiliar,
+  formatReference,
   parseReference,
   repositoryOf,
-  withDefaultTag,
   type Reference,
 } from '../../spec/reference.ts';
 import type { ImageOperations, Progress } from '../engine.ts';
 import type { EngineParts } from '../parts.ts';
+import { getFor } from './get-for.ts';
 import { streamProgress } from './progress.ts';
 
 type Announce = (action: string, image: { readonly id: string; readonly name: string }) => void;
@@ -20,44 +22,73 @@ type Announce = (action: string, image: { readonly id: string; readonly name: st
 /** Pull: the progress of every layer, then digest and status. */
 export function pullOperation(parts: EngineParts, announce: Announce): ImageOperations['pull'] {
   return (text, options) => {
-    const reference = withDefaultTag(parseReference(text));
+    const given = parseReference(text);
     const platform =
       options.platform === undefined || options.platform === ''
         ? undefined
         : parsePlatform(options.platform, parts.host.platform);
+    const request: PullRequest = {
+      credentials: parts.remote.decodeAuth(options.auth),
+      ...(platform === undefined ? {} : { platform }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    };
     return streamProgress(async (onProgress) => {
-      // Not before the registry answered: an early failure is an HTTP status, not a stream.
-      let isHeaded = false;
-      const report = (progress: ImageProgress): void => {
-        if (!isHeaded)
-          onProgress({
-            id: reference.tag ?? reference.digest ?? '',
-            status: `Pulling from ${reference.path}`,
-          });
-        isHeaded = true;
-        onProgress(progress);
-      };
-      const pulled = await withDockerWords(reference, async () =>
-        parts.remote.pull({
-          reference,
-          ...(platform === undefined ? {} : { platform }),
-          credentials: parts.remote.decodeAuth(options.auth),
-          onProgress: report,
-          ...(options.signal === undefined ? {} : { signal: options.signal }),
-        }),
-      );
-      const name = formatFamiliar(reference);
-      announce('pull', { id: name, name: familiarRepository(reference) });
-      const status = pulled.isUpToDate
+      const wanted = await wantedReferences(parts, given, request);
+      let isUpToDate = true;
+      for (const reference of wanted) {
+        const pulled = await pullOne(parts, { ...request, reference }, onProgress);
+        onProgress({ status: `Digest: ${pulled.digest}` });
+        isUpToDate &&= pulled.isUpToDate;
+      }
+      const name = formatFamiliar(given);
+      announce('pull', { id: name, name: familiarRepository(given) });
+      const status = isUpToDate
         ? `Image is up to date for ${name}`
         : `Downloaded newer image for ${name}`;
-      return [{ status: `Digest: ${pulled.digest}` }, { status: `Status: ${status}` }];
+      return [{ status: `Status: ${status}` }];
     });
   };
 }
 
+type PullRequest = Omit<PullOptions, 'reference' | 'onProgress'>;
+
+/** A bare name stands for every tag of the repository. */
+async function wantedReferences(
+  parts: EngineParts,
+  given: Reference,
+  { credentials, signal }: PullRequest,
+): Promise<readonly Reference[]> {
+  if (given.tag !== undefined || given.digest !== undefined) return [given];
+  const question = { reference: given, credentials, ...(signal === undefined ? {} : { signal }) };
+  const tags = await withDockerWords(given, async () => parts.remote.tags(question));
+  const { domain, path } = given;
+  return tags.map((tag) => parseReference(formatReference({ domain, path, tag })));
+}
+
+async function pullOne(
+  parts: EngineParts,
+  request: PullRequest & { readonly reference: Reference },
+  onProgress: (progress: ImageProgress) => void,
+): Promise<PulledImage> {
+  const { reference } = request;
+  // Not before the registry answered: an early failure is an HTTP status, not a stream.
+  let isHeaded = false;
+  const report = (progress: ImageProgress): void => {
+    if (!isHeaded)
+      onProgress({
+        id: reference.tag ?? reference.digest ?? '',
+        status: `Pulling from ${reference.path}`,
+      });
+    isHeaded = true;
+    onProgress(progress);
+  };
+  return await withDockerWords(reference, async () =>
+    parts.remote.pull({ ...request, onProgress: report }),
+  );
+}
+
 /** Docker's clients look for these words when an image is not there. */
-async function withDockerWords<T>(reference: Reference, work: () => Promise<T>): Promise<T> {
+export async function withDockerWords<T>(reference: Reference, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
@@ -96,6 +127,7 @@ export function pushOperation(parts: EngineParts, announce: Announce): ImageOper
       throw new EngineError('invalid', 'Cannot push a digest: name a tag');
     const tag = options.tag ?? given.tag;
     const wanted = imagesToPush(parts, given, tag);
+    for (const { reference } of wanted) getFor(parts, formatFamiliar(reference), options);
     return streamProgress(async (onProgress) => {
       onProgress({ status: `The push refers to repository [${repositoryOf(given)}]` });
       const last: Progress[] = [];
@@ -110,7 +142,10 @@ export function pushOperation(parts: EngineParts, announce: Announce): ImageOper
         announce('push', { id: formatFamiliar(reference), name: familiarRepository(reference) });
         last.push(
           { status: `${reference.tag}: digest: ${pushed.digest} size: ${pushed.sizeBytes}` },
-          { aux: { Tag: reference.tag, Digest: pushed.digest, Size: pushed.sizeBytes } },
+          {
+            progressDetail: {},
+            aux: { Tag: reference.tag, Digest: pushed.digest, Size: pushed.sizeBytes },
+          },
         );
       }
       return last;

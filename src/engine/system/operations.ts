@@ -10,7 +10,7 @@ import { sizesOf } from '../containers/inspect.ts';
 import type { Filters, SystemOperations } from '../engine.ts';
 import { compileEventFilter } from '../events/filter.ts';
 import { summariseImage } from '../images/describe.ts';
-import { usersOf } from '../images/operations.ts';
+import { usersOf } from '../images/users.ts';
 import type { EngineParts } from '../parts.ts';
 import { describeSystem } from './info.ts';
 
@@ -22,8 +22,8 @@ export function systemOperations(parts: EngineParts): SystemOperations {
     events: (options) => followEvents(parts, options),
     login: async (auth) => {
       const { host, credentials } = parts.remote.decodeLogin(auth);
-      await parts.remote.login(host, credentials);
-      return { Status: 'Login Succeeded', IdentityToken: '' };
+      const { identityToken } = await parts.remote.login(host, credentials);
+      return { Status: 'Login Succeeded', IdentityToken: identityToken };
     },
   };
 }

@@ -6,6 +6,7 @@
 import { EngineError } from '../../base/error.ts';
 import type { ImageOperations } from '../../engine/engine.ts';
 import type { Call } from '../call.ts';
+import { platformOption } from '../platform.ts';
 import { progressReply } from '../progress.ts';
 import type { Reply, StreamReply } from '../reply.ts';
 import type { Route } from '../route.ts';
@@ -19,7 +20,13 @@ export function imageStreamRoutes(images: ImageOperations): readonly Route[] {
     {
       method: 'POST',
       path: '/images/load',
-      handle: (call) => progressReply(images.load(call.bodyStream(), { signal: call.signal })),
+      handle: (call) =>
+        progressReply(
+          images.load(call.bodyStream(), {
+            signal: call.signal,
+            ...(call.version >= 48 ? platformOption(call.query) : {}),
+          }),
+        ),
     },
     {
       method: 'GET',
@@ -38,13 +45,8 @@ function create(images: ImageOperations, call: Call): Promise<Reply> {
   const fromImage = call.query.nonEmpty('fromImage');
   const fromSource = call.query.nonEmpty('fromSrc');
   if (fromImage !== undefined) return pull(images, call, fromImage);
-  if (fromSource === '-') return importArchive(images, call);
-  throw fromSource === undefined
-    ? new EngineError('invalid', "Bad parameters: either 'fromImage' or 'fromSrc' is required")
-    : new EngineError(
-        'unsupported',
-        'Importing from a URL is not supported: download the archive and import it from a file',
-      );
+  if (fromSource !== undefined) return importArchive(images, call, fromSource);
+  throw new EngineError('invalid', "Bad parameters: either 'fromImage' or 'fromSrc' is required");
 }
 
 async function pull(images: ImageOperations, call: Call, fromImage: string): Promise<Reply> {
@@ -62,17 +64,19 @@ async function pull(images: ImageOperations, call: Call, fromImage: string): Pro
 
 /** A tag may be a digest. */
 function withTag(image: string, tag: string | undefined): string {
-  if (tag === undefined) return image;
+  // An old way to ask for all tags.
+  if (tag === undefined) return image.replace(/:$/, '');
   return tag.includes(':') ? `${image}@${tag}` : `${image}:${tag}`;
 }
 
-function importArchive(images: ImageOperations, call: Call): Promise<Reply> {
+async function importArchive(images: ImageOperations, call: Call, source: string): Promise<Reply> {
   const { query, signal } = call;
   const reference = targetReference(call);
   const message = query.nonEmpty('message');
   const platform = query.nonEmpty('platform');
+  if (source !== '-') await call.ignoreBody();
   return progressReply(
-    images.import(call.bodyStream(), {
+    images.import(source === '-' ? call.bodyStream() : { url: source }, {
       ...(reference === undefined ? {} : { reference }),
       ...(message === undefined ? {} : { message }),
       changes: query.all('changes').filter((change) => change !== ''),
@@ -87,7 +91,12 @@ async function push(images: ImageOperations, call: Call): Promise<Reply> {
   const { signal } = call;
   const tag = call.query.nonEmpty('tag');
   return progressReply(
-    images.push(call.name, { ...(tag === undefined ? {} : { tag }), ...authOf(call), signal }),
+    images.push(call.name, {
+      ...(tag === undefined ? {} : { tag }),
+      ...(call.version >= 46 ? platformOption(call.query) : {}),
+      ...authOf(call),
+      signal,
+    }),
   );
 }
 
@@ -101,13 +110,16 @@ async function save(
   return {
     kind: 'stream',
     contentType: 'application/x-tar',
-    pieces: await images.save(refs, { signal: call.signal }),
+    pieces: await images.save(refs, {
+      signal: call.signal,
+      ...(call.version >= 48 ? platformOption(call.query) : {}),
+    }),
     lateError: undefined,
   };
 }
 
 /** The credentials as the client sent them; absent: anonymous. */
-function authOf(call: Call): { readonly auth?: string } {
+export function authOf(call: Call): { readonly auth?: string } {
   const auth = call.header('x-registry-auth');
   return auth === undefined ? {} : { auth };
 }

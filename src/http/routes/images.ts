@@ -7,7 +7,7 @@ import { EngineError } from '../../base/error.ts';
 import type { ImageOperations } from '../../engine/engine.ts';
 import type { Call } from '../call.ts';
 import { containerConfig } from '../decode/container.ts';
-import { checkPlatform, parsePlatform } from '../platform.ts';
+import { checkPlatform, parsePlatform, platformOption } from '../platform.ts';
 import { empty, json, type Reply } from '../reply.ts';
 import type { Route } from '../route.ts';
 import { shapeImageInspect, shapeImageSummary } from '../shape/image.ts';
@@ -20,7 +20,8 @@ export function imageRoutes(images: ImageOperations): readonly Route[] {
     {
       method: 'GET',
       path: '/images/{name}/history',
-      handle: async (call) => json(await images.history(call.name)),
+      handle: async (call) =>
+        json(await images.history(call.name, call.version >= 48 ? platformOption(call.query) : {})),
     },
     {
       method: 'POST',
@@ -38,6 +39,7 @@ export function imageRoutes(images: ImageOperations): readonly Route[] {
           await images.remove(call.name, {
             force: call.query.boolean('force'),
             noPrune: call.query.boolean('noprune'),
+            ...(call.version >= 50 ? platformOption(call.query, 'platforms') : {}),
           }),
         ),
     },
@@ -51,33 +53,33 @@ export function imageRoutes(images: ImageOperations): readonly Route[] {
       },
     },
     { method: 'POST', path: '/commit', handle: (call) => commit(images, call) },
-    { method: 'GET', path: '/images/search', handle: () => notYet('Searching a registry') },
-    {
-      method: 'GET',
-      path: '/distribution/{name}/json',
-      since: 30,
-      handle: () => notYet('Looking into a registry'),
-    },
   ];
 }
 
 async function listImages(images: ImageOperations, call: Call): Promise<Reply> {
   const { query } = call;
+  const manifests = call.version >= 47 && query.boolean('manifests');
   const rows = await images.list({
     all: query.boolean('all'),
     filters: call.filters,
     digests: query.boolean('digests'),
     sharedSize: query.boolean('shared-size'),
+    ...(manifests ? { manifests } : {}),
   });
-  const manifests = query.boolean('manifests');
   return json(rows.map((row) => shapeImageSummary(row, call.version, manifests)));
 }
 
 async function inspect(images: ImageOperations, call: Call): Promise<Reply> {
   const platform = call.version >= 49 ? parsePlatform(call.query) : undefined;
-  const image = await images.inspect(call.name);
+  const manifests = call.version >= 48 && call.query.boolean('manifests');
+  if (manifests && platform !== undefined)
+    throw new EngineError(
+      'invalid',
+      'conflicting options: manifests and platform options cannot both be set',
+    );
+  const image = await images.inspect(call.name, manifests ? { manifests } : {});
   if (platform !== undefined) checkPlatform(call.name, image, platform);
-  return json(shapeImageInspect(image, call.version, call.query.boolean('manifests')));
+  return json(shapeImageInspect(image, call.version, manifests));
 }
 
 async function commit(images: ImageOperations, call: Call): Promise<Reply> {
@@ -107,9 +109,4 @@ export function targetReference(call: Call): string | undefined {
   const tag = call.query.nonEmpty('tag');
   if (repository === undefined) return undefined;
   return tag === undefined ? repository : `${repository}:${tag}`;
-}
-
-/** Errors: always `unsupported`. */
-function notYet(what: string): never {
-  throw new EngineError('unsupported', `${what} is not supported yet`);
 }

@@ -12,7 +12,7 @@
  */
 
 import type { Digest } from '../../base/brand.ts';
-import { EngineError, isEngineError } from '../../base/error.ts';
+import { EngineError } from '../../base/error.ts';
 import type { ContentStore, Lease } from '../../content/store.ts';
 import type { LayerBytes } from '../../layers/unpack-thread.ts';
 import { shortDigest } from '../../spec/digest.ts';
@@ -31,6 +31,7 @@ import { checkRunnable, DOCUMENT_MAX_BYTES, mediaTypeOf, parseTarget } from '../
 import type { RegistryClient } from '../registry/client.ts';
 import { pullEndpoints, type Endpoint } from '../registry/endpoint.ts';
 import type { RegistryAccess } from '../registry/access.ts';
+import { askInOrder } from '../registry/mirrors.ts';
 import { readBounded } from '../registry/read.ts';
 import type { PulledImage, PullOptions } from '../remote.ts';
 import type { Admission } from '../signature/admit.ts';
@@ -83,19 +84,11 @@ interface Target {
 
 /** Ask the mirrors, then the registry. */
 async function findTarget(parts: PullParts, options: PullOptions, lease: Lease): Promise<Target> {
-  const { reference } = options;
-  const endpoints = pullEndpoints(reference, parts.access.config);
-  let lastError: unknown;
-  for (const endpoint of endpoints) {
-    try {
-      return await askEndpoint(parts, endpoint, { options, lease });
-    } catch (error) {
-      // A mirror that has it not, or is away, must not keep the registry from being asked.
-      if (!endpoint.isMirror || !isEngineError(error) || error.kind === 'cancelled') throw error;
-      lastError = error;
-    }
-  }
-  throw lastError;
+  const endpoints = pullEndpoints(options.reference, parts.access.config);
+  return await askInOrder(
+    endpoints,
+    async (endpoint) => await askEndpoint(parts, endpoint, { options, lease }),
+  );
 }
 
 async function askEndpoint(

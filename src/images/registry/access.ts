@@ -25,6 +25,12 @@ export interface RegistryAccess {
   readonly concurrentUploads: number;
   /** A client of a repository. Errors: `invalid` for certificates that cannot be read. */
   open(endpoint: Endpoint, request: ClientRequest): Promise<RegistryClient>;
+  /** A conversation with an endpoint beside its repositories. `isLogin`: ask for a refresh token. Errors as `open`. */
+  session(
+    endpoint: Endpoint,
+    credentials: Credentials | undefined,
+    isLogin?: boolean,
+  ): Promise<Session>;
 }
 
 /** Parts of the access. */
@@ -43,21 +49,27 @@ export interface RegistryAccessOptions {
 /** Make the access. The caller closes the transport. */
 export function createRegistryAccess(options: RegistryAccessOptions): RegistryAccess {
   const { config, transport, nowMs, retry } = options;
+  const session: RegistryAccess['session'] = async (endpoint, credentials, isLogin = false) => {
+    const tls = await readTlsSettings(endpoint.host, endpoint.settings);
+    return new Session({
+      transport,
+      endpoint,
+      tls,
+      credentials,
+      isLogin,
+      nowMs,
+      ...(retry === undefined ? {} : { retry }),
+    });
+  };
   return {
     config,
     concurrentDownloads: options.concurrentDownloads ?? 3,
     concurrentUploads: options.concurrentUploads ?? 5,
-    open: async (endpoint, { display, credentials }) => {
-      const tls = await readTlsSettings(endpoint.host, endpoint.settings);
-      const session = new Session({
-        transport,
-        endpoint,
-        tls,
-        credentials,
-        nowMs,
-        ...(retry === undefined ? {} : { retry }),
-      });
-      return new RegistryClient(session, { path: endpoint.repository, display });
-    },
+    session,
+    open: async (endpoint, { display, credentials }) =>
+      new RegistryClient(await session(endpoint, credentials), {
+        path: endpoint.repository,
+        display,
+      }),
   };
 }

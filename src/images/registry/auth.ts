@@ -31,10 +31,14 @@ export interface AuthTarget {
   readonly scope: AddressScope;
   readonly tls: TlsSettings;
   readonly credentials: Credentials | undefined;
+  /** Ask the token server for a refresh token too. */
+  readonly isLogin?: boolean;
 }
 
 /** Makes `Authorization` headers. */
 export interface Authenticator {
+  /** The refresh token the token server gave to a login; empty: none so far. */
+  refreshToken(): string;
   /** Header known to work for these scopes, without asking anyone; `undefined`: send without. */
   known(scopes: readonly string[]): string | undefined;
   /** Header that answers the challenges of a 401. Errors: `unauthorized`, `unavailable`. */
@@ -96,6 +100,8 @@ interface Token {
   readonly header: string;
   /** Milliseconds since the epoch. */
   readonly expiresAtMs: number;
+  /** Empty: none. */
+  readonly refreshToken: string;
 }
 
 /** Make an authenticator of one registry. `nowMs`: milliseconds since the epoch. */
@@ -106,9 +112,11 @@ export function createAuthenticator(
 ): Authenticator {
   const tokens = new Map<string, Token>();
   let basicHeader: string | undefined;
+  let refreshToken = '';
   const keyOf = (scopes: readonly string[]): string => [...new Set(scopes)].toSorted().join(' ');
 
   return {
+    refreshToken: () => refreshToken,
     known: (scopes) => {
       if (target.credentials?.kind === 'registry-token')
         return `Bearer ${target.credentials.token}`;
@@ -130,6 +138,7 @@ export function createAuthenticator(
           signal,
         });
         tokens.set(keyOf(scopes), token);
+        if (token.refreshToken !== '') ({ refreshToken } = token);
         return token.header;
       }
       const isBasic = challenges.some((challenge) => challenge.scheme === 'basic');
@@ -179,6 +188,10 @@ function tokenHttpRequest({
   if (credentials?.kind !== 'password')
     return { method: 'GET', url, headers: { Accept: 'application/json' } };
   url.searchParams.set('account', credentials.username);
+  if (target.isLogin === true) {
+    url.searchParams.set('offline_token', 'true');
+    url.searchParams.set('client_id', 'carve');
+  }
   return {
     method: 'GET',
     url,
@@ -236,7 +249,11 @@ function tokenOf(body: Uint8Array, host: string, nowMs: number): Token {
   }
   const lifetime = fieldOf(answer, 'expires_in');
   const seconds = typeof lifetime === 'number' && lifetime > 0 ? lifetime : DEFAULT_TOKEN_SECONDS;
-  return { header: `Bearer ${token}`, expiresAtMs: nowMs + seconds * 1000 };
+  return {
+    header: `Bearer ${token}`,
+    expiresAtMs: nowMs + seconds * 1000,
+    refreshToken: textField(answer, 'refresh_token') ?? '',
+  };
 }
 
 function fieldOf(value: unknown, key: string): unknown {

@@ -85,3 +85,10 @@ export function pullEndpoints(reference: Reference, config: RegistryConfig): rea
     });
   return [...mirrors, origin];
 }
+
+/** The same endpoint where the user said, for this once, that it need not be secure. A mirror stays as the operator set it. */
+export function openedAs(endpoint: Endpoint, isInsecure: boolean | undefined): Endpoint {
+  if (isInsecure !== true || endpoint.isMirror) return endpoint;
+  const settings = { ...endpoint.settings, insecure: true };
+  return { ...endpoint, settings, baseUrls: baseUrlsOf(endpoint.host, settings) };
+}

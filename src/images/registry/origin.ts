@@ -27,6 +27,8 @@ export interface OriginRequest {
   readonly endpoint: Endpoint;
   readonly tls: TlsSettings;
   readonly credentials: Credentials | undefined;
+  /** Ask a token server for a refresh token too. */
+  readonly isLogin?: boolean;
   /** Milliseconds since the epoch. */
   readonly nowMs: () => number;
 }
@@ -94,13 +96,13 @@ export async function findOrigin(
   }
   const url = new URL(base);
   const scope = await scopeOfHost(url.hostname);
-  const { transport, tls, credentials, nowMs } = request;
+  const { transport, tls, credentials, isLogin = false, nowMs } = request;
   return {
     base,
     scope,
     authenticator: createAuthenticator(
       transport,
-      { origin: url.origin, scope, tls, credentials },
+      { origin: url.origin, scope, tls, credentials, isLogin },
       nowMs,
     ),
   };

@@ -9,10 +9,15 @@ import { admitImage, checkNotDenied, type Admission } from '../signature/admit.t
 import { ALLOW_ALL_POLICY, type PullPolicy } from '../signature/policy.ts';
 import type { ImageStore } from '../store.ts';
 import { createRegistryAccess } from './access.ts';
+import { openArchive } from './archive.ts';
+import { RegistryClient } from './client.ts';
 import { EMPTY_REGISTRY_CONFIG, type RegistryConfig } from './config.ts';
 import { decodeAuthHeader, decodeLogin } from './credentials.ts';
 import { pushEndpoint } from './endpoint.ts';
+import { lookAt, tagsOf } from './look.ts';
+import { placeIndex } from './place.ts';
 import type { ProxySettings } from './proxy.ts';
+import { searchRegistry } from './search.ts';
 import { createTransport } from './transport.ts';
 
 /** What it works with. */
@@ -52,10 +57,16 @@ export function openRegistryImages(options: RegistryImagesOptions): RemoteImages
       return await pullImage({ images, content, access, host, admit }, request);
     },
     push: async (request) => await pushImage({ content, access }, request),
+    look: async (question) => await lookAt(access, question),
+    tags: async (question) => await tagsOf(access, question),
+    place: async (request) => await placeIndex(access, request),
+    search: async (request) => await searchRegistry(access, request),
+    openArchive: async (url, signal) => await openArchive(transport, url, signal),
     login: async (registry, credentials) => {
       const endpoint = pushEndpoint({ domain: registry, path: '' }, access.config);
-      const client = await access.open(endpoint, { display: registry, credentials });
-      await client.ping();
+      const session = await access.session(endpoint, credentials, true);
+      await new RegistryClient(session, { path: '', display: registry }).ping();
+      return { identityToken: await session.refreshToken() };
     },
     close: () => {
       transport.close();

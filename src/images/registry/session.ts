@@ -67,6 +67,11 @@ export class Session {
     });
   }
 
+  /** The refresh token a login was given; empty: none. */
+  async refreshToken(): Promise<string> {
+    return (await this.#origin)?.authenticator.refreshToken() ?? '';
+  }
+
   async #once(request: SessionRequest): Promise<HttpResponse> {
     const origin = await this.#reached(request.signal);
     const isPath = request.target.startsWith('/');

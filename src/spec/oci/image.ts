@@ -149,4 +149,5 @@ export const ANNOTATION = {
   created: 'org.opencontainers.image.created',
   containerdImageName: 'io.containerd.image.name',
   attestationType: 'vnd.docker.reference.type',
+  attestationDigest: 'vnd.docker.reference.digest',
 } as const;
