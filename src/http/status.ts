@@ -36,10 +36,11 @@ export interface ErrorAnswer {
 /** How an error that stopped a request is told to the client. */
 export function answerOfError(error: unknown): ErrorAnswer {
   if (isEngineError(error)) {
+    const isUnexpected = error.kind === 'internal' || error.kind === 'corrupt';
     return {
       status: statusOfEngineError(error),
       message: textOfError(error),
-      isUnexpected: error.kind === 'internal' || error.kind === 'corrupt',
+      isUnexpected: isUnexpected && !isFaultOfInput(error),
     };
   }
   if (error instanceof HttpSyntaxError) {
@@ -57,8 +58,14 @@ export function textOfError(error: unknown): string {
   return text === '' ? 'Unknown error' : text;
 }
 
+/** What the client sent cannot be used: its mistake, however it was found. */
+function isFaultOfInput({ details }: EngineError): boolean {
+  return details['isInput'] === true;
+}
+
 /** A program that cannot be run is the client's mistake (Docker: 400), whatever the kernel called it. */
 function statusOfEngineError(error: EngineError): number {
   const { exitCode } = error.details;
+  if (isFaultOfInput(error)) return error.kind === 'exhausted' ? 413 : 400;
   return exitCode === 126 || exitCode === 127 ? 400 : statusOfKind[error.kind];
 }

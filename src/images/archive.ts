@@ -12,13 +12,15 @@ import { EngineError } from '../base/error.ts';
 import type { BlobInfo } from '../content/store.ts';
 import { decompress } from '../layers/decompress.ts';
 import { splitLayerPath } from '../layers/layer-path.ts';
-import { quoteName, TAR_LIMITS, type TarEntry } from '../layers/tar-entry.ts';
+import { archiveTooLarge, quoteName, TAR_LIMITS, type TarEntry } from '../layers/tar-entry.ts';
 import { readTar } from '../layers/tar-stream.ts';
 import { isDigest } from '../spec/digest.ts';
 import type { LoadContext } from './found.ts';
 
 /** Most files of an archive. */
 const ENTRIES_MAX = 100_000;
+/** Bytes of the names of an archive's files and links. */
+const NAMES_BYTES_MAX = 16 * 1024 * 1024;
 /** Links of an old archive that are followed from one layer to another. */
 const LINKS_MAX = 8;
 
@@ -26,6 +28,7 @@ const LINKS_MAX = 8;
 export class ArchiveFiles {
   readonly #files = new Map<string, BlobInfo>();
   readonly #links = new Map<string, string>();
+  #namesBytes = 0;
 
   /** Names as the archive has them, cleaned. */
   names(): Iterable<string> {
@@ -54,12 +57,21 @@ export class ArchiveFiles {
   }
 
   addFile(name: string, blob: BlobInfo): void {
+    this.#countNames(name.length);
     this.#files.set(cleanName(name), blob);
     this.#links.delete(cleanName(name));
   }
 
+  /** Names stay in memory until the end. Errors: `exhausted`. */
+  #countNames(bytes: number): void {
+    this.#namesBytes += bytes;
+    if (this.#namesBytes > NAMES_BYTES_MAX)
+      throw archiveTooLarge(`the names in it need more than ${NAMES_BYTES_MAX} bytes`);
+  }
+
   /** `target` is relative to the link's directory (symbolic) or to the archive (hard). */
   addLink(entry: TarEntry): void {
+    this.#countNames(entry.path.length + entry.linkPath.length);
     const base = entry.type === 'symlink' ? splitLayerPath(entry.path).slice(0, -1) : [];
     const target = resolveLink(base, entry.linkPath);
     if (target === undefined)

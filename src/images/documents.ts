@@ -29,6 +29,8 @@ import { Fields } from './fields.ts';
 export const DOCUMENT_MAX_BYTES: number = 4 * 1024 * 1024;
 /** Most layers of an image: what one overlay mount takes. */
 export const LAYERS_MAX = 500;
+/** Most images of one archive. */
+const ARCHIVE_IMAGES_MAX = 1000;
 /** Most entries of an index. */
 const INDEX_MAX = 10_000;
 
@@ -202,11 +204,21 @@ export function parseConfig(bytes: Uint8Array): ImageConfig {
 /** `manifest.json` of an archive of `docker save`. Errors: `invalid`. */
 export function parseDockerArchive(bytes: Uint8Array): readonly DockerArchiveItem[] {
   const items = Fields.parseList(bytes, 'manifest.json', DOCUMENT_MAX_BYTES);
+  checkImageCount(items.length, 'manifest.json');
   return items.map((fields) => ({
     Config: fields.text('Config'),
     RepoTags: fields.optionalTexts('RepoTags') ?? [],
     Layers: fields.optionalTexts('Layers') ?? [],
   }));
+}
+
+/** Bounds the images that one archive lists in the document `what`: each costs reading its documents. Errors: `exhausted`. */
+export function checkImageCount(count: number, what: string): void {
+  if (count > ARCHIVE_IMAGES_MAX)
+    throw new EngineError(
+      'exhausted',
+      `Cannot use ${what}: it lists ${count} images, at most ${ARCHIVE_IMAGES_MAX} are taken`,
+    );
 }
 
 /** Checks the `oci-layout` file. Errors: `invalid`, `unsupported`. */

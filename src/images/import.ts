@@ -7,6 +7,7 @@
 import type { Digest } from '../base/brand.ts';
 import { EngineError, isEngineError, messageOf } from '../base/error.ts';
 import type { BlobInfo, Lease } from '../content/store.ts';
+import { blameInput } from '../layers/input-error.ts';
 import type { UnpackResult } from '../layers/unpack-job.ts';
 import { baseChainId } from '../spec/digest.ts';
 import { mergeCaptured } from '../spec/layer.ts';
@@ -59,6 +60,8 @@ export async function importImage(
     const names = name === undefined ? [] : [{ name, imageId: image.id, target: image.manifest }];
     parts.table.add([image], names, parts.nowMs());
     return recordOf(parts, image.id);
+  } catch (error) {
+    throw blameInput(error);
   } finally {
     lease.release();
     unpin?.();
@@ -131,8 +134,11 @@ async function storeAndUnpack(
       throw new EngineError('internal', 'Cannot import: the stored stream is not the unpacked one');
     return { blob, result };
   } catch (error) {
-    tee.fail(error);
-    abort.abort();
+    // A reader that only hears of the other's failure must not cut that one's words off.
+    if (!isConsequence(error) || signal.aborted) {
+      tee.fail(error);
+      abort.abort();
+    }
     const ends = await Promise.allSettled([storing, unpacking]);
     // One fails, the other hears that it stopped: whoever is first, the cause is told.
     const reasons = ends.map((end): unknown =>

@@ -23,10 +23,11 @@ import {
 import { isPlatformMismatch, recordOf, resolveImage, unpackImage } from './add.ts';
 import { ArchiveFiles, readArchive } from './archive.ts';
 import { findDockerImages } from './docker-archive.ts';
-import { checkLayout, DOCUMENT_MAX_BYTES, parseTarget } from './documents.ts';
+import { checkImageCount, checkLayout, DOCUMENT_MAX_BYTES, parseTarget } from './documents.ts';
 import { type FoundImage, type LoadContext, type LoadOptions, plain } from './found.ts';
 import type { NewImage } from './decode-row.ts';
 import type { NewName } from './image-table.ts';
+import { blameInput } from '../layers/input-error.ts';
 import type { ImageParts } from './parts.ts';
 import type { LoadedImage } from './store.ts';
 import { sweepLoaded } from './sweep.ts';
@@ -43,6 +44,8 @@ export async function loadArchive(
   try {
     await readArchive(context, source, files);
     return await storeFound(parts, await findImages(context, files), options);
+  } catch (error) {
+    throw blameInput(error);
   } finally {
     lease.release();
     await sweepLoaded(parts, files);
@@ -112,6 +115,7 @@ export async function findListed(
   { parts, lease, options: { platform } }: LoadContext,
   listed: readonly Descriptor[],
 ): Promise<readonly FoundImage[]> {
+  checkImageCount(listed.length, 'index.json');
   const found: FoundImage[] = [];
   let misfit: EngineError | undefined;
   for (const target of listed) {

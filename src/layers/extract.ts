@@ -7,7 +7,9 @@
  * Source: Docker Engine API 1.51, PutContainerArchive; docs/copy-streams.md.
  */
 import { EngineError } from '../base/error.ts';
+import { checkDevice, checkPathLength, checkSymlink } from './check-entry.ts';
 import { decompress } from './decompress.ts';
+import { blameInput } from './input-error.ts';
 import { splitLayerPath } from './layer-path.ts';
 import type { WriterAttributes } from './layer-writer.ts';
 import { quoteName, type TarEntry } from './tar-entry.ts';
@@ -25,6 +27,17 @@ export interface ExtractOptions {
 
 /** Extract all of it. Errors: `corrupt`, `invalid`, `exhausted` for the archive; those of the chisel. */
 export async function extractArchive(
+  archive: AsyncIterable<Uint8Array>,
+  options: ExtractOptions,
+): Promise<void> {
+  try {
+    await extract(archive, options);
+  } catch (error) {
+    throw blameInput(error);
+  }
+}
+
+async function extract(
   archive: AsyncIterable<Uint8Array>,
   { child, owner }: ExtractOptions,
 ): Promise<void> {
@@ -60,8 +73,9 @@ class Extraction {
   }
 
   /** Adds an entry; yields now and then, when there may be enough to send. */
-  async *add({ entry, body }: TarItem): AsyncGenerator<void> {
+  async *add({ entry, pieces }: TarItem): AsyncGenerator<void> {
     const components = splitLayerPath(entry.path, refuse);
+    checkPathLength(entry.path.length, entry, refuse);
     const attributes = this.#attributesOf(entry);
     if (entry.type === 'directory') {
       this.#addDirectory(components, attributes);
@@ -76,11 +90,10 @@ class Extraction {
       this.#addSpecial(entry, name, attributes);
       return;
     }
-    this.encoder.beginFile({ name, sizeBytes: entry.sizeBytes, isDense: true, attributes });
-    let done = 0;
-    for await (const chunk of body) {
-      this.encoder.fileData(chunk, done);
-      done += chunk.length;
+    const { sizeBytes, dataBytes } = entry;
+    this.encoder.beginFile({ name, sizeBytes, isDense: dataBytes === sizeBytes, attributes });
+    for await (const { chunk, offsetBytes } of pieces) {
+      this.encoder.fileData(chunk, offsetBytes);
       yield;
     }
     this.encoder.endFile();
@@ -113,6 +126,7 @@ class Extraction {
     const { type, linkPath, deviceMajor: major, deviceMinor: minor } = entry;
     switch (type) {
       case 'symlink':
+        checkSymlink(entry, refuse);
         this.encoder.makeSymlink(name, linkPath, attributes);
         return;
       case 'hardlink': {
@@ -125,6 +139,7 @@ class Extraction {
       case 'char':
       case 'block':
       case 'fifo':
+        checkDevice(entry, refuse);
         this.encoder.makeNode({ name, type, major, minor, attributes });
         return;
       case 'file':

@@ -62,6 +62,8 @@ export interface TarLimits {
   readonly sparseSegments: number;
   /** Bytes of one file, holes included. */
   readonly fileBytes: number;
+  /** Bytes of holes of an archive's files that are filled, where a reader wants them filled. */
+  readonly holeBytes: number;
 }
 
 /** Defaults. Source: docs/security.md row F5. */
@@ -71,6 +73,7 @@ export const TAR_LIMITS: TarLimits = {
   entries: 2_000_000,
   sparseSegments: 65_536,
   fileBytes: 2 ** 44,
+  holeBytes: 2 ** 30,
 };
 
 /** A byte string for people: UTF-8 where it is, control characters escaped, quoted, bounded. */

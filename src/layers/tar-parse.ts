@@ -49,6 +49,7 @@ const TYPES: Readonly<Record<string, TarType>> = {
 };
 
 const ID_MAX = 0xfffffffe;
+const EMPTY: Buffer = Buffer.alloc(0);
 
 /** An incremental tar reader. Not usable after an error. */
 export class TarParser {
@@ -63,7 +64,7 @@ export class TarParser {
   /** Bytes of data, of an extension or of padding still to come. */
   #left = 0;
   #paddingAfter = 0;
-  #extension: { readonly flag: string; readonly parts: Buffer[] } | undefined;
+  #extension: { readonly flag: string; readonly content: Buffer } | undefined;
   #pax: PaxOverrides | undefined;
   #longPath: string | undefined;
   #longLink: string | undefined;
@@ -178,7 +179,8 @@ export class TarParser {
       throw archiveTooLarge(
         `an extended header of ${header.sizeBytes} bytes is above the limit of ${max}`,
       );
-    this.#extension = { flag: header.flag, parts: [] };
+    // One buffer of the bounded size: chunks may come byte by byte.
+    this.#extension = { flag: header.flag, content: Buffer.alloc(header.sizeBytes) };
     this.#left = header.sizeBytes;
     this.#paddingAfter = padding(header.sizeBytes);
     this.#state = 'extension';
@@ -187,17 +189,16 @@ export class TarParser {
 
   #pushExtension(chunk: Buffer, at: number): number {
     const taken = Math.min(this.#left, chunk.length - at);
-    // Copied: the chunk's memory is the caller's again after push.
-    this.#extension?.parts.push(Buffer.from(chunk.subarray(at, at + taken)));
+    const content = this.#extension?.content ?? EMPTY;
+    chunk.copy(content, content.length - this.#left, at, at + taken);
     this.#left -= taken;
     if (this.#left === 0) this.#endExtension();
     return taken;
   }
 
   #endExtension(): void {
-    const { flag, parts } = this.#extension ?? { flag: '', parts: [] };
+    const { flag, content } = this.#extension ?? { flag: '', content: EMPTY };
     this.#extension = undefined;
-    const content = Buffer.concat(parts);
     if (flag === 'g') checkGlobalPax(content);
     else if (flag === 'L') this.#longPath = untilNul(content);
     else if (flag === 'K') this.#longLink = untilNul(content);

@@ -3,15 +3,23 @@
  * file after another (a saved image, a build context). Layers go another way:
  * `unpack-job.ts`.
  */
-import type { TarEntry, TarLimits } from './tar-entry.ts';
-import { TAR_LIMITS } from './tar-entry.ts';
+import { archiveTooLarge, TAR_LIMITS, type TarEntry, type TarLimits } from './tar-entry.ts';
 import { TarParser } from './tar-parse.ts';
 
-/** One entry and its content. */
+/** Bytes of a file at their place in it. */
+export interface TarPiece {
+  /** Valid until the next one is asked for. */
+  readonly chunk: Uint8Array;
+  readonly offsetBytes: number;
+}
+
+/** One entry and its content: iterate one of both at most once, before the next item is asked for. */
 export interface TarItem {
   readonly entry: TarEntry;
-  /** The file's data with its holes filled; iterate at most once, before the next item is asked for. A chunk is valid until the next one is asked for. */
+  /** The file's data with its holes filled, within the limits. A chunk is valid until the next one is asked for. */
   readonly body: AsyncIterable<Uint8Array>;
+  /** The file's data without its holes. */
+  readonly pieces: AsyncIterable<TarPiece>;
 }
 
 type TarEvent =
@@ -28,31 +36,45 @@ export async function* readTar(
   limits: TarLimits = TAR_LIMITS,
 ): AsyncGenerator<TarItem> {
   const events = readEvents(source, limits);
+  let holeBytes = 0;
   for (;;) {
     const next = await events.next();
     if (next.done === true) return;
+    // What the consumer left of a body is skipped.
     if (next.value.kind !== 'entry') continue;
     const { entry } = next.value;
-    const rest = bodyOf(events, entry.sizeBytes);
-    yield { entry, body: rest };
-    // What the consumer left is skipped.
-    for await (const _ of rest);
+    const pieces = piecesOf(events);
+    const fill = (bytes: number): Generator<Uint8Array> => {
+      holeBytes += bytes;
+      // Holes cost the sender nothing, the reader's disk all.
+      if (holeBytes > limits.holeBytes)
+        throw archiveTooLarge(`its sparse files have holes of more than ${limits.holeBytes} bytes`);
+      return zeros(bytes);
+    };
+    yield { entry, pieces, body: bodyOf(pieces, entry.sizeBytes, fill) };
+  }
+}
+
+async function* piecesOf(events: AsyncGenerator<TarEvent>): AsyncGenerator<TarPiece> {
+  for (;;) {
+    const next = await events.next();
+    if (next.done === true || next.value.kind !== 'data') return;
+    yield next.value;
   }
 }
 
 async function* bodyOf(
-  events: AsyncGenerator<TarEvent>,
+  pieces: AsyncGenerator<TarPiece>,
   sizeBytes: number,
+  fill: (bytes: number) => Generator<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   let done = 0;
-  for (;;) {
-    const next = await events.next();
-    if (next.done === true || next.value.kind !== 'data') break;
-    yield* zeros(next.value.offsetBytes - done);
-    yield next.value.chunk;
-    done = next.value.offsetBytes + next.value.chunk.length;
+  for await (const { chunk, offsetBytes } of pieces) {
+    yield* fill(offsetBytes - done);
+    yield chunk;
+    done = offsetBytes + chunk.length;
   }
-  yield* zeros(sizeBytes - done);
+  yield* fill(sizeBytes - done);
 }
 
 function* zeros(bytes: number): Generator<Uint8Array> {

@@ -13,11 +13,11 @@
  * Source: OCI image-spec 1.1.1 layer.md; docs/architecture.md invariant 4.
  */
 import { DEFAULT_ROOT, type RootAttributes } from '../spec/layer.ts';
-import { EngineError } from '../base/error.ts';
+import { checkDevice, checkPathLength, checkSymlink } from './check-entry.ts';
 import { classifyEntry, PATH_BYTES_MAX, refuse, splitLayerPath } from './layer-path.ts';
-import type { LayerWriter, NodeType, WriterNode, WriterXattr } from './layer-writer.ts';
+import type { LayerWriter, WriterNode, WriterXattr } from './layer-writer.ts';
 import { CaptureTable } from './capture.ts';
-import { quoteName, type TarEntry } from './tar-entry.ts';
+import { archiveTooLarge, quoteName, type TarEntry } from './tar-entry.ts';
 import { attributesOf } from './tree-attributes.ts';
 import type { TreeDirectory, TreeNode } from './tree-node.ts';
 
@@ -47,6 +47,8 @@ export interface TreeFacts {
   readonly hidesBelow: boolean;
 }
 
+/** Bytes of paths and link targets that are kept of one layer: as many as a layer of a million files has. */
+const NAMES_BYTES_MAX = 256 * 1024 * 1024;
 /** Links followed while one path is resolved, as the kernel's limit. */
 const SYMLINKS_MAX = 40;
 
@@ -59,6 +61,7 @@ export class LayerTree {
   #current: TreeDirectory = this.#root;
   #entries = 0;
   #sizeBytes = 0;
+  #namesBytes = 0;
   /** The directory of the last entry, so that a run of files in one directory resolves once. */
   #lastPath: string | undefined;
   #lastDirectory: TreeDirectory = this.#root;
@@ -74,6 +77,7 @@ export class LayerTree {
 
   /** Place an entry. True when its data is wanted: hand it to the writer, then call `endFile`. Errors: `invalid`. */
   addEntry(entry: TarEntry): boolean {
+    this.#countNames(entry.path.length + entry.linkPath.length);
     const components = splitLayerPath(entry.path);
     if (components.length === 0) {
       if (entry.type !== 'directory')
@@ -198,7 +202,8 @@ export class LayerTree {
       this.#add(directory, name, { kind: 'symlink', target: entry.linkPath });
       return false;
     }
-    checkDevice(entry, entry.type);
+    checkDevice(entry);
+    checkNoWhiteout(entry);
     const { type, deviceMajor: major, deviceMinor: minor } = entry;
     this.#writer.makeNode({ name, type, major, minor, attributes });
     this.#add(directory, name, 'special');
@@ -252,10 +257,18 @@ export class LayerTree {
     this.#enter(parent);
     this.#writer.makeDirectory(name);
     const directory = newDirectory(joinPath(parent, name), parent, entry.mtimeS);
+    this.#countNames(directory.path.length);
     // What stood here hid a directory below; one that takes its place begins empty.
     directory.isOpaque = wasThere;
     this.#add(parent, name, directory);
     return directory;
+  }
+
+  /** Names stay in memory until the end; a layer packs thousands of times more of them than its size tells. */
+  #countNames(bytes: number): void {
+    this.#namesBytes += bytes;
+    if (this.#namesBytes > NAMES_BYTES_MAX)
+      throw archiveTooLarge(`the names in it need more than ${NAMES_BYTES_MAX} bytes`);
   }
 
   #add(directory: TreeDirectory, name: string, node: TreeNode): void {
@@ -403,8 +416,7 @@ export function joinPath(directory: TreeDirectory, name: string): string {
 }
 
 function checkLength(directory: TreeDirectory, name: string, entry: TarEntry): void {
-  if (directory.path.length + 1 + name.length > PATH_BYTES_MAX)
-    throw refuse(entry.path, 'has a path that is too long');
+  checkPathLength(directory.path.length + 1 + name.length, entry);
 }
 
 function checkWhiteout(entry: TarEntry): void {
@@ -412,26 +424,8 @@ function checkWhiteout(entry: TarEntry): void {
     throw refuse(entry.path, 'is a whiteout that is not a file');
 }
 
-function checkSymlink(entry: TarEntry): void {
-  if (
-    entry.linkPath === '' ||
-    entry.linkPath.includes('\0') ||
-    entry.linkPath.length > PATH_BYTES_MAX
-  ) {
-    throw refuse(entry.path, 'is a symbolic link with an unusable target');
-  }
-}
-
-function checkDevice(entry: TarEntry, type: NodeType): void {
-  if (type === 'fifo') return;
-  const { deviceMajor: major, deviceMinor: minor } = entry;
-  if (major < 0 || major > 0xfff || minor < 0 || minor > 0xfffff)
-    throw refuse(entry.path, 'has an impossible device number');
-  // overlayfs takes it for a whiteout: only carve itself writes those.
-  if (type === 'char' && major === 0 && minor === 0) {
-    throw new EngineError(
-      'invalid',
-      `Cannot unpack layer: ${quoteName(entry.path)} is the character device 0:0, which stands for a deleted file`,
-    );
-  }
+/** overlayfs takes it for a whiteout: only carve itself writes those. */
+function checkNoWhiteout({ type, path, deviceMajor, deviceMinor }: TarEntry): void {
+  if (type === 'char' && deviceMajor === 0 && deviceMinor === 0)
+    throw refuse(path, 'is the character device 0:0, which stands for a deleted file');
 }

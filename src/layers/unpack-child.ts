@@ -116,6 +116,15 @@ const KINDS: Readonly<Record<string, ErrorKind>> = {
   EINVAL: 'invalid',
   ENAMETOOLONG: 'invalid',
   EMLINK: 'invalid',
+  ELOOP: 'invalid',
+  EEXIST: 'invalid',
+  ENOTEMPTY: 'invalid',
+  EISDIR: 'invalid',
+  EXDEV: 'invalid',
+  EBUSY: 'invalid',
+  E2BIG: 'invalid',
+  ERANGE: 'invalid',
+  ENOTSUP: 'unsupported',
   EIO: 'corrupt',
 };
 
@@ -128,6 +137,12 @@ const PHRASES: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
   ENOENT: 'it does not exist',
   EMLINK: 'it has too many links',
+  ELOOP: 'it lies behind too many symbolic links',
+  EEXIST: 'something is in its place',
+  ENOTDIR: 'it lies below something that is not a directory',
+  ENOTEMPTY: 'a directory that is not empty is in its place',
+  EXDEV: 'it lies in another mount',
+  EBUSY: 'something is mounted there',
   ENOTSUP: 'the file system does not support it',
   EIO: 'the disk failed',
 };

@@ -78,8 +78,10 @@ export async function runUnpackJob(
     const result = await pump(job, source, { child, hooks });
     return { result, synced: child.synced().catch(() => false) };
   } catch (error) {
+    // Asked now: who hears of the failure may abort while the chisel ends.
+    const isAborted = hooks.signal?.aborted === true;
     await child.kill();
-    throwIfAborted(hooks.signal);
+    if (isAborted) throwIfAborted(hooks.signal);
     throw error;
   } finally {
     hooks.signal?.removeEventListener('abort', onAbort);

@@ -129,7 +129,14 @@ export function handImage(
   layers: readonly (readonly Entry[])[],
   options: HandOptions = {},
 ): HandImage {
-  const tars = layers.map((entries) => encodeTar(entries));
+  return rawImage(
+    layers.map((entries) => encodeTar(entries)),
+    options,
+  );
+}
+
+/** Make an image of layers given as bytes, which need not be archives. */
+export function rawImage(tars: readonly Buffer[], options: HandOptions = {}): HandImage {
   const packed = tars.map(options.pack ?? ((tar) => gzipSync(tar)));
   const config = Buffer.from(
     JSON.stringify({

@@ -74,8 +74,7 @@ export class Session {
 
   async #once(request: SessionRequest): Promise<HttpResponse> {
     const origin = await this.#reached(request.signal);
-    const isPath = request.target.startsWith('/');
-    const url = isPath ? new URL(`${origin.base}${request.target}`) : new URL(request.target);
+    const url = urlOf(request, origin.base);
     let response = await this.#exchange({
       ...request,
       origin,
@@ -156,6 +155,25 @@ export class Session {
       url = redirectTarget(request, url, response.headers['location'] ?? '');
     }
   }
+}
+
+function isWebAddress({ protocol, username, password }: URL): boolean {
+  return (protocol === 'https:' || protocol === 'http:') && username === '' && password === '';
+}
+
+/**
+ * Where a request goes. Errors: `unavailable` for an address of the registry's
+ * that is none, or that gives up the protection the registry itself has.
+ */
+function urlOf({ target, action }: SessionRequest, base: string): URL {
+  if (target.startsWith('/')) return new URL(`${base}${target}`);
+  const url = URL.parse(target);
+  const isPlain = url?.protocol === 'http:' && base.startsWith('https:');
+  if (url !== null && isWebAddress(url) && !isPlain) return url;
+  const why = isPlain ? `from TLS to plain HTTP (${url.host})` : 'to an address that is none';
+  throw new EngineError('unavailable', `Cannot ${action}: ${new URL(base).host} sends ${why}`, {
+    details: { isFinal: true },
+  });
 }
 
 function redirectError(request: SessionRequest, from: URL, why: string): EngineError {

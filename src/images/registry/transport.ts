@@ -276,7 +276,8 @@ class HttpTransport implements Transport {
       port: portOf(url),
       path: `${url.pathname}${url.search}`,
       headers: { Host: url.host, ...request.headers },
-      lookup: guardedLookup(request),
+      // The operator chose the proxy: only what the registry names is guarded.
+      ...(proxy === undefined ? { lookup: guardedLookup(request) } : {}),
       ...(request.signal === undefined ? {} : { signal: request.signal }),
     };
     if (url.protocol === 'http:') {

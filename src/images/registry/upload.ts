@@ -42,6 +42,14 @@ export function withDigest(location: string, digest: Digest): string {
   return `${location}${location.includes('?') ? '&' : '?'}digest=${encodeURIComponent(digest)}`;
 }
 
+/** A relative location starts from the request's; paths stay paths. Source: RFC 9110 §10.2.2. */
+export function absoluteLocation(location: string, target: string): string {
+  if (location.startsWith('/') || /^[a-z][a-z0-9+.-]*:/i.test(location)) return location;
+  if (!target.startsWith('/')) return URL.parse(location, target)?.href ?? location;
+  const url = URL.parse(location, `http://registry${target}`);
+  return url === null ? location : `${url.pathname}${url.search}`;
+}
+
 /** First byte the registry wants next, by its `Range: 0-N` header. */
 export function uploadedBytes(range: string | undefined): number {
   const match = /^(?:bytes=)?0-(\d+)$/.exec(range ?? '');
@@ -120,7 +128,7 @@ export class Uploader {
     );
     const least = Number(response.headers['oci-chunk-min-length'] ?? '0');
     return {
-      location: this.#locationOf(response),
+      location: this.#locationOf(response, target),
       minChunkBytes: Number.isSafeInteger(least) ? least : 0,
     };
   }
@@ -141,6 +149,7 @@ export class Uploader {
         { method: 'PATCH', target: location, headers, body: bytes, accept: [202, 204] },
         options,
       ),
+      location,
     );
   }
 
@@ -150,8 +159,9 @@ export class Uploader {
     options?: RegistryCallOptions,
   ): Promise<{ readonly location: string; readonly offset: number }> {
     const response = await this.#send({ method: 'GET', target: location, accept: [204] }, options);
+    const next = response.headers['location'];
     return {
-      location: response.headers['location'] ?? location,
+      location: next === undefined ? location : absoluteLocation(next, location),
       offset: uploadedBytes(response.headers['range']),
     };
   }
@@ -175,9 +185,10 @@ export class Uploader {
     );
   }
 
-  #locationOf(response: HttpResponse): string {
+  /** `target`: what was asked for, which a relative location starts from. */
+  #locationOf(response: HttpResponse, target: string): string {
     const location = response.headers['location'];
-    if (location !== undefined) return location;
+    if (location !== undefined) return absoluteLocation(location, target);
     throw new EngineError(
       'unavailable',
       `Cannot push ${this.#name.display}: ${this.#session.endpoint.host} gave no upload location`,
