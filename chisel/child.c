@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -23,6 +24,7 @@
 
 #include "run.h"
 
+#define RESOLVER_BACKLOG 32
 #define PTS_MAJOR_FIRST 136u
 #define PTS_MAJOR_LAST 143u
 
@@ -36,19 +38,20 @@ int run_tell_late(struct run *run) {
   return write(run->parent, &message, sizeof message) < 0 && errno == EPIPE ? -EPIPE : 0;
 }
 
-static int send_console(int socket, int master) {
-  struct message message = { .kind = MESSAGE_CONSOLE };
+/* A message with descriptors. */
+static int send_fds(int socket, enum message_kind kind, const int *fds, uint32_t count) {
+  struct message message = { .kind = kind };
   union {
     struct cmsghdr header;
-    char room[CMSG_SPACE(sizeof(int))];
+    char room[CMSG_SPACE(MESSAGE_FDS * sizeof(int))];
   } control = { .room = { 0 } };
   struct iovec data = { .iov_base = &message, .iov_len = sizeof message };
-  struct msghdr header = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+  struct msghdr header = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int)) };
   struct cmsghdr *first = CMSG_FIRSTHDR(&header);
   first->cmsg_level = SOL_SOCKET;
   first->cmsg_type = SCM_RIGHTS;
-  first->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(first), &master, sizeof master);
+  first->cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
+  memcpy(CMSG_DATA(first), fds, count * sizeof(int));
   return sendmsg(socket, &header, 0) < 0 ? -1 : 0;
 }
 
@@ -128,7 +131,7 @@ int op_console(struct run *run, const struct op *op) {
   if (size.ws_row != 0 && ioctl(master, TIOCSWINSZ, &size) < 0) return run_failed(run, CALL_IOCTL);
   if (fchown(peer, op_u32(op, F_CONSOLE_UID), (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM)
     return run_failed(run, CALL_FCHOWN);
-  if (send_console(run->parent, master) < 0) return run_failed(run, CALL_SENDMSG);
+  if (send_fds(run->parent, MESSAGE_CONSOLE, &master, 1) < 0) return run_failed(run, CALL_SENDMSG);
   if (setsid() < 0 && getsid(0) != getpid()) return run_failed(run, CALL_SETSID);
   if (ioctl(peer, TIOCSCTTY, 0) < 0) return run_failed(run, CALL_IOCTL);
   for (int i = 0; i < 3; i++) {
@@ -136,6 +139,23 @@ int op_console(struct run *run, const struct op *op) {
   }
   run_fill(run, op, F_CONSOLE_SLOT, fd_take(&peer));
   return 0;
+}
+
+/* ---- the resolver's sockets -------------------------------------------------------------- */
+
+int op_resolver(struct run *run, const struct op *op) {
+  const struct sockaddr_in address = {
+    .sin_family = AF_INET, .sin_port = htons((uint16_t)op_u32(op, F_RESOLVER_PORT)),
+    .sin_addr = { htonl(op_u32(op, F_RESOLVER_ADDRESS)) },
+  };
+  AUTO_FD int datagrams = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  AUTO_FD int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (datagrams < 0 || listener < 0) return run_failed(run, CALL_SOCKET);
+  const struct sockaddr *at = (const struct sockaddr *)&address;
+  if (bind(datagrams, at, sizeof address) < 0 || bind(listener, at, sizeof address) < 0) return run_failed(run, CALL_BIND);
+  if (listen(listener, RESOLVER_BACKLOG) < 0) return run_failed(run, CALL_LISTEN);
+  const int fds[MESSAGE_FDS] = { datagrams, listener };
+  return send_fds(run->parent, MESSAGE_RESOLVER, fds, MESSAGE_FDS) < 0 ? run_failed(run, CALL_SENDMSG) : 0;
 }
 
 int op_close_fds(struct run *run, const struct op *op) {

@@ -60,12 +60,15 @@ enum frame_kind {
   FRAME_RESIZE = 19,
   FRAME_EXEC = 20,
   FRAME_WATCH = 21,
+  FRAME_HELLO = 48,
+  FRAME_QUERY = 49,
   FRAME_DONE = 0x81,
   FRAME_STARTED = 0x82,
   FRAME_EXITED = 0x83,
   FRAME_DATA = 0x84,
   FRAME_LOST = 0x85,
   FRAME_STATE = 0x90,
+  FRAME_ANSWER = 0xb1,
 };
 
 struct frame {
@@ -176,6 +179,7 @@ struct spawned {
   int pidfd; /* the caller closes it */
   uint64_t start_ticks; /* field 22 of /proc/PID/stat; known when its program runs */
   int socket;           /* what it says on its way to its program; -1: that is decided */
+  int resolver[2];      /* of the resolver op: datagrams, listener; -1: none. The caller closes them */
   uint32_t clone;       /* index of its op */
   bool is_late;         /* silence is success */
 };

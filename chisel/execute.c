@@ -64,6 +64,7 @@ static const op_function functions[OP_END] = {
   [OP_SETSID] = op_setsid,
   [OP_STDIO] = op_stdio,
   [OP_CONSOLE] = op_console,
+  [OP_RESOLVER] = op_resolver,
   [OP_CLOSE_FDS] = op_close_fds,
   [OP_EXEC] = op_exec,
   [OP_NETLINK_OPEN] = op_netlink_open,

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "attach.h"
+#include "resolver.h"
 
 #define BURIAL_MS 5000 /* a killed process that cannot end within this time waits for a device */
 #define BACKLOG 4096 /* a full one makes connect(2) fail at once */
@@ -172,6 +173,7 @@ int monitor_start(const struct frame *start) {
   if (status != 0) return status;
   exit_record_watch(&monitor.record, op_text(op, F_MONITOR_OOM_PATH));
   attach_init(&monitor.log);
+  resolver_init(&monitor_plan, sessions[0].process.resolver);
   monitor.report = (struct report){0};
   return 0;
 }

@@ -20,6 +20,7 @@
 #include "attach.h"
 #include "kernel.h"
 #include "pages.h"
+#include "resolver.h"
 #include "wait.h"
 
 #define EXECS_END_US 2000000u   /* killed execs are waited for */
@@ -111,6 +112,7 @@ static void end_session(struct session *session) {
     return;
   }
   session->is_oom = exit_record_was_oom(&monitor.record);
+  resolver_end();
   kill_execs();
 }
 
@@ -151,6 +153,7 @@ static void wait_for_all(int16_t *listener, int16_t *stream) {
   uint64_t disk_ms = log_deadline(&monitor.log);
   wait_begin();
   monitor_release_buffers();
+  resolver_wait();
   for (uint32_t i = 0; i < client_count; i++) {
     if (clients[i].kind != CLIENT_FREE) client_wait(&clients[i]);
   }
@@ -181,6 +184,7 @@ static void serve_round(void) {
   }
   if (wait_result(listener) != 0) client_accept(monitor.listener);
   if (wait_result(stream) != 0) monitor_flush_notices();
+  resolver_serve();
   if (monitor.log.is_in_memory) {
     log_tick(&monitor.log, monotonic_ms());
     attach_tell_watchers();

@@ -57,6 +57,7 @@ enum op_code {
   OP_SETSID = 61,
   OP_STDIO = 70,
   OP_CONSOLE = 71,
+  OP_RESOLVER = 74,
   OP_CLOSE_FDS = 72,
   OP_EXEC = 73,
   OP_NETLINK_OPEN = 80,
@@ -197,6 +198,11 @@ enum op_field {
   F_CONSOLE_ROWS = 2,
   F_CONSOLE_COLUMNS = 3,
   F_CONSOLE_UID = 4,
+  F_RESOLVER_ADDRESS = 0,
+  F_RESOLVER_PORT = 1,
+  F_RESOLVER_DIR = 2,
+  F_RESOLVER_NAME = 3,
+  F_RESOLVER_LABEL = 4,
   F_EXEC_ARGV = 0,
   F_EXEC_ENV = 1,
   F_EXEC_SEARCH = 2,
@@ -276,6 +282,7 @@ enum call {
   CALL_FCNTL = 60,
   CALL_MMAP = 61,
   CALL_GETDENTS = 62,
+  CALL_LISTEN = 63,
 };
 
 enum field_type { FIELD_U32, FIELD_U64, FIELD_SLOT, FIELD_TEXT, FIELD_BYTES, FIELD_TEXTS };
@@ -427,6 +434,11 @@ static const struct field_shape field_shapes[] = {
   { FIELD_U32, 0, 65535u, 0u },
   { FIELD_U32, 0, 65535u, 0u },
   { FIELD_U32, 0, 4294967295u, 0u },
+  { FIELD_U32, 0, 4294967295u, 0u },
+  { FIELD_U32, 0, 65535u, 0u },
+  { FIELD_TEXT, 0, 4095u, 0u },
+  { FIELD_TEXT, 0, 107u, 0u },
+  { FIELD_TEXT, 0, 128u, 0u },
   { FIELD_TEXTS, 0, 65536u, 131071u },
   { FIELD_TEXTS, 0, 65536u, 131071u },
   { FIELD_TEXTS, 0, 64u, 4095u },
@@ -486,11 +498,12 @@ static const struct op_shape op_shapes[OP_END] = {
   [OP_SETSID] = { PLACE_PROCESS, 0, 123 },
   [OP_STDIO] = { PLACE_CHILD, 2, 123 },
   [OP_CONSOLE] = { PLACE_CHILD, 5, 125 },
-  [OP_CLOSE_FDS] = { PLACE_CHILD, 0, 130 },
-  [OP_EXEC] = { PLACE_LAST, 4, 130 },
-  [OP_NETLINK_OPEN] = { PLACE_ANY, 2, 134 },
-  [OP_NETLINK] = { PLACE_ANY, 4, 136 },
-  [OP_NETLINK_QUERY] = { PLACE_ANY, 3, 140 },
+  [OP_RESOLVER] = { PLACE_CHILD, 5, 130 },
+  [OP_CLOSE_FDS] = { PLACE_CHILD, 0, 135 },
+  [OP_EXEC] = { PLACE_LAST, 4, 135 },
+  [OP_NETLINK_OPEN] = { PLACE_ANY, 2, 139 },
+  [OP_NETLINK] = { PLACE_ANY, 4, 141 },
+  [OP_NETLINK_QUERY] = { PLACE_ANY, 3, 145 },
 };
 #endif
 

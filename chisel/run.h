@@ -119,8 +119,9 @@ int op_setsid(struct run *run, const struct op *op);
 
 #define EXIT_SPAWN 127 /* of a child that could not execve; its report says why */
 
-/* What a child of a spawn tells its caller: this header, and for CONSOLE a descriptor. */
-enum message_kind { MESSAGE_REPORT = 1, MESSAGE_CONSOLE = 2, MESSAGE_LATE = 3 };
+/* What a child of a spawn tells its caller: this header, and for CONSOLE one descriptor, for RESOLVER two. */
+#define MESSAGE_FDS 2u
+enum message_kind { MESSAGE_REPORT = 1, MESSAGE_CONSOLE = 2, MESSAGE_LATE = 3, MESSAGE_RESOLVER = 4 };
 struct message {
   uint32_t kind;
   struct report report;
@@ -142,6 +143,7 @@ int op_pidfd(struct run *run, const struct op *op);
 int op_userns(struct run *run, const struct op *op);
 int op_stdio(struct run *run, const struct op *op);
 int op_console(struct run *run, const struct op *op);
+int op_resolver(struct run *run, const struct op *op);
 int op_close_fds(struct run *run, const struct op *op);
 int op_exec(struct run *run, const struct op *op);
 

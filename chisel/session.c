@@ -93,7 +93,7 @@ static int keep_console(struct session *session, int console, bool open_stdin) {
 /* Nobody in it. */
 static const struct session empty = {
     .pidfd = -1, .input = -1, .console = -1, .keeper = -1, .ticket_pid = -1, .ticket_input = -1,
-    .output = {{.fd = -1, .ticket = -1}, {.fd = -1, .ticket = -1}}, .process = {.pidfd = -1, .socket = -1},
+    .output = {{.fd = -1, .ticket = -1}, {.fd = -1, .ticket = -1}}, .process = {.pidfd = -1, .socket = -1, .resolver = {-1, -1}},
 };
 
 int session_start(struct session *session, const struct plan *plan, const struct session_settings *settings, struct report *report) {
@@ -276,6 +276,8 @@ void session_free(struct session *session) {
   if (!session->tty) fd_cleanup(&session->input);
   fd_cleanup(&session->pidfd);
   fd_cleanup(&session->process.socket);
+  fd_cleanup(&session->process.resolver[0]);
+  fd_cleanup(&session->process.resolver[1]);
   fd_cleanup(&session->console);
   fd_cleanup(&session->keeper);
   fd_cleanup(&session->output[0].fd);

@@ -71,19 +71,19 @@ static int release_child(struct run *run, const struct cloning *cloning, pid_t p
   return write(socket, "", 1) == 1 ? 0 : run_failed(run, CALL_WRITE);
 }
 
-/* One message; its length, 0 at the end of file, -1 and errno. A descriptor that came with it is in *fd. */
-static ssize_t receive(int socket, struct message *message, int *fd) {
+/* One message; its length, 0 at the end of file, -1 and errno. Descriptors that came with it are in `fds`. */
+static ssize_t receive(int socket, struct message *message, int fds[MESSAGE_FDS]) {
   union {
     struct cmsghdr header;
-    char room[CMSG_SPACE(sizeof(int))];
+    char room[CMSG_SPACE(MESSAGE_FDS * sizeof(int))];
   } control;
   struct iovec data = { .iov_base = message, .iov_len = sizeof *message };
   struct msghdr header = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
   ssize_t got;
   do got = recvmsg(socket, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT); while (got < 0 && errno == EINTR);
   const struct cmsghdr *first = got > 0 ? CMSG_FIRSTHDR(&header) : NULL;
-  *fd = -1;
-  if (first != NULL && first->cmsg_level == SOL_SOCKET && first->cmsg_type == SCM_RIGHTS) memcpy(fd, CMSG_DATA(first), sizeof *fd);
+  for (unsigned i = 0; i < MESSAGE_FDS; i++) fds[i] = -1;
+  if (first != NULL && first->cmsg_level == SOL_SOCKET && first->cmsg_type == SCM_RIGHTS) memcpy(fds, CMSG_DATA(first), first->cmsg_len - CMSG_LEN(0));
   return got;
 }
 
@@ -91,19 +91,22 @@ static ssize_t receive(int socket, struct message *message, int *fd) {
 static int listen_to_child(struct spawned *child, int *console, struct report *report) {
   for (;;) {
     struct message message;
-    int fd;
-    ssize_t got = receive(child->socket, &message, &fd);
+    int fds[MESSAGE_FDS];
+    ssize_t got = receive(child->socket, &message, fds);
     if (got < 0 && errno == EAGAIN) return 1;
     if (got == 0 && child->is_late) return 0;
     if (got != (ssize_t)sizeof message) {
       /* It died without a word. */
       *report = (struct report){ child->clone, ECHILD, CALL_WAITPID };
-      fd_cleanup(&fd);
+      for (unsigned i = 0; i < MESSAGE_FDS; i++) fd_cleanup(&fds[i]);
       return -ECHILD;
     }
-    if (message.kind == MESSAGE_CONSOLE && *console < 0) *console = fd_take(&fd);
+    if (message.kind == MESSAGE_CONSOLE && *console < 0) *console = fd_take(&fds[0]);
     if (message.kind == MESSAGE_LATE) child->is_late = true;
-    fd_cleanup(&fd);
+    for (unsigned i = 0; i < MESSAGE_FDS; i++) {
+      if (message.kind == MESSAGE_RESOLVER && child->resolver[i] < 0) child->resolver[i] = fd_take(&fds[i]);
+      fd_cleanup(&fds[i]);
+    }
     if (message.kind != MESSAGE_REPORT) continue;
     *report = message.report;
     return report->err > 0 ? -report->err : -EIO;
@@ -181,7 +184,7 @@ static int clone_and_release(struct run *run, const struct spawn_io *io, struct 
     end_child(pidfd);
     return err;
   }
-  *out = (struct spawned){ .pid = pid, .pidfd = fd_take(&pidfd), .socket = fd_take(&ours), .clone = run->plan->clone };
+  *out = (struct spawned){ .pid = pid, .pidfd = fd_take(&pidfd), .socket = fd_take(&ours), .resolver = { -1, -1 }, .clone = run->plan->clone };
   return 0;
 }
 
@@ -189,7 +192,7 @@ int plan_spawn(const struct plan *plan, uint32_t first, const struct spawn_io *i
                struct report *report) {
   struct slots slots;
   struct run run;
-  *out = (struct spawned){ .pid = -1, .pidfd = -1, .socket = -1 };
+  *out = (struct spawned){ .pid = -1, .pidfd = -1, .socket = -1, .resolver = { -1, -1 } };
   *report = (struct report){ .index = plan->count, .err = EINVAL, .call = CALL_DECODE };
   if (plan->clone >= plan->count || first > plan->clone) return -EINVAL;
   slots_init(&slots);

@@ -18,12 +18,15 @@ export const FRAME_KIND = {
   resize: 19,
   exec: 20,
   watch: 21,
+  hello: 48,
+  query: 49,
   done: 0x81,
   started: 0x82,
   exited: 0x83,
   data: 0x84,
   lost: 0x85,
   state: 0x90,
+  answer: 0xb1,
 } as const;
 
 /** Bytes of a frame before its payload. */

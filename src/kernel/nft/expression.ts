@@ -119,6 +119,26 @@ export function payload(field: HeaderField, register: number = REGISTER.r1): Exp
   };
 }
 
+/** Store a register into bytes of a header; the sum of the transport's header, at `checksumOffsetBytes` of it, is kept right. */
+export function setPayload(
+  field: HeaderField,
+  checksumOffsetBytes: number,
+  register: number = REGISTER.r1,
+): Expression {
+  const NFT_PAYLOAD_CSUM_INET = 1;
+  return {
+    name: 'payload',
+    attributes: [
+      [5, be32(register)],
+      [2, be32(PAYLOAD_BASE[field.base])],
+      [3, be32(field.offsetBytes)],
+      [4, be32(field.lengthBytes)],
+      [6, be32(NFT_PAYLOAD_CSUM_INET)],
+      [7, be32(checksumOffsetBytes)],
+    ],
+  };
+}
+
 const CMP_OP = { eq: 0, neq: 1, lt: 2, lte: 3, gt: 4, gte: 5 } as const;
 
 /** Go on only when the register compares so with a constant. */

@@ -99,6 +99,10 @@ const LINES: readonly (readonly [PlanOp, string])[] = [
     'exec argv=[sh -c "echo \\"hi\\""] env=["A=b c"] init',
   ],
   [{ op: 'no-new-privs' }, 'no-new-privs'],
+  [
+    { op: 'resolver', address: 0x7f00000b, port: 4, dir: '/run/x', name: 'n.sock', label: 'c1' },
+    'resolver address=127.0.0.11 port=4 dir=/run/x name=n.sock label=c1',
+  ],
 ];
 
 test('describeOp() names flags, slots and texts', () => {

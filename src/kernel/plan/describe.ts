@@ -24,6 +24,8 @@ import { opFields } from './shape.ts';
 /** A number of a plan as text. */
 type NumberFormat = (value: bigint) => string;
 
+const ipv4: NumberFormat = (value) =>
+  [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 0xffn).join('.');
 const octal: NumberFormat = (value) => `0${value.toString(8)}`;
 const attrs: NumberFormat = (value) => formatFlags(value, MOUNT_ATTR);
 const mountFlags: NumberFormat = (value) => formatFlags(value, MS);
@@ -64,6 +66,7 @@ const NUMBER_FORMATS: Readonly<Record<string, NumberFormat>> = {
   'capset.ambient': formatCapabilities,
   'seccomp.flags': (value) => formatFlags(value, SECCOMP),
   'personality.persona': (value) => `0x${value.toString(16)}`,
+  'resolver.address': ipv4,
   'netlink-open.protocol': (value) => NETLINK_FAMILIES[Number(value)] ?? String(value),
 };
 

@@ -323,6 +323,24 @@ export const OPS = {
     },
   },
   /**
+   * A UDP socket and a TCP listener at the IPv4 `address` (its first byte the
+   * most significant) and `port` of the running network namespace, handed to the
+   * monitor, which carries DNS messages between them and the unix stream socket
+   * `name` in the host directory `dir`: see docs/chisel-protocol.md "Names".
+   * `label` tells that side who asks.
+   */
+  resolver: {
+    code: 74,
+    place: 'child',
+    fields: {
+      address: u32,
+      port: { type: 'u32', max: 65535 },
+      dir: text,
+      name: { type: 'text', max: 107 },
+      label: { type: 'text', max: 128 },
+    },
+  },
+  /**
    * close_range(3, ~0, CLOEXEC). Only slots are open beside 0, 1, 2: what the
    * caller had was closed right after the clone. Last before `exec`.
    */
@@ -441,4 +459,5 @@ export const CALLS = [
   'fcntl',
   'mmap',
   'getdents',
+  'listen',
 ] as const;
