@@ -100,7 +100,20 @@ static enum found find_in_layer(int layer, const char *path, struct stack_entry 
   return FAILED;
 }
 
+/* The root shows what the topmost layer says of it. */
+static int find_root(const struct stack *stack, struct stack_entry *entry) {
+  if (stack->count == 0)
+    return ENOENT;
+  memcpy(entry->name, ".", 2);
+  if (fstat(stack->fds[0], &entry->st) < 0)
+    return errno;
+  entry->dir = fcntl(stack->fds[0], F_DUPFD_CLOEXEC, 0);
+  return entry->dir < 0 ? errno : 0;
+}
+
 int stack_find(const struct stack *stack, const char *path, struct stack_entry *entry) {
+  if (path[0] == '\0')
+    return find_root(stack, entry);
   for (size_t i = 0; i < stack->count; i++) {
     int error = 0;
     switch (find_in_layer(stack->fds[i], path, entry, &error)) {

@@ -106,12 +106,14 @@ export class LayerTree {
   finish(below: BelowFacts | undefined): TreeFacts {
     if (below !== undefined) this.#writer.limitBelow(below.visibleCount);
     const hidesBelow = this.#options.hasParent && this.#root.isOpaque;
-    const root = (this.#root.attributes ??= {
+    const root = this.#root.attributes ?? {
       ...(below?.root ?? DEFAULT_ROOT),
       mtimeS: 0,
       mtimeNs: 0,
       xattrs: [],
-    });
+    };
+    // One that the layer does not speak of looks in all as it does below.
+    if (below === undefined || hidesBelow) this.#root.attributes = root;
     // An overlay always merges its layers' roots: an opaque root is the snapshot store's matter (`hidesBelow`).
     this.#root.isOpaque = false;
     this.#finishDirectory(this.#root, hidesBelow);
