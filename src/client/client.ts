@@ -14,6 +14,7 @@ import { createExecClient, type ExecClient } from './execs.ts';
 import { parseHost, type HostAddress } from './host.ts';
 import { openConnection, type Connection } from './http/connection.ts';
 import { createImageClient, type ImageClient } from './images.ts';
+import { createRegistriesClient, type RegistriesClient } from './registries.ts';
 import { createSystemClient, type SystemClient } from './system.ts';
 import { Transport } from './transport.ts';
 
@@ -38,6 +39,7 @@ export interface Client {
   readonly containers: ContainerClient;
   readonly execs: ExecClient;
   readonly images: ImageClient;
+  readonly registries: RegistriesClient;
   readonly system: SystemClient;
   /** Version of the API in use; settled by the first request. */
   apiVersion(): string;
@@ -59,6 +61,7 @@ export function createClient(options: ClientOptions = {}): Client {
     containers: createContainerClient(transport),
     execs: createExecClient(transport),
     images: createImageClient(transport),
+    registries: createRegistriesClient(transport),
     system: createSystemClient(transport),
     apiVersion: () => transport.apiVersion,
     close: () => {

@@ -76,8 +76,6 @@ export interface PlaceOptions extends Omit<RemoteQuestion, 'reference'> {
   readonly bytes: Uint8Array;
   /** Manifests the index names that are in another repository of the same registry. */
   readonly sources: readonly { readonly reference: Reference; readonly digest: Digest }[];
-  /** Called after each manifest that was brought into the repository. */
-  readonly onPlaced?: (digest: Digest) => void;
 }
 
 /** What to search for, and where. */

@@ -195,6 +195,34 @@ const bootstrap = leaf(
   async () => (await import('./image/bootstrap.ts')).bootstrapCommand,
 );
 
+const manifestEntries: readonly CommandEntry[] = [
+  leaf(
+    'annotate',
+    'Say which platform a manifest of a local list is for',
+    async () => (await import('./manifest/annotate.ts')).manifestAnnotateCommand,
+  ),
+  leaf(
+    'create',
+    'Begin a local list of manifests',
+    async () => (await import('./manifest/create.ts')).manifestCreateCommand,
+  ),
+  leaf(
+    'inspect',
+    'Print a manifest or a list',
+    async () => (await import('./manifest/inspect.ts')).manifestInspectCommand,
+  ),
+  leaf(
+    'push',
+    'Upload a local list to a registry',
+    async () => (await import('./manifest/push.ts')).manifestPushCommand,
+  ),
+  leaf(
+    'rm',
+    'Forget local lists',
+    async () => (await import('./manifest/rm.ts')).manifestRmCommand,
+  ),
+];
+
 const info = leaf(
   'info',
   'Show what the engine is and has',
@@ -293,6 +321,7 @@ const imageEntries: readonly CommandEntry[] = [
 const groups: readonly GroupEntry[] = [
   group('container', 'Work with containers', containerEntries),
   group('image', 'Work with images', imageEntries),
+  group('manifest', 'Work with manifests and lists of them', manifestEntries),
   group('system', 'Work with the engine itself', [df, events, info, systemPrune]),
 ];
 

@@ -27,9 +27,8 @@ export async function placeIndex(access: RegistryAccess, options: PlaceOptions):
     throw new EngineError('invalid', 'Cannot push manifest list: it is not an index');
   const target = await openClient(access, options, reference);
   for (const source of options.sources) {
-    const isHere = source.reference.path === reference.path;
-    if (!isHere) await bringManifest({ access, options, target }, source);
-    options.onPlaced?.(source.digest);
+    if (source.reference.path !== reference.path)
+      await bringManifest({ access, options, target }, source);
   }
   await target.putManifest({ reference: reference.tag, mediaType, bytes }, { signal });
   return digestBytes(bytes);
