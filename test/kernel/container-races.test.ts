@@ -68,7 +68,7 @@ function bind(source: string, destination: string): ContainerMount {
   };
 }
 
-test('a swapped parent makes a mount, a directory or a file land inside, or fail, never outside', async () => {
+test('R6 R25: a swapped parent makes a mount, a directory or a file land inside, or fail, never outside', async () => {
   await using fixture = await ContainerFixture.create();
   const canary = await fixture.makeDir('canary');
   const volume = await fixture.makeDir('volume');
@@ -100,7 +100,7 @@ test('a swapped parent makes a mount, a directory or a file land inside, or fail
   assert.ok(!left.some(({ mountPoint }) => mountPoint.startsWith(fixture.dir)), 'a mount leaked');
 });
 
-test('a swapped image directory does not lead the devices, links and masks outside', async () => {
+test('R3 R7: a swapped image directory does not lead the devices, links and masks outside', async () => {
   await using fixture = await ContainerFixture.create();
   const canary = await fixture.makeDir('canary');
   await symlink(`/../../../..${canary}`, join(fixture.root, 'dev-link'));

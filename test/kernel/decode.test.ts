@@ -135,7 +135,7 @@ const MUTATIONS: readonly Mutation[] = [
 ];
 
 // It may have to be built first.
-test('the chisel takes what the encoder writes and refuses what it does not, without a crash', {
+test('R20: the chisel takes what the encoder writes and refuses what it does not, without a crash', {
   timeout: 30_000,
 }, async () => {
   execFileSync('make', ['-s', '-C', CHISEL_DIR, 'asan'], { stdio: 'pipe' });
@@ -152,7 +152,7 @@ test('the chisel takes what the encoder writes and refuses what it does not, wit
   }
 });
 
-test('encoder and chisel agree on arbitrary plans, and on what is left of them after a change', async () => {
+test('R20: encoder and chisel agree on arbitrary plans, and on what is left of them after a change', async () => {
   const samples = fc.sample(fc.tuple(planArbitrary, fc.nat(), fc.nat(255)), 150);
   for (const [plan, at, value] of samples) {
     const bytes = Buffer.from(encodePlan(plan));
@@ -184,7 +184,7 @@ function hasBrokenText(bytes: Uint8Array): boolean {
   }
 }
 
-test('a plan of more than 4 MiB is refused before it is read', async () => {
+test('R20: a plan of more than 4 MiB is refused before it is read', async () => {
   await assert.rejects(
     check(CHISEL_PATH, new Uint8Array(4 * 1024 * 1024 + 1)),
     /cannot read a plan from stdin: File too large/,

@@ -174,7 +174,7 @@ test('exec: output, codes fifty times, user, failure, kill with the container', 
   assert.deepEqual(groupsOf(fixture), []);
 });
 
-test('exec is held to the policy of the container', async () => {
+test('R27: exec is held to the policy of the container', async () => {
   await using fixture = await openFixture();
   const { containers, execs } = fixture.engine;
   const script = "grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status";

@@ -84,7 +84,7 @@ class RawHost implements AsyncDisposable {
 
 const { EPROTO, EINVAL, EBUSY } = constants.errno;
 
-test('the host runs from a sealed copy, without environment, without what it was given but its streams', async () => {
+test('R1 R26: the host runs from a sealed copy, without environment, without what it was given but its streams', async () => {
   await using host = new RawHost();
   host.apply(1, []);
   assert.equal(await host.report(), `${DONE} 1 0 none`);
@@ -106,7 +106,7 @@ test('the host runs from a sealed copy, without environment, without what it was
   );
 });
 
-test('every seal is set on the copy that the host runs from', async () => {
+test('R1: every seal is set on the copy that the host runs from', async () => {
   await using host = new RawHost();
   host.apply(1, []);
   await host.next();

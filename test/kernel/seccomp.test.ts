@@ -153,7 +153,7 @@ async function answers(
   return output.trim().split('\n').map(Number);
 }
 
-test('the kernel gives each call the verdict of the default policy', async () => {
+test('R21: the kernel gives each call the verdict of the default policy', async () => {
   await using fixture = await ContainerFixture.create();
   fixture.addProgram('probe', PROBE);
   const calls = ROWS.map(([each]) => each);
@@ -166,7 +166,7 @@ test('the kernel gives each call the verdict of the default policy', async () =>
   }
 });
 
-test('what the interpreter says is what the kernel does', async () => {
+test('R21: what the interpreter says is what the kernel does', async () => {
   await using fixture = await ContainerFixture.create();
   fixture.addProgram('probe', PROBE);
   const capabilities = new Set(
@@ -193,7 +193,7 @@ test('what the interpreter says is what the kernel does', async () => {
   }
 });
 
-test('a profile of the request is loaded: kill, trap, errno, masks and lists', async () => {
+test('R21: a profile of the request is loaded: kill, trap, errno, masks and lists', async () => {
   await using fixture = await ContainerFixture.create();
   fixture.addProgram('probe', PROBE);
   const profile = JSON.stringify({

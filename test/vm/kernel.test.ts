@@ -6,7 +6,7 @@ import { runInVm } from '../../scripts/vm/boot.ts';
 import { checkoutFiles } from '../../scripts/vm/checkout.ts';
 
 /** Those whose answer depends on the kernel or on the cgroup version. */
-const DEPENDENT = ['cgroup', 'plan', 'spawn', 'container', 'seccomp', 'engine'];
+const DEPENDENT = ['cgroup', 'plan', 'spawn', 'container', 'seccomp', 'engine', 'hardening'];
 /** Codes of a machine that did not come to its end: its console says why. */
 const DIED = [124, 125];
 

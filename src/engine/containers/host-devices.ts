@@ -7,7 +7,8 @@
  * itself reads. Source: security matrix R18.
  */
 
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, type Stats, statSync } from 'node:fs';
+import { normalize } from 'node:path';
 import { EngineError } from '../../base/error.ts';
 import type { DeviceMapping, HostConfig } from '../../spec/docker/container.ts';
 import type { HostDevice } from './spec/input.ts';
@@ -21,7 +22,7 @@ export function devicesOf(
 ): ReadonlyMap<string, readonly HostDevice[]> {
   const found = new Map<string, readonly HostDevice[]>();
   for (const { PathOnHost: path = '' } of mappings) {
-    const devices = path.startsWith('/dev/') ? devicesBelow(path, 0) : [];
+    const devices = normalize(path).startsWith('/dev/') ? devicesBelow(path, 0) : [];
     if (devices.length === 0) {
       throw new EngineError(
         'invalid',
@@ -70,8 +71,18 @@ export function allHostDevices(): readonly HostDevice[] {
     .flatMap((name) => devicesBelow(`/dev/${name}`, 1));
 }
 
+/** `undefined` when there is nothing, or no way to it. */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    return undefined;
+  }
+}
+
 function devicesBelow(path: string, depth: number): readonly HostDevice[] {
-  const stat = statSync(path, { throwIfNoEntry: false });
+  const stat = statOf(path);
   if (stat === undefined) return [];
   if (!stat.isDirectory()) {
     const device = deviceAt(path);
@@ -89,7 +100,7 @@ function namesIn(path: string): readonly string[] {
 }
 
 function deviceAt(path: string): HostDevice | undefined {
-  const stat = statSync(path, { throwIfNoEntry: false });
+  const stat = statOf(path);
   if (stat === undefined || !(stat.isCharacterDevice() || stat.isBlockDevice())) return undefined;
   return {
     path,
