@@ -4,22 +4,29 @@
  */
 import { EngineError } from '../base/error.ts';
 
-/** The same chunks; fails with `cancelled` as soon as `signal` aborts. The source is closed without waiting for it. */
+/**
+ * The same chunks; fails with `cancelled` as soon as `signal` aborts. The source is closed without waiting for it.
+ *
+ * **Invariant:** no chunk is held after it was given. (A race with one promise
+ * that outlives all turns would keep the outcome of every turn with it.)
+ */
 export async function* interruptible(
   source: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const iterator = source[Symbol.asyncIterator]();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  aborted.catch(() => undefined);
+  let giveUp: (error: EngineError) => void = () => undefined;
   const onAbort = (): void => {
-    reject(new EngineError('cancelled', 'Cannot read layer: it was cancelled'));
+    giveUp(cancelled());
   };
   signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
   try {
     for (;;) {
-      const next = await Promise.race([iterator.next(), aborted]);
+      const { promise, resolve, reject } = Promise.withResolvers<IteratorResult<Uint8Array>>();
+      giveUp = reject;
+      if (signal.aborted) onAbort();
+      iterator.next().then(resolve, reject);
+      const next = await promise;
       if (next.done === true) return;
       yield next.value;
     }
@@ -27,6 +34,10 @@ export async function* interruptible(
     signal.removeEventListener('abort', onAbort);
     void Promise.resolve(iterator.return?.()).catch(() => undefined);
   }
+}
+
+function cancelled(): EngineError {
+  return new EngineError('cancelled', 'Cannot read layer: it was cancelled');
 }
 
 /** `promise`, or `cancelled` as soon as `signal` aborts. */
