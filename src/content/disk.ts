@@ -32,6 +32,8 @@ import type {
   ReadOptions,
 } from './store.ts';
 
+/** Count of files that may wait open for the disk. */
+const UNSYNCED_MAX = 64;
 /** Bytes of one read. */
 const READ_BYTES = 1024 * 1024;
 /** A begun download that nobody continued for this long is swept at open. */
@@ -117,6 +119,7 @@ export class DiskContentStore implements ContentStore {
       isHandedOver = options.deferSync === true;
       if (isHandedOver) this.#syncLater(file, info.digest);
       else await this.#syncDirectory(info.digest);
+      await this.#syncsInBounds();
       return info;
     } finally {
       if (!isHandedOver) await file.close();
@@ -145,6 +148,11 @@ export class DiskContentStore implements ContentStore {
       () => this.#unsynced.delete(work),
       () => this.#unsynced.delete(work),
     );
+  }
+
+  /** A file stays open until it is on the disk: an archive of a hundred thousand must not have them all open. */
+  async #syncsInBounds(): Promise<void> {
+    while (this.#unsynced.size >= UNSYNCED_MAX) await Promise.race(this.#unsynced);
   }
 
   async sync(): Promise<void> {
