@@ -24,6 +24,12 @@ import type {
   ImageInspect,
   ImageSummary,
 } from '../spec/docker/image.ts';
+import type {
+  NetworkCreateBody,
+  NetworkCreated,
+  NetworkInspect,
+  NetworkSummary,
+} from '../spec/docker/network.ts';
 import type { PathStat } from '../spec/docker/archive.ts';
 import type { RegistryOperations } from './registry.ts';
 import type { EngineEvent, SystemInfo, DiskUsage, ContainerStats } from '../spec/docker/system.ts';
@@ -318,6 +324,28 @@ export interface ImageOperations {
   }>;
 }
 
+/** Operations on networks. `ref`: id, name, or unique id prefix, looked up in that order. */
+export interface NetworkOperations {
+  /** Errors: `conflict` name; `denied` overlapping subnet or predefined name; `not-found` driver; `exhausted` address pools. */
+  create(request: NetworkCreateBody): Promise<NetworkCreated>;
+  /** `scope`: only a network of it. */
+  inspect(ref: string, options?: { readonly scope?: string }): Promise<NetworkInspect>;
+  list(filters: Filters): Promise<readonly NetworkSummary[]>;
+  /** Errors: `denied` for a predefined network and one that running containers are on. */
+  remove(ref: string): Promise<void>;
+  /** Names of those removed. */
+  prune(filters: Filters): Promise<readonly string[]>;
+  connect(
+    ref: string,
+    request: { readonly container: string; readonly settings: EndpointSettings },
+  ): Promise<void>;
+  /** `force`: also from a network that is gone. */
+  disconnect(
+    ref: string,
+    request: { readonly container: string; readonly force: boolean },
+  ): Promise<void>;
+}
+
 /** Operations on the engine itself. */
 export interface SystemOperations {
   info(): Promise<SystemInfo>;
@@ -340,6 +368,7 @@ export interface Engine {
   readonly execs: ExecOperations;
   readonly images: ImageOperations;
   readonly registries: RegistryOperations;
+  readonly networks: NetworkOperations;
   readonly system: SystemOperations;
   /** Containers run on; the store is closed. */
   close(): Promise<void>;

@@ -22,6 +22,8 @@ export interface HostFacts {
   /** Bytes of memory. */
   readonly memoryBytes: number;
   readonly cgroupVersion: 1 | 2;
+  /** The kernel has IPv6. */
+  readonly hasIpv6: boolean;
   /** Facts a container's configuration depends on; nodes of /dev only when asked for. */
   readonly specHost: (options: { readonly withDevices: boolean }) => SpecHost;
   /** Text of the host's /etc/resolv.conf, read anew at each call. */

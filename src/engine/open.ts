@@ -17,6 +17,7 @@ import { EventBus } from './events/bus.ts';
 import { execOperations } from './execs/operations.ts';
 import { ExecRegistry } from './execs/registry.ts';
 import { imageOperations } from './images/operations.ts';
+import { networkOperations } from './networks/operations.ts';
 import type { EngineParts } from './parts.ts';
 import { adoptContainer } from './recovery/adopt.ts';
 import { applyPolicies } from './recovery/boot.ts';
@@ -35,7 +36,14 @@ const ADOPT_LIMIT = 32;
 /** What an engine is made of. */
 export type OpenOptions = Omit<
   EngineParts,
-  'table' | 'containers' | 'execs' | 'events' | 'trash' | 'stateDirs' | 'isClosing'
+  | 'table'
+  | 'containers'
+  | 'execs'
+  | 'events'
+  | 'trash'
+  | 'stateDirs'
+  | 'isClosing'
+  | 'unsettledNetworks'
 > & {
   /** Open, locked, of the newest schema; closed by the engine. */
   readonly database: DatabaseSync;
@@ -51,6 +59,7 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
     containers: new ContainerRegistry(),
     execs: new ExecRegistry(given.clock),
     events: new EventBus(given.clock),
+    unsettledNetworks: new Set(),
     trash: new Trash(hostPath(`${given.paths.root}/trash`), given.log),
     stateDirs: new SpareDirectories({
       place: hostPath(`${given.paths.root}/spare`),
@@ -78,6 +87,7 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
     execs: execOperations(parts),
     images: imageOperations(parts),
     registries: registryOperations(parts),
+    networks: networkOperations(parts),
     system: systemOperations(parts),
     async close() {
       if (isClosing) return;

@@ -60,6 +60,8 @@ export interface EngineParts {
   readonly networks: NetworkStore;
   /** What makes networks real. */
   readonly fabric: NetworkFabric;
+  /** Ids of networks on their way in or out: nobody may join them. */
+  readonly unsettledNetworks: Set<string>;
   /** Reads the trees of containers. */
   readonly trees: ChangeSource;
   /** Reaches single files of containers. */

@@ -1,6 +1,6 @@
 /** Reads the facts of this machine that the engine keeps. Source: os-release(5), uname(2). */
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, hostname, machine, release, totalmem } from 'node:os';
 import type { KernelFeatures } from '../kernel/features.ts';
 import type { Machine } from '../kernel/bpf/syscalls.ts';
@@ -54,6 +54,7 @@ export function readHost(features: KernelFeatures): HostFacts {
     cpuCount: availableParallelism(),
     memoryBytes: totalmem(),
     cgroupVersion,
+    hasIpv6: existsSync('/proc/net/if_inet6'),
     specHost: ({ withDevices }) => (withDevices ? { ...base, devices: allHostDevices() } : base),
     readResolvConf,
     readHosts: () => readText('/etc/hosts'),

@@ -52,7 +52,7 @@ export function allRoutes(engine: Engine, identity: ServerIdentity): readonly Ro
     ...imageStreamRoutes(engine.images),
     ...registryRoutes(engine.registries),
     ...systemRoutes(engine.system, identity),
-    ...networkRoutes(engine.system),
+    ...networkRoutes(engine.networks),
     ...volumeRoutes(engine.system),
     ...planRoutes(engine.containers, engine.execs),
     ...absentRoutes,

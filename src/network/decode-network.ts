@@ -9,6 +9,7 @@ interface StoredSubnet {
   readonly range?: string;
   readonly gateway: string;
   readonly reserved: Readonly<Record<string, string>>;
+  readonly isChosen?: true;
 }
 
 /** A network in the database. */
@@ -27,8 +28,9 @@ export function encodeNetwork(network: NetworkRecord): string {
   return JSON.stringify(stored);
 }
 
-function encodeSubnet({ subnet, range, gateway, reserved }: NetworkSubnet): StoredSubnet {
+function encodeSubnet({ subnet, range, gateway, reserved, ...rest }: NetworkSubnet): StoredSubnet {
   return {
+    ...rest,
     subnet: formatNetwork(subnet),
     ...(range === undefined ? {} : { range: formatNetwork(range) }),
     gateway: formatAddress(gateway),
@@ -42,7 +44,8 @@ export function decodeNetwork(text: string): NetworkRecord {
   return {
     ...stored,
     createdAtNs: BigInt(stored.createdAtNs),
-    subnets: stored.subnets.map(({ subnet, range, gateway, reserved }) => ({
+    subnets: stored.subnets.map(({ subnet, range, gateway, reserved, ...rest }) => ({
+      ...rest,
       subnet: parseNetwork(subnet),
       range: range === undefined ? undefined : parseNetwork(range),
       gateway: parseAddress(gateway),

@@ -20,6 +20,8 @@ export interface NetworkSubnet {
   readonly gateway: Address;
   /** Addresses nobody is given, by the name the user gave each. */
   readonly reserved: Readonly<Record<string, Address>>;
+  /** The engine chose it; absent: the user did, and may ask for addresses of it. */
+  readonly isChosen?: true;
 }
 
 /** One network. */

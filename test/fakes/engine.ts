@@ -9,6 +9,7 @@ import type {
   Engine,
   ExecOperations,
   ImageOperations,
+  NetworkOperations,
   SystemOperations,
 } from '../../src/engine/engine.ts';
 import type { RegistryOperations } from '../../src/engine/registry.ts';
@@ -22,6 +23,7 @@ export interface FakeOperations {
   readonly execs?: Partial<ExecOperations>;
   readonly images?: Partial<ImageOperations>;
   readonly registries?: Partial<RegistryOperations>;
+  readonly networks?: Partial<NetworkOperations>;
   readonly system?: Partial<SystemOperations>;
 }
 
@@ -32,6 +34,7 @@ export function fakeEngine(given: FakeOperations = {}): Engine {
     execs: complete<ExecOperations>('execs', given.execs),
     images: complete<ImageOperations>('images', given.images),
     registries: complete<RegistryOperations>('registries', given.registries),
+    networks: complete<NetworkOperations>('networks', given.networks),
     system: complete<SystemOperations>('system', { info: async () => sampleInfo, ...given.system }),
     close: async () => undefined,
   };

@@ -14,6 +14,7 @@ export const testHost: HostFacts = {
   cpuCount: 2,
   memoryBytes: 4 * 1024 ** 3,
   cgroupVersion: 2,
+  hasIpv6: true,
   specHost: () => ({
     machine: 'x86_64',
     kernel: { major: 6, minor: 12 },

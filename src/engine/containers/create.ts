@@ -13,6 +13,8 @@ import type { ImageRecord } from '../../images/store.ts';
 import { parsePlatform } from '../../spec/platform.ts';
 import { diskError } from '../../kernel/disk-error.ts';
 import type { CreateContainer } from '../engine.ts';
+import { checkEndpoints } from '../networks/check-endpoints.ts';
+import { findNetwork } from '../networks/find.ts';
 import type { EngineParts } from '../parts.ts';
 import { announce } from './announce.ts';
 import { Attachments } from './attachments.ts';
@@ -79,7 +81,16 @@ export function draftContainer(
     cgroupVersion: parts.host.cgroupVersion,
     defaultNetwork: 'none',
   });
-  const hostConfig = resolveReferences(parts, completed.hostConfig);
+  const referred = resolveReferences(parts, completed.hostConfig);
+  const { networkMode, endpoints } = checkEndpoints(
+    {
+      networkMode: referred.NetworkMode ?? 'none',
+      endpoints: request.endpoints,
+      macAddress: config.MacAddress ?? '',
+    },
+    (ref) => findNetwork(parts, ref),
+  );
+  const hostConfig = { ...referred, NetworkMode: networkMode };
   checkRequest(config, hostConfig);
   const limitWarnings = checkResources(hostConfig, parts.host);
   commandOf(config);
@@ -90,7 +101,7 @@ export function draftContainer(
     imageId: image.id,
     config,
     hostConfig,
-    endpoints: request.endpoints,
+    endpoints,
     mounts: resolveMounts(parts, { config, hostConfig }),
     log: parseLogConfig(hostConfig.LogConfig),
     state: CREATED,

@@ -1,6 +1,5 @@
 /** `inspect`: all of one container in Docker's words. Source: Engine API `ContainerInspectResponse`; engine-api facts 6.1. */
 
-import { predefinedNetworkId } from '../../network/predefined.ts';
 import type { EndpointSettings } from '../../spec/docker/container.ts';
 import type {
   ContainerInspect,
@@ -58,7 +57,7 @@ export async function inspectContainer(
     ...sizes,
     Mounts: describeMounts(record),
     Config: inspectConfig(parts, record),
-    NetworkSettings: networkSettings(parts, record),
+    NetworkSettings: networkSettings(record),
   };
 }
 
@@ -105,13 +104,13 @@ export async function sizesOf(
   return { SizeRw: sizeRw, SizeRootFs: sizeRw + imageSize };
 }
 
-/** Networks `none` and `host`, until there are others. */
-export function networkSettings(parts: EngineParts, record: ContainerRecord): NetworkSettings {
+/** As it is while the container does not run. */
+export function networkSettings(record: ContainerRecord): NetworkSettings {
   return {
     SandboxID: '',
     SandboxKey: '',
     Ports: exposedPorts(record),
-    Networks: networksOf(parts, record),
+    Networks: networksOf(record),
   };
 }
 
@@ -123,14 +122,14 @@ function exposedPorts(record: ContainerRecord): NetworkSettings['Ports'] {
   );
 }
 
-/** Endpoints by network. */
-export function networksOf(
-  parts: Pick<EngineParts, 'engineId'>,
-  record: ContainerRecord,
-): Readonly<Record<string, EndpointSettings>> {
-  const mode = record.hostConfig.NetworkMode;
-  if (mode !== 'none' && mode !== 'host') return {};
-  return { [mode]: { ...EMPTY_ENDPOINT, NetworkID: predefinedNetworkId(parts.engineId, mode) } };
+/** Endpoints by network, as they are while the container does not run. */
+export function networksOf(record: ContainerRecord): Readonly<Record<string, EndpointSettings>> {
+  return Object.fromEntries(
+    Object.entries(record.endpoints).map(([name, asked]) => [
+      name,
+      { ...EMPTY_ENDPOINT, ...asked },
+    ]),
+  );
 }
 
 const EMPTY_ENDPOINT: EndpointSettings = {

@@ -71,7 +71,7 @@ export function summarise(
       NetworkMode: mode,
       ...(annotations === undefined ? {} : { Annotations: annotations ?? {} }),
     },
-    NetworkSettings: { Networks: networksOf(parts, record) },
+    NetworkSettings: { Networks: networksOf(record) },
     Mounts: describeMounts(record),
   };
 }

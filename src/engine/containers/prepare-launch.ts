@@ -52,6 +52,7 @@ export interface RequestParts {
 /** Make the directories and files of a start and say what to run. Errors: `invalid` user, device or mount; `conflict` for a container that must run. */
 export async function prepareLaunch(parts: EngineParts, container: Container): Promise<Launch> {
   const { record } = container;
+  checkReachable(record);
   ensureBindSources(record);
   makeRunDir(parts, record);
   parts.failpoints.hit('start.run-made');
@@ -66,6 +67,16 @@ export async function prepareLaunch(parts: EngineParts, container: Container): P
   const spec = rehearsed?.spec ?? toOciSpec(specInput(parts, record, { files, joined, user }));
   const expectedClients = Math.min(container.attachments.waitingCount, CLIENTS_MAX);
   return { user, request: { ...requestOf(parts, record, { root, spec }), expectedClients } };
+}
+
+/** Silence would be a container without what it was promised. */
+function checkReachable(record: ContainerRecord): void {
+  const name = Object.keys(record.endpoints).find((key) => key !== 'none' && key !== 'host');
+  if (name === undefined) return;
+  throw new EngineError(
+    'unsupported',
+    `Cannot start container ${record.name}: this version of carve cannot connect it to network ${name} yet`,
+  );
 }
 
 /** The user of a container's process. Errors: `invalid`, e.g. unable to find user x. */

@@ -43,14 +43,11 @@ test('what clients send for "unset" becomes the default', () => {
   assert.equal(complete({ Memory: 2 ** 30, MemorySwap: -1 }).hostConfig.MemorySwap, -1);
 });
 
-test('ports without a network are a warning, an unknown network an error', () => {
+test('ports without a network are a warning; a network of a name is looked up later', () => {
   assert.deepEqual(complete({ NetworkMode: 'none', PortBindings: { '80/tcp': [] } }).warnings, [
     'network: ports are not published yet: carve has no bridge network',
   ]);
-  assert.throws(() => complete({ NetworkMode: 'front' }), {
-    kind: 'not-found',
-    message: 'network front not found',
-  });
+  assert.equal(complete({ NetworkMode: 'front' }).hostConfig.NetworkMode, 'front');
 });
 
 test('the client wins over the image, per field and per variable', () => {
