@@ -40,23 +40,21 @@ export function checkEndpoint(
 }
 
 function completed(settings: EndpointSettings, network: NetworkRecord): EndpointSettings {
-  const { Aliases, DriverOpts, GwPriority = 0, MacAddress: mac = '' } = settings;
-  if (network.isPredefined && (Aliases ?? []).length > 0) {
-    throw invalid('network-scoped alias is supported only for containers in user defined networks');
-  }
-  (Aliases ?? []).forEach(checkAlias);
-  (settings.Links ?? []).forEach(checkLink);
+  const { Aliases = null, Links = null, DriverOpts = null, IPAMConfig } = settings;
+  const { GwPriority = 0, MacAddress = '' } = settings;
+  checkAliases(Aliases ?? [], network);
+  for (const link of Links ?? []) checkLink(link);
   checkDriverOptions(DriverOpts ?? {});
   if (Math.abs(GwPriority) > PRIORITY_MAX) {
     throw invalid(`gateway priority ${GwPriority} is out of range`);
   }
   return {
-    IPAMConfig: checkAddresses(settings.IPAMConfig ?? {}, network),
-    Links: settings.Links ?? null,
-    Aliases: Aliases ?? null,
-    DriverOpts: DriverOpts ?? null,
+    IPAMConfig: checkAddresses(IPAMConfig ?? {}, network),
+    Links,
+    Aliases,
+    DriverOpts,
     GwPriority,
-    MacAddress: mac === '' ? '' : normaliseMac(mac),
+    MacAddress: normaliseMac(MacAddress),
     NetworkID: network.id,
   };
 }
@@ -114,9 +112,15 @@ function checkStatic(address: Address, network: NetworkRecord): void {
   claimAddress({ subnet: home.subnet, taken: new Set(taken) }, address);
 }
 
-function checkAlias(alias: string): void {
-  if (alias !== '' && alias.length <= ALIAS_MAX && !/[\s/\p{Cc}]/u.test(alias)) return;
-  throw invalid(`invalid alias ${JSON.stringify(alias.slice(0, 80))}`);
+function checkAliases(aliases: readonly string[], network: NetworkRecord): void {
+  if (network.isPredefined && aliases.length > 0) {
+    throw invalid('network-scoped alias is supported only for containers in user defined networks');
+  }
+  for (const alias of aliases) {
+    if (alias === '' || alias.length > ALIAS_MAX || /[\s/\p{Cc}]/u.test(alias)) {
+      throw invalid(`invalid alias ${JSON.stringify(alias.slice(0, 80))}`);
+    }
+  }
 }
 
 /** `container[:alias]`. */
@@ -133,23 +137,19 @@ function checkDriverOptions(options: Readonly<Record<string, string>>): void {
   for (const sysctl of options[SYSCTLS]?.split(',') ?? []) checkSysctl(sysctl);
 }
 
-/** `net.X.Y.IFNAME.Z=V`: the settings of this one link and no others. */
+/** `net.X.Y.IFNAME.Z=V`: one setting of this link and nothing else. */
+const SYSCTL = /^net\.(?:ipv4|ipv6|mpls)\.\w+\.(?:IFNAME|ifname)\.\w+=[\w .:-]+$/;
+
 function checkSysctl(sysctl: string): void {
-  const [name = '', ...value] = sysctl.split('=');
-  const parts = name.split('.');
-  const [net = '', family = '', group = '', link = '', key = ''] = parts;
-  const isSafe = [group, key].every((part) => /^[a-z0-9_]+$/i.test(part));
-  const isOfLink = link.toUpperCase() === 'IFNAME';
-  const isKnown = net === 'net' && ['ipv4', 'ipv6', 'mpls'].includes(family);
-  const hasValue = value.length === 1 && /^[\w .:-]+$/.test(value[0] ?? '');
-  if (parts.length === 5 && isSafe && isOfLink && isKnown && hasValue) return;
+  if (SYSCTL.test(sysctl)) return;
   throw invalid(
     `unrecognised network interface sysctl '${sysctl.slice(0, 80)}'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'`,
   );
 }
 
-/** In lower case with colons. What the kernel would refuse is refused here. */
+/** In lower case with colons; empty stays empty. What the kernel would refuse is refused here. */
 function normaliseMac(text: string): string {
+  if (text === '') return '';
   const digits = /^[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}$/i.test(text)
     ? text.replaceAll(/[:-]/g, '')
     : /^(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}$/i.test(text)

@@ -42,37 +42,27 @@ const PREDEFINED: ReadonlySet<string> = new Set(['bridge', 'host', 'none', 'defa
 
 /** Errors: `invalid`; `denied`; `conflict` name; `not-found` driver; `unsupported`; `exhausted` pools. */
 export function draftNetwork(body: NetworkCreateBody, context: DraftContext): NetworkDraft {
-  const name = checkName(body.Name ?? '', context);
-  const driver = checkDriver(body.Driver ?? '');
+  const name = checkName(body.Name, context);
+  const driver = checkDriver(body.Driver);
   checkScope(body);
-  checkIpamDriver(body.IPAM?.Driver ?? '');
+  const { Internal: isInternal = false, Attachable: isAttachable = false } = body;
   const options = body.Options ?? {};
-  const isInternal = body.Internal ?? false;
-  const configs = body.IPAM?.Config ?? [];
+  const ipam = body.IPAM ?? {};
+  checkIpamDriver(ipam.Driver);
   checkOptions({ driver, options, isInternal });
-  const hasIpv4 = body.EnableIPv4 ?? flagOf(options, 'com.docker.network.enable_ipv4') ?? true;
-  const hasIpv6 =
-    body.EnableIPv6 ??
-    flagOf(options, 'com.docker.network.enable_ipv6') ??
-    // An address of our own choosing means nothing on somebody else's wire.
-    (configs.some(({ Subnet }) => Subnet?.includes(':')) ||
-      (driver === 'bridge' && context.hasIpv6));
-  if (!hasIpv4 && !hasIpv6) {
-    throw new EngineError('invalid', 'IPv4 or IPv6 must be enabled');
-  }
-  const planned = planSubnets(configs, { ...context, hasIpv4, hasIpv6, pools: POOLS });
+  const families = familiesOf(body, { driver, hasKernelIpv6: context.hasIpv6 });
+  const planned = planSubnets(ipam.Config ?? [], { ...context, ...families, pools: POOLS });
   const network: NetworkRecord = {
     id: context.id,
     name,
     createdAtNs: context.nowNs,
     driver,
     isPredefined: false,
-    hasIpv4,
-    hasIpv6,
+    ...families,
     subnets: planned.subnets,
     isInternal,
-    isAttachable: body.Attachable ?? false,
-    ipamOptions: body.IPAM?.Options ?? {},
+    isAttachable,
+    ipamOptions: ipam.Options ?? {},
     options,
     labels: body.Labels ?? {},
   };
@@ -84,7 +74,22 @@ export function draftNetwork(body: NetworkCreateBody, context: DraftContext): Ne
   };
 }
 
-function checkName(name: string, { networks }: DraftContext): string {
+/** IPv4 unless switched off; IPv6 too on a bridge, and where a subnet of it is given. Errors: `invalid` for none. */
+function familiesOf(
+  body: NetworkCreateBody,
+  where: { readonly driver: NetworkDriver; readonly hasKernelIpv6: boolean },
+): Pick<NetworkRecord, 'hasIpv4' | 'hasIpv6'> {
+  const options = body.Options ?? {};
+  const isGiven = (body.IPAM?.Config ?? []).some(({ Subnet = '' }) => Subnet.includes(':'));
+  // An address of our own choosing means nothing on somebody else's wire.
+  const isUsual = isGiven || (where.driver === 'bridge' && where.hasKernelIpv6);
+  const hasIpv4 = body.EnableIPv4 ?? flagOf(options, 'com.docker.network.enable_ipv4') ?? true;
+  const hasIpv6 = body.EnableIPv6 ?? flagOf(options, 'com.docker.network.enable_ipv6') ?? isUsual;
+  if (hasIpv4 || hasIpv6) return { hasIpv4, hasIpv6 };
+  throw new EngineError('invalid', 'IPv4 or IPv6 must be enabled');
+}
+
+function checkName(name = '', { networks }: DraftContext): string {
   if (name.trim() === '') throw new EngineError('invalid', 'invalid name: name is empty');
   if (name.trim() !== name || /\p{Cc}/u.test(name) || name.length > NAME_MAX) {
     throw new EngineError(
@@ -104,7 +109,7 @@ function checkName(name: string, { networks }: DraftContext): string {
   return name;
 }
 
-function checkDriver(name: string): NetworkDriver {
+function checkDriver(name = ''): NetworkDriver {
   if (name === '' || name === 'default' || name === 'bridge') return 'bridge';
   if (name === 'macvlan' || name === 'ipvlan') return name;
   if (name === 'host' || name === 'null') {
@@ -140,7 +145,7 @@ function swarmOnly(): EngineError {
   );
 }
 
-function checkIpamDriver(name: string): void {
+function checkIpamDriver(name = ''): void {
   if (name === '' || name === 'default') return;
   if (name === 'null') {
     throw new EngineError(
