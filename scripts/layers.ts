@@ -159,8 +159,10 @@ export const RESERVED: readonly Reserved[] = [
       'kernel/chisel.ts',
       'kernel/monitor.ts',
       'kernel/monitor-socket.ts',
+      'network/dns/',
     ],
-    because: 'sockets belong to the registry client, the two ends of the API and the chisel',
+    because:
+      'sockets belong to the registry client, the two ends of the API, the chisel and name resolution',
   },
 ];
 

@@ -1,0 +1,145 @@
+/** DNS messages for tests: written here by hand, so that a mistake of the codec is not repeated. */
+
+import fc from 'fast-check';
+
+/** Parts of a message; numbers of the header are as given, true or not. */
+export interface MessageParts {
+  /** 16 bits. */
+  readonly id?: number;
+  /** The header's second word. */
+  readonly flags?: number;
+  /** The four counts; default: what is there. */
+  readonly counts?: readonly [number, number, number, number];
+  readonly name?: string;
+  /** Number of the record type; default A. */
+  readonly type?: number;
+  /** Number of the class; default IN. */
+  readonly classNumber?: number;
+  /** Bytes after the question. */
+  readonly rest?: Uint8Array;
+  /** Answer records in `rest`. */
+  readonly answerCount?: number;
+  /** Additional records in `rest`. */
+  readonly additionalCount?: number;
+}
+
+/** Plain labels as they stand on the wire. */
+export function wireName(name: string): Buffer {
+  const labels = name === '' ? [] : name.split('.');
+  return Buffer.concat([
+    ...labels.map((label) => Buffer.from([label.length, ...Buffer.from(label, 'latin1')])),
+    Buffer.of(0),
+  ]);
+}
+
+function words(...values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(values.length * 2);
+  values.forEach((value, at) => bytes.writeUInt16BE(value & 0xffff, at * 2));
+  return bytes;
+}
+
+/** One message with one question. */
+export function message(parts: MessageParts = {}): Buffer {
+  const { id = 0x1234, flags = 0x0100, name = 'web', type = 1, classNumber = 1 } = parts;
+  const counts = parts.counts ?? [1, parts.answerCount ?? 0, 0, parts.additionalCount ?? 0];
+  return Buffer.concat([
+    words(id, flags, ...counts),
+    wireName(name),
+    words(type, classNumber),
+    parts.rest ?? Buffer.alloc(0),
+  ]);
+}
+
+/** One record. `owner`: bytes of its name, default a pointer to the question. */
+export function record(
+  type: number,
+  data: Uint8Array,
+  rest: { readonly owner?: Uint8Array; readonly ttlSeconds?: number } = {},
+): Buffer {
+  const ttl = Buffer.alloc(4);
+  ttl.writeUInt32BE(rest.ttlSeconds ?? 60);
+  return Buffer.concat([
+    rest.owner ?? words(0xc00c),
+    words(type, 1),
+    ttl,
+    words(data.length),
+    data,
+  ]);
+}
+
+/** EDNS as an additional record. */
+export function opt(
+  payloadBytes = 1232,
+  options: Uint8Array = Buffer.alloc(0),
+  version = 0,
+): Buffer {
+  return Buffer.concat([
+    Buffer.of(0),
+    words(41, payloadBytes, version, 0, options.length),
+    options,
+  ]);
+}
+
+/** The answer to a query without EDNS: the query itself as an answer, with records. */
+export function answerTo(
+  query: Uint8Array,
+  records: readonly Uint8Array[],
+  header: { readonly rcode?: number; readonly flags?: number } = {},
+): Buffer {
+  const bytes = Buffer.concat([query, ...records]);
+  bytes.writeUInt16BE(0x8180 | (header.rcode ?? 0) | (header.flags ?? 0), 2);
+  bytes.writeUInt16BE(records.length, 6);
+  bytes.writeUInt16BE(0, 10);
+  return bytes;
+}
+
+/** Four or sixteen bytes of an address. */
+export function ipBytes(text: string): Buffer {
+  return Buffer.from(text.split('.').map(Number));
+}
+
+/** Names that the wire can have. */
+export const nameArbitrary: fc.Arbitrary<string> = fc
+  .array(
+    fc
+      .array(fc.integer({ min: 0, max: 255 }), { minLength: 1, maxLength: 20 })
+      .map((bytes) => bytes.map(escape).join('')),
+    { maxLength: 8 },
+  )
+  .map((labels) => labels.join('.'));
+
+function escape(byte: number): string {
+  const isPlain = byte > 0x20 && byte < 0x7f && byte !== 0x2e && byte !== 0x5c;
+  return isPlain ? String.fromCharCode(byte) : `\\${String(byte).padStart(3, '0')}`;
+}
+
+/** Bytes near enough to a message that a codec goes deep: mutated, cut, with counts that lie. */
+export const hostileArbitrary: fc.Arbitrary<Buffer> = fc
+  .tuple(
+    fc.record({
+      id: fc.integer({ min: 0, max: 0xffff }),
+      flags: fc.constantFrom(0, 0x0100, 0x8180, 0x8380, 0x2800, 0x8583),
+      counts: fc.tuple(
+        fc.constantFrom(0, 1, 1, 1, 2, 65535),
+        fc.constantFrom(0, 1, 2, 300, 65535),
+        fc.constantFrom(0, 0, 1, 65535),
+        fc.constantFrom(0, 1, 2, 65535),
+      ),
+      name: fc.constantFrom('', 'web', 'WEB', 'a.b.c.d', `${'x'.repeat(63)}.${'y'.repeat(63)}`),
+      type: fc.constantFrom(1, 5, 12, 28, 33, 41, 255, 65535),
+      rest: fc.oneof(
+        fc.uint8Array({ maxLength: 300 }),
+        fc.constant(record(1, ipBytes('1.2.3.4'))),
+        fc.constant(record(5, Buffer.of(0xc0, 12))),
+        fc.constant(Buffer.concat([record(5, Buffer.of(0xc0, 0x25)), opt(), opt()])),
+        fc.constant(record(1, ipBytes('1.2.3.4'), { owner: Buffer.of(0xff, 0xff) })),
+      ),
+    }),
+    fc.array(fc.tuple(fc.nat(600), fc.integer({ min: 0, max: 255 })), { maxLength: 6 }),
+    fc.option(fc.nat(200)),
+  )
+  .map(([parts, changes, cut]) => {
+    const bytes = message(parts);
+    for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
+    return cut === null ? bytes : bytes.subarray(0, cut);
+  });
