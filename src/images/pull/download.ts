@@ -11,7 +11,7 @@
 import { EngineError, isEngineError, messageOf } from '../../base/error.ts';
 import type { ContentStore, Ingest, Lease } from '../../content/store.ts';
 import type { Descriptor } from '../../spec/oci/image.ts';
-import type { RegistryClient } from '../registry/client.ts';
+import { isRangeRefused, type RegistryClient, type RemoteBlob } from '../registry/client.ts';
 import { readBounded } from '../registry/read.ts';
 import { withRetries } from '../registry/retry.ts';
 import { GrowingBlob } from './growing.ts';
@@ -31,6 +31,8 @@ export interface DownloadRequest {
   readonly content: ContentStore;
   readonly blob: Descriptor;
   readonly lease: Lease;
+  /** Asked when it ends early: what came so far may be kept for another attempt. */
+  readonly isTrusted: () => boolean;
   /** Called with the bytes that are here. */
   readonly onProgress: (currentBytes: number) => void;
   readonly signal: AbortSignal | undefined;
@@ -77,12 +79,16 @@ async function runDownload(
 ): Promise<void> {
   try {
     growing.advance(ingest.offsetBytes);
-    await withRetries(() => fetchRest(request, ingest, growing), { signal: request.signal });
+    const retry = { ...request.client.retry, signal: request.signal };
+    await withRetries(() => fetchRest(request, ingest, growing), retry);
     await ingest.commit();
     growing.complete();
   } catch (error) {
     const told = request.signal?.aborted === true ? cancelled(error) : error;
     growing.fail(told);
+    // Bytes known to be wrong would spoil every later attempt.
+    const isWrong = isEngineError(error) && error.kind === 'corrupt';
+    if (isWrong || !request.isTrusted()) await ingest.discard();
     throw told;
   } finally {
     await ingest.suspend();
@@ -114,21 +120,27 @@ async function fetchRest(
     (await fetchRanges(request, ingest, write))
   )
     return;
-  await fetchStream(request, ingest, write);
+  const restart = async (): Promise<void> => {
+    await ingest.restart();
+    growing.advance(0);
+  };
+  await fetchStream(request, ingest, { write, restart });
 }
 
 async function fetchStream(
   request: DownloadRequest,
   ingest: Ingest,
-  write: (chunk: Uint8Array) => Promise<void>,
+  {
+    write,
+    restart,
+  }: {
+    readonly write: (chunk: Uint8Array) => Promise<void>;
+    readonly restart: () => Promise<void>;
+  },
 ): Promise<void> {
-  const { client, blob, signal } = request;
-  const remote = await client.openBlob(
-    blob.digest,
-    { offsetBytes: ingest.offsetBytes },
-    { signal },
-  );
-  if (remote.offsetBytes !== ingest.offsetBytes) await ingest.restart();
+  const { blob } = request;
+  const remote = await openAt(request, ingest.offsetBytes);
+  if (remote.offsetBytes !== ingest.offsetBytes) await restart();
   try {
     for await (const chunk of remote.body as AsyncIterable<Uint8Array>) await write(chunk);
   } catch (error) {
@@ -142,6 +154,19 @@ async function fetchStream(
       'unavailable',
       `Cannot download ${blob.digest}: it ended after ${ingest.offsetBytes} of ${blob.size} bytes`,
     );
+  }
+}
+
+/** From an offset, or from the start when the registry cannot go on in the middle. */
+async function openAt(
+  { client, blob, signal }: DownloadRequest,
+  offsetBytes: number,
+): Promise<RemoteBlob> {
+  try {
+    return await client.openBlob(blob.digest, { offsetBytes }, { signal });
+  } catch (error) {
+    if (offsetBytes === 0 || !isRangeRefused(error)) throw error;
+    return await client.openBlob(blob.digest, { offsetBytes: 0 }, { signal });
   }
 }
 
@@ -185,7 +210,7 @@ async function fetchRange(
   signal: AbortSignal,
 ): Promise<Uint8Array | undefined> {
   const length = range.end - range.start;
-  return await withRetries(
+  const ask = withRetries(
     async () => {
       const remote = await client.openBlob(
         blob.digest,
@@ -203,6 +228,10 @@ async function fetchRange(
         `Cannot download ${blob.digest}: a part ended after ${bytes.length} of ${length} bytes`,
       );
     },
-    { signal },
+    { ...client.retry, signal },
   );
+  return await ask.catch((error: unknown) => {
+    if (isRangeRefused(error)) return undefined;
+    throw error;
+  });
 }

@@ -12,7 +12,7 @@
  */
 
 import type { Digest } from '../../base/brand.ts';
-import { EngineError } from '../../base/error.ts';
+import { EngineError, isEngineError } from '../../base/error.ts';
 import type { ContentStore, Lease } from '../../content/store.ts';
 import type { LayerBytes } from '../../layers/unpack-thread.ts';
 import { shortDigest } from '../../spec/digest.ts';
@@ -147,10 +147,18 @@ async function fetchImage(
     for (const layer of manifest.layers)
       onProgress?.({ id: shortDigest(layer.digest), status: 'Pull complete' });
     return image;
+  } catch (error) {
+    if (isFaultOfBytes(error)) downloads.distrust();
+    throw error;
   } finally {
     stop.abort();
     await downloads.settled();
   }
+}
+
+/** A layer was read while it came in, and is none: what has come of it is of no use. */
+function isFaultOfBytes(error: unknown): boolean {
+  return isEngineError(error) && ['corrupt', 'invalid', 'unsupported'].includes(error.kind);
 }
 
 /** The names an image gets: its tag, and its digest. */
@@ -226,6 +234,7 @@ class LayerDownloads {
   readonly #fetch: Fetch;
   readonly #started = new Map<Digest, Promise<Download>>();
   readonly #lanes: Lanes;
+  #isTrusted = true;
 
   constructor(parts: PullParts, client: RegistryClient, fetch: Fetch) {
     this.#parts = parts;
@@ -247,6 +256,11 @@ class LayerDownloads {
       const chunks = await download?.follow();
       return chunks === undefined ? undefined : { kind: 'stream', chunks };
     };
+  }
+
+  /** Downloads that are cut off from now on keep nothing. */
+  distrust(): void {
+    this.#isTrusted = false;
   }
 
   /** Every blob is in the store. */
@@ -280,6 +294,7 @@ class LayerDownloads {
         content,
         blob: layer,
         lease: this.#fetch.lease,
+        isTrusted: () => this.#isTrusted,
         onProgress: (current) => {
           this.#tell(layer, { status: 'Downloading', current, total: layer.size });
         },

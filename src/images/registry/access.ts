@@ -4,7 +4,7 @@ import { RegistryClient } from './client.ts';
 import type { RegistryConfig } from './config.ts';
 import type { Credentials } from './credentials.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { RetryClock, RetryPolicy } from './retry.ts';
+import type { RetryOptions } from './retry.ts';
 import { Session } from './session.ts';
 import { readTlsSettings } from './tls.ts';
 import type { Transport } from './transport.ts';
@@ -43,7 +43,7 @@ export interface RegistryAccessOptions {
   readonly concurrentDownloads?: number;
   /** Count; default 5, as Docker's. */
   readonly concurrentUploads?: number;
-  readonly retry?: { readonly policy?: RetryPolicy; readonly clock?: RetryClock };
+  readonly retry?: RetryOptions;
 }
 
 /** Make the access. The caller closes the transport. */

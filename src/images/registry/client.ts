@@ -8,7 +8,7 @@
 
 import type { Readable } from 'node:stream';
 import type { Digest } from '../../base/brand.ts';
-import { EngineError } from '../../base/error.ts';
+import { EngineError, isEngineError } from '../../base/error.ts';
 import { createDigester, digestBytes, digestOf, isDigest } from '../../spec/digest.ts';
 import { MEDIA_TYPE } from '../../spec/media-type.ts';
 import { readBounded } from './read.ts';
@@ -20,6 +20,7 @@ import {
   type RepositoryName,
   type RepositoryRequest,
 } from './repository.ts';
+import type { RetryOptions } from './retry.ts';
 import type { Session } from './session.ts';
 import type { HttpResponse } from './transport.ts';
 import { Uploader } from './upload.ts';
@@ -68,6 +69,11 @@ export interface ManifestUpload {
   readonly bytes: Uint8Array;
 }
 
+/** The registry does not keep to ranges: only the whole blob can be asked for. */
+export function isRangeRefused(error: unknown): boolean {
+  return isEngineError(error) && error.details['isRangeRefused'] === true;
+}
+
 /** The `next` target of a Link header. Source: RFC 8288. */
 export function nextLink(header: string | undefined): string | undefined {
   return /<([^>]*)>\s*;[^,]*\brel="?next"?/i.exec(header ?? '')?.[1];
@@ -84,6 +90,11 @@ export class RegistryClient {
     this.#session = session;
     this.#name = name;
     this.uploads = new Uploader(session, name);
+  }
+
+  /** How a transfer that breaks in the middle is tried again. */
+  get retry(): RetryOptions {
+    return this.#session.retry;
   }
 
   /** Ask whether the registry takes the credentials. Errors: `unauthorized`, `unavailable`. */
@@ -134,7 +145,7 @@ export class RegistryClient {
     return response.status === 200 && digest !== undefined && isDigest(digest) ? digest : undefined;
   }
 
-  /** Bytes of a blob. Errors: `unavailable` when another range comes than asked for. */
+  /** Bytes of a blob. Errors: {@link isRangeRefused} when another range comes than asked for, or none. */
   async openBlob(
     digest: Digest,
     range: BlobRange,
@@ -144,15 +155,17 @@ export class RegistryClient {
     const end = range.endBytes === undefined ? '' : String(range.endBytes - 1);
     const headers = isPart ? { Range: `bytes=${range.offsetBytes}-${end}` } : {};
     const response = await this.#pull(
-      { target: `/blobs/${digest}`, headers, accept: isPart ? [200, 206] : [200] },
+      { target: `/blobs/${digest}`, headers, accept: isPart ? [200, 206, 416] : [200] },
       options,
     );
-    if (response.status !== 206) return { offsetBytes: 0, isPartial: false, body: response.body };
+    if (response.status === 200) return { offsetBytes: 0, isPartial: false, body: response.body };
     const start = /^bytes (\d+)-/.exec(response.headers['content-range'] ?? '')?.[1];
-    if (start !== String(range.offsetBytes)) {
+    if (response.status === 416 || start !== String(range.offsetBytes)) {
       response.body.destroy();
       const problem = `${this.#session.endpoint.host} sent another range than asked for`;
-      throw new EngineError('unavailable', `Cannot pull ${this.#name.display}: ${problem}`);
+      throw new EngineError('unavailable', `Cannot pull ${this.#name.display}: ${problem}`, {
+        details: { isFinal: true, isRangeRefused: true },
+      });
     }
     return { offsetBytes: range.offsetBytes, isPartial: true, body: response.body };
   }

@@ -53,6 +53,12 @@ export interface RetryClock {
   sleep(ms: number, signal: AbortSignal | undefined): Promise<void>;
 }
 
+/** How often and how fast; default: {@link DEFAULT_RETRY_POLICY} by {@link SYSTEM_RETRY_CLOCK}. */
+export interface RetryOptions {
+  readonly policy?: RetryPolicy;
+  readonly clock?: RetryClock;
+}
+
 /** The real clock. */
 export const SYSTEM_RETRY_CLOCK: RetryClock = {
   nowMs: () => Date.now(),
@@ -77,17 +83,14 @@ export const SYSTEM_RETRY_CLOCK: RetryClock = {
 };
 
 /**
- * Run `attempt` until it returns, throws something final, or tries run out
- * (then the last error is thrown). Only errors of kind `unavailable` are tried
- * again; `details.retryAfterMs` of such an error is honoured.
+ * Run `attempt` until it returns, throws something final, or tries run out:
+ * then the last error is thrown, final from there on, so that retries around
+ * retries do not multiply. Only errors of kind `unavailable` are tried again;
+ * `details.retryAfterMs` of such an error is honoured.
  */
 export async function withRetries<T>(
   attempt: (count: number) => Promise<T>,
-  options: {
-    readonly policy?: RetryPolicy;
-    readonly clock?: RetryClock;
-    readonly signal?: AbortSignal | undefined;
-  } = {},
+  options: RetryOptions & { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<T> {
   const policy = options.policy ?? DEFAULT_RETRY_POLICY;
   const clock = options.clock ?? SYSTEM_RETRY_CLOCK;
@@ -95,9 +98,9 @@ export async function withRetries<T>(
     try {
       return await attempt(count);
     } catch (error) {
-      if (!isEngineError(error) || error.kind !== 'unavailable' || count >= policy.attempts)
-        throw error;
+      if (!isEngineError(error) || error.kind !== 'unavailable') throw error;
       if (error.details['isFinal'] === true) throw error;
+      if (count >= policy.attempts) throw finalOf(error);
       const asked = error.details['retryAfterMs'];
       const waitMs =
         typeof asked === 'number'
@@ -106,4 +109,14 @@ export async function withRetries<T>(
       await clock.sleep(waitMs, options.signal);
     }
   }
+}
+
+function finalOf(error: EngineError): EngineError {
+  const { kind, message, hint, operation, details } = error;
+  return new EngineError(kind, message, {
+    details: { ...details, isFinal: true },
+    cause: error.cause,
+    ...(operation === undefined ? {} : { operation }),
+    ...(hint === undefined ? {} : { hint }),
+  });
 }

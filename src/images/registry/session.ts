@@ -16,7 +16,7 @@ import { parseChallenges } from './challenge.ts';
 import type { Endpoint } from './endpoint.ts';
 import { findOrigin, type Origin, type OriginRequest } from './origin.ts';
 import { readBounded } from './read.ts';
-import { withRetries, type RetryClock, type RetryPolicy } from './retry.ts';
+import { withRetries, type RetryOptions } from './retry.ts';
 import { problemOf, statusError } from './status-error.ts';
 import type { HttpRequest, HttpResponse } from './transport.ts';
 
@@ -45,7 +45,7 @@ export interface SessionRequest {
 
 /** What a session needs from outside. */
 export interface SessionOptions extends OriginRequest {
-  readonly retry?: { readonly policy?: RetryPolicy; readonly clock?: RetryClock };
+  readonly retry?: RetryOptions;
 }
 
 /** A conversation with one endpoint. Nothing is sent before the first request. */
@@ -57,6 +57,11 @@ export class Session {
   constructor(options: SessionOptions) {
     this.endpoint = options.endpoint;
     this.#options = options;
+  }
+
+  /** How its requests are tried again. */
+  get retry(): RetryOptions {
+    return this.#options.retry ?? {};
   }
 
   /** Errors: `not-found`, `unauthorized`, `denied`, `unavailable`, `cancelled`, … as the registry's answer means. */

@@ -43,7 +43,10 @@ export function problemOf(body: Uint8Array): RegistryProblem | undefined {
   if (typeof first !== 'object' || first === null) return undefined;
   const code = 'code' in first && typeof first.code === 'string' ? first.code : 'UNKNOWN';
   const message = 'message' in first && typeof first.message === 'string' ? first.message : '';
-  return { code: code.slice(0, 100), message: withoutControls(message).slice(0, 500) };
+  return {
+    code: withoutControls(code).slice(0, 100),
+    message: withoutControls(message).slice(0, 500),
+  };
 }
 
 function withoutControls(text: string): string {
