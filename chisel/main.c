@@ -16,6 +16,7 @@
 
 #include "chisel.h"
 #include "copy.h"
+#include "duplicate.h"
 #include "kernel.h"
 
 #define CHISEL_VERSION "chisel 1\n"
@@ -99,8 +100,11 @@ static int dispatch(int argc, char **argv) {
   if (strcmp(command, "walk") == 0 && walk_main != NULL) return walk_main(argc - 1, argv + 1);
   if (strcmp(command, "copy") == 0) return copy_main(argc - 1, argv + 1);
   if (strcmp(command, "hold") == 0) return hold_main(argc - 1, argv + 1);
+  if (strcmp(command, "duplicate") == 0) return duplicate_main(argc - 1, argv + 1);
+  if (strcmp(command, "merge") == 0) return merge_main(argc - 1, argv + 1);
+  if (strcmp(command, "quota") == 0) return quota_main(argc - 1, argv + 1);
   if (strcmp(command, "version") == 0) return write_all(STDOUT_FILENO, CHISEL_VERSION, strlen(CHISEL_VERSION)) == 0 ? 0 : 1;
-  complain("chisel", "usage: chisel host | unpack DIR [LOWER...] | walk ... | copy ... | hold PID TICKS | check | version", 0);
+  complain("chisel", "usage: chisel host | unpack DIR [LOWER...] | walk ... | copy ... | duplicate ... | merge FROM TO | quota DIR ID BYTES | hold PID TICKS | check | version", 0);
   return 2;
 }
 

@@ -12,6 +12,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "duplicate.h"
+
 #define XATTR_VALUE_MAX 65536
 #define XATTR_LIST_SIZE 65536
 
@@ -114,6 +116,7 @@ static int find_root(const struct stack *stack, struct stack_entry *entry) {
 int stack_find(const struct stack *stack, const char *path, struct stack_entry *entry) {
   if (path[0] == '\0')
     return find_root(stack, entry);
+  entry->is_plain = false;
   for (size_t i = 0; i < stack->count; i++) {
     int error = 0;
     switch (find_in_layer(stack->fds[i], path, entry, &error)) {
@@ -233,10 +236,10 @@ static int copy_xattrs(const struct stack_entry *entry, int dir, const char *nam
   if (size < 0)
     return errno == ENOTSUP ? 0 : errno;
   for (const char *key = list; key < list + size; key += strlen(key) + 1) {
-    if (stack_is_private_xattr(key))
+    if (!entry->is_plain && stack_is_private_xattr(key))
       continue;
     int error = copy_one_xattr(entry->dir, entry->name, dir, name, fd, key);
-    if (error != 0)
+    if (error != 0 && !(entry->is_plain && (error == ENOTSUP || error == ENODATA)))
       return error;
   }
   return 0;
@@ -263,24 +266,13 @@ int stack_copy_attributes(const struct stack_entry *entry, int dir, const char *
   return 0;
 }
 
-static int copy_data(int from, int to, const char **call) {
-  *call = "copy_file_range";
-  for (;;) {
-    ssize_t n = copy_file_range(from, NULL, to, NULL, (size_t)1 << 30, 0);
-    if (n < 0)
-      return errno;
-    if (n == 0)
-      return 0;
-  }
-}
-
 static int copy_file(const struct stack_entry *entry, int dir, const char *name, const char **call) {
   *call = "openat";
   int from = stack_open_file(entry);
   if (from < 0)
     return errno;
   int to = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  int error = to < 0 ? errno : copy_data(from, to, call);
+  int error = to < 0 ? errno : duplicate_content(from, to, call);
   if (error == 0)
     error = stack_copy_attributes(entry, dir, name, to, call);
   close(from);

@@ -23,6 +23,7 @@ struct stack_entry {
   int dir;
   char name[256];
   struct stat st;
+  bool is_plain; /* not of an overlay: all of its attributes are its own; what the target cannot have is left out */
 };
 
 /* Opens the directories `paths` (host paths, top first). 0 or an errno. */

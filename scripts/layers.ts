@@ -160,6 +160,8 @@ export const RESERVED: readonly Reserved[] = [
       'kernel/monitor.ts',
       'kernel/monitor-socket.ts',
       'network/dns/',
+      // Only looks names up: the kernel's NFS and CIFS know none.
+      'volumes/addresses.ts',
     ],
     because:
       'sockets belong to the registry client, the two ends of the API, the chisel and name resolution',

@@ -39,6 +39,7 @@ import type { ImageStore } from './images/store.ts';
 import { type ChiselSource, placeChisel } from './kernel/chisel-file.ts';
 import { diskError } from './kernel/disk-error.ts';
 import { type KernelFeatures, probeFeatures } from './kernel/features.ts';
+import { ChiselCopies } from './layers/chisel-copies.ts';
 import { ChiselFiles } from './layers/chisel-files.ts';
 import { ChiselWalker } from './layers/chisel-walk.ts';
 import { LayerUnpacker } from './layers/unpack.ts';
@@ -127,9 +128,15 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
     remove: async (directory) => walker.remove(directory),
   });
   const { images, remote } = await openImages(base, { snapshots, walker });
-  const volumes = new DiskVolumes({ root: hostPath(`${root}/volumes`), database, clock, log });
   const predefined = predefinedNetworks(engineId, clock.nowNs());
   const networks = new SqliteNetworks({ database, predefined });
+  const volumes = new DiskVolumes({
+    root: hostPath(`${root}/volumes`),
+    database,
+    clock,
+    log,
+    remove: async (directory) => walker.remove(directory),
+  });
   const runtime = await openChiselRuntime({
     chiselPath,
     engineId,
@@ -159,6 +166,7 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
       networks,
       fabric: new AbsentFabric(),
       trees: walker,
+      copies: new ChiselCopies(chiselPath),
       files: new ChiselFiles(chiselPath),
     });
   } catch (error) {

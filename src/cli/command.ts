@@ -39,7 +39,7 @@ export interface CommandSpec<T extends FlagTable> {
     /** Count of arguments, at most; `undefined`: any. */
     readonly max?: number;
     /** What they name, for completion. */
-    readonly completes?: 'container' | 'running-container' | 'image' | 'file';
+    readonly completes?: 'container' | 'running-container' | 'image' | 'volume' | 'file';
   };
   /** False: the first argument ends the flags. Default true. */
   readonly isInterspersed?: boolean;

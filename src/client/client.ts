@@ -16,6 +16,7 @@ import { openConnection, type Connection } from './http/connection.ts';
 import { createImageClient, type ImageClient } from './images.ts';
 import { createRegistriesClient, type RegistriesClient } from './registries.ts';
 import { createSystemClient, type SystemClient } from './system.ts';
+import { createVolumeClient, type VolumeClient } from './volumes.ts';
 import { Transport } from './transport.ts';
 
 /** Where carve's daemon listens unless told otherwise. */
@@ -40,6 +41,7 @@ export interface Client {
   readonly execs: ExecClient;
   readonly images: ImageClient;
   readonly registries: RegistriesClient;
+  readonly volumes: VolumeClient;
   readonly system: SystemClient;
   /** Version of the API in use; settled by the first request. */
   apiVersion(): string;
@@ -62,6 +64,7 @@ export function createClient(options: ClientOptions = {}): Client {
     execs: createExecClient(transport),
     images: createImageClient(transport),
     registries: createRegistriesClient(transport),
+    volumes: createVolumeClient(transport),
     system: createSystemClient(transport),
     apiVersion: () => transport.apiVersion,
     close: () => {

@@ -1,11 +1,11 @@
 /**
- * The endpoints of the engine itself, typed; and those of networks and
- * volumes that only read.
+ * The endpoints of the engine itself, typed; and those of networks
+ * that only read.
  *
- * Source: Docker Engine API 1.51, "System", "Network", "Volume".
+ * Source: Docker Engine API 1.51, "System", "Network".
  */
 
-import type { DiskUsage, EngineEvent, SystemInfo, Volume } from '../spec/docker/system.ts';
+import type { DiskUsage, EngineEvent, SystemInfo } from '../spec/docker/system.ts';
 import { encodeSegment } from './http/message.ts';
 import { decodeAs } from './decode.ts';
 import { readJsonStream } from './json.ts';
@@ -59,7 +59,6 @@ export interface SystemClient {
   /** Checks credentials with their registry. */
   login(auth: AuthConfig): Promise<{ readonly Status: string; readonly IdentityToken?: string }>;
   inspectNetwork(ref: string): Promise<object>;
-  inspectVolume(name: string): Promise<Volume>;
 }
 
 /** The system endpoints of one engine. */
@@ -81,7 +80,5 @@ export function createSystemClient(transport: Transport): SystemClient {
     login: (auth) => transport.json({ method: 'POST', path: '/auth', json: auth }),
     inspectNetwork: (ref) =>
       transport.json({ method: 'GET', path: `/networks/${encodeSegment(ref)}` }),
-    inspectVolume: (name) =>
-      transport.json({ method: 'GET', path: `/volumes/${encodeSegment(name)}` }),
   };
 }

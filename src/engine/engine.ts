@@ -33,6 +33,7 @@ import type {
 import type { PathStat } from '../spec/docker/archive.ts';
 import type { RegistryOperations } from './registry.ts';
 import type { EngineEvent, SystemInfo, DiskUsage, ContainerStats } from '../spec/docker/system.ts';
+import type { VolumeOperations } from './volumes/contract.ts';
 
 /** Options of every async operation. */
 export interface OperationOptions {
@@ -369,6 +370,7 @@ export interface Engine {
   readonly images: ImageOperations;
   readonly registries: RegistryOperations;
   readonly networks: NetworkOperations;
+  readonly volumes: VolumeOperations;
   readonly system: SystemOperations;
   /** Containers run on; the store is closed. */
   close(): Promise<void>;

@@ -27,6 +27,9 @@ import { registryOperations } from './registries/operations.ts';
 import { ContainerTable } from './state/container-table.ts';
 import { systemOperations } from './system/operations.ts';
 import { Trash } from './trash.ts';
+import { NameLocks } from './volumes/locks.ts';
+import { volumeOperations } from './volumes/operations.ts';
+import { finishFills } from './volumes/populate.ts';
 
 /** State directories kept ready. */
 const SPARE_STATE_DIRS = 4;
@@ -44,6 +47,7 @@ export type OpenOptions = Omit<
   | 'stateDirs'
   | 'isClosing'
   | 'unsettledNetworks'
+  | 'volumeLocks'
 > & {
   /** Open, locked, of the newest schema; closed by the engine. */
   readonly database: DatabaseSync;
@@ -60,6 +64,7 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
     execs: new ExecRegistry(given.clock),
     events: new EventBus(given.clock),
     unsettledNetworks: new Set(),
+    volumeLocks: new NameLocks(),
     trash: new Trash(hostPath(`${given.paths.root}/trash`), given.log),
     stateDirs: new SpareDirectories({
       place: hostPath(`${given.paths.root}/spare`),
@@ -80,6 +85,7 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
   });
   parts.failpoints.hit('open.adopted');
   await sweepLeftovers(parts);
+  await finishFills(parts);
   parts.failpoints.hit('open.swept');
   await applyPolicies(parts);
   return {
@@ -88,6 +94,7 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
     images: imageOperations(parts),
     registries: registryOperations(parts),
     networks: networkOperations(parts),
+    volumes: volumeOperations(parts),
     system: systemOperations(parts),
     async close() {
       if (isClosing) return;

@@ -12,6 +12,7 @@ import type { RemoteImages } from '../images/remote.ts';
 import type { ImageStore } from '../images/store.ts';
 import type { SpareDirectories } from '../kernel/spare-directories.ts';
 import type { ContainerFiles } from '../layers/container-files.ts';
+import type { TreeCopies } from '../layers/tree-copies.ts';
 import type { ChangeSource } from '../layers/walk.ts';
 import type { NetworkFabric } from '../network/fabric.ts';
 import type { NetworkStore } from '../network/store.ts';
@@ -25,6 +26,7 @@ import type { HostFacts } from './host.ts';
 import type { LogReader } from './log-reader.ts';
 import type { ContainerTable } from './state/container-table.ts';
 import type { Trash } from './trash.ts';
+import type { NameLocks } from './volumes/locks.ts';
 
 /** Directories of one engine. */
 export interface EnginePaths {
@@ -62,8 +64,12 @@ export interface EngineParts {
   readonly fabric: NetworkFabric;
   /** Ids of networks on their way in or out: nobody may join them. */
   readonly unsettledNetworks: Set<string>;
+  /** Held by whoever makes, fills, copies or removes the volume of a name. */
+  readonly volumeLocks: NameLocks;
   /** Reads the trees of containers. */
   readonly trees: ChangeSource;
+  /** Copies whole trees. */
+  readonly copies: TreeCopies;
   /** Reaches single files of containers. */
   readonly files: ContainerFiles;
   readonly logs: LogReader;

@@ -53,7 +53,7 @@ export function allRoutes(engine: Engine, identity: ServerIdentity): readonly Ro
     ...registryRoutes(engine.registries),
     ...systemRoutes(engine.system, identity),
     ...networkRoutes(engine.networks),
-    ...volumeRoutes(engine.system),
+    ...volumeRoutes(engine.volumes),
     ...planRoutes(engine.containers, engine.execs),
     ...absentRoutes,
   ];

@@ -59,6 +59,14 @@ function meaningOf(failure: KernelFailure): Meaning | undefined {
     const text = `chdir to cwd (${JSON.stringify(op.path)}) failed: ${wordsOf(errno)}`;
     return { text, exitCode: errno === 'ENOENT' ? NOT_FOUND : CANNOT_RUN };
   }
+  if (op?.op === 'open-tree' && op.dir !== undefined) {
+    const text = `cannot access the subpath ${JSON.stringify(op.path)} of a volume or image: ${wordsOf(errno)}`;
+    return { text, exitCode: NOT_FOUND };
+  }
+  if (op?.op === 'fsmount') {
+    const text = `failed to mount ${JSON.stringify(op.source)} as ${op.fsType}: ${wordsOf(errno)}`;
+    return { text, exitCode: OTHER };
+  }
   if (op?.op === 'attach' && (errno === 'ENOTDIR' || errno === 'EISDIR')) {
     const text = `error mounting to rootfs at ${JSON.stringify(op.path)}: not a directory: are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type`;
     return { text, exitCode: NOT_FOUND };
@@ -106,6 +114,10 @@ const WORDS: Readonly<Record<string, string>> = {
   ENOEXEC: 'exec format error',
   E2BIG: 'argument list too long',
   ELOOP: 'too many levels of symbolic links',
+  ENODEV: 'the kernel knows no such file system',
+  EINVAL: 'invalid argument: the kernel refuses an option, or the device holds another file system',
+  ENOTBLK: 'it is no block device',
+  ECONNREFUSED: 'connection refused',
   ENOMEM: 'cannot allocate memory',
   ETXTBSY: 'text file busy',
 };

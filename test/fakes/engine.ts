@@ -13,6 +13,7 @@ import type {
   SystemOperations,
 } from '../../src/engine/engine.ts';
 import type { RegistryOperations } from '../../src/engine/registry.ts';
+import type { VolumeOperations } from '../../src/engine/volumes/contract.ts';
 import type { ContainerInspect, ContainerSummary } from '../../src/spec/docker/inspect.ts';
 import type { ImageInspect } from '../../src/spec/docker/image.ts';
 import type { SystemInfo } from '../../src/spec/docker/system.ts';
@@ -24,6 +25,7 @@ export interface FakeOperations {
   readonly images?: Partial<ImageOperations>;
   readonly registries?: Partial<RegistryOperations>;
   readonly networks?: Partial<NetworkOperations>;
+  readonly volumes?: Partial<VolumeOperations>;
   readonly system?: Partial<SystemOperations>;
 }
 
@@ -35,6 +37,7 @@ export function fakeEngine(given: FakeOperations = {}): Engine {
     images: complete<ImageOperations>('images', given.images),
     registries: complete<RegistryOperations>('registries', given.registries),
     networks: complete<NetworkOperations>('networks', given.networks),
+    volumes: complete<VolumeOperations>('volumes', given.volumes),
     system: complete<SystemOperations>('system', { info: async () => sampleInfo, ...given.system }),
     close: async () => undefined,
   };

@@ -22,6 +22,7 @@ import { DiskSnapshotStore } from '../../src/snapshots/disk.ts';
 import { DiskVolumes } from '../../src/volumes/disk.ts';
 import { ManualClock } from './clock.ts';
 import { FakeFabric } from './fabric.ts';
+import { FakeCopies } from './copies.ts';
 import { FakeFiles } from './files.ts';
 import { testHost } from './host.ts';
 import { fakeImage, fakeImages } from './images.ts';
@@ -46,6 +47,7 @@ export class Rig {
   runtime: FakeRuntime = new FakeRuntime(this.world);
   readonly files: FakeFiles = new FakeFiles();
   readonly fabric: FakeFabric = new FakeFabric();
+  readonly copies: FakeCopies = new FakeCopies();
   #engine: Engine | undefined;
   #events = new AbortController();
 
@@ -103,10 +105,17 @@ export class Rig {
         remove: async () => undefined,
         measure: async () => ({ sizeBytes: 0, entries: 0 }),
       },
+      copies: this.copies,
       files: this.files,
-      volumes: new DiskVolumes({ root: hostPath(`${this.root}/volumes`), database, clock, log }),
       networks: new SqliteNetworks({ database, predefined }),
       fabric: this.fabric,
+      volumes: new DiskVolumes({
+        root: hostPath(`${this.root}/volumes`),
+        database,
+        clock,
+        log,
+        remove: async (path) => rm(path, { recursive: true, force: true }),
+      }),
       logs: {
         read: async function* (this: Rig): AsyncGenerator<readonly LogLine[]> {
           yield this.logLines;

@@ -8,8 +8,10 @@
 import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
+  chownSync,
   copyFileSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -40,6 +42,7 @@ import { AbsentFabric } from '../../src/network/absent-fabric.ts';
 import { predefinedNetworks } from '../../src/network/predefined.ts';
 import { SqliteNetworks } from '../../src/network/sqlite.ts';
 import { openChiselRuntime } from '../../src/runtime/chisel-runtime.ts';
+import { ChiselCopies } from '../../src/layers/chisel-copies.ts';
 import { ChiselFiles } from '../../src/layers/chisel-files.ts';
 import { ChiselWalker } from '../../src/layers/chisel-walk.ts';
 import { readLogBatches } from '../../src/runtime/log/read.ts';
@@ -140,6 +143,7 @@ export class EngineFixture {
       log,
     });
     const predefined = predefinedNetworks(this.engineId, clock.nowNs());
+    const walker = new ChiselWalker(hostPath(CHISEL_PATH));
     this.#engine = await openEngine({
       database,
       version: '0.0.0-test',
@@ -154,11 +158,18 @@ export class EngineFixture {
       images: fakeImages([busyboxImage()]),
       remote: noRegistries,
       snapshots,
-      trees: new ChiselWalker(hostPath(CHISEL_PATH)),
+      trees: walker,
+      copies: new ChiselCopies(hostPath(CHISEL_PATH)),
       files: new ChiselFiles(hostPath(CHISEL_PATH)),
-      volumes: new DiskVolumes({ root: hostPath(`${root}/volumes`), database, clock, log }),
       networks: new SqliteNetworks({ database, predefined }),
       fabric: new AbsentFabric(),
+      volumes: new DiskVolumes({
+        root: hostPath(`${root}/volumes`),
+        database,
+        clock,
+        log,
+        remove: async (path) => walker.remove(path),
+      }),
       logs: { read: readLogBatches },
     });
     return this.#engine;
@@ -303,6 +314,18 @@ function busyboxImage(): ImageRecord {
   return { ...image, chain: [CHAIN] };
 }
 
+/** What volumes are filled with: owners, modes, links. */
+function makeSeed(seed: string): void {
+  mkdirSync(`${seed}/sub`, { recursive: true });
+  writeFileSync(`${seed}/a`, 'one\n');
+  chownSync(`${seed}/a`, 5, 6);
+  chmodSync(`${seed}/a`, 0o4711);
+  linkSync(`${seed}/a`, `${seed}/sub/same`);
+  symlinkSync('/etc/passwd', `${seed}/link`);
+  chownSync(seed, 7, 8);
+  chmodSync(seed, 0o2750);
+}
+
 async function makeBusyboxLayer(snapshots: DiskSnapshotStore): Promise<void> {
   const draft = await snapshots.draftLayer(CHAIN);
   const root = draft.directory;
@@ -316,6 +339,9 @@ async function makeBusyboxLayer(snapshots: DiskSnapshotStore): Promise<void> {
     'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n',
   );
   writeFileSync(`${root}/etc/group`, 'root:x:0:\napp:x:1000:\n');
+  makeSeed(`${root}/seed`);
+  symlinkSync('/seed', `${root}/seedlink`);
+  symlinkSync('/../../../../../../../../etc', `${root}/out`);
   writeFileSync(`${root}/bin/script`, '#!/no/such/interpreter\n', { mode: 0o755 });
   await draft.commit(CHAIN, undefined, {
     diffId: `sha256:${'a'.repeat(64)}` as Digest,

@@ -223,6 +223,59 @@ const manifestEntries: readonly CommandEntry[] = [
   ),
 ];
 
+const volumeEntries: readonly CommandEntry[] = [
+  leaf(
+    'clone',
+    'Make a volume with the files of another one',
+    async () => (await import('./volume/copy.ts')).volumeCloneCommand,
+  ),
+  leaf(
+    'create',
+    'Make a volume',
+    async () => (await import('./volume/create.ts')).volumeCreateCommand,
+  ),
+  leaf(
+    'export',
+    'Write the files of a volume as a tar archive',
+    async () => (await import('./volume/archive.ts')).volumeExportCommand,
+  ),
+  leaf(
+    'import',
+    'Make a volume of the files of a tar archive',
+    async () => (await import('./volume/archive.ts')).volumeImportCommand,
+  ),
+  leaf(
+    'inspect',
+    'Print all there is to know about volumes',
+    async () => (await import('./volume/inspect.ts')).volumeInspectCommand,
+  ),
+  as(
+    leaf('ls', 'List volumes', async () => (await import('./volume/ls.ts')).volumeLsCommand),
+    'ls',
+    { aliases: ['list'] },
+  ),
+  leaf(
+    'prune',
+    'Remove volumes that no container has',
+    async () => (await import('./volume/prune.ts')).volumePruneCommand,
+  ),
+  leaf(
+    'rename',
+    'Give a volume another name',
+    async () => (await import('./volume/rename.ts')).volumeRenameCommand,
+  ),
+  as(
+    leaf('rm', 'Remove volumes', async () => (await import('./volume/rm.ts')).volumeRmCommand),
+    'rm',
+    { aliases: ['remove'] },
+  ),
+  leaf(
+    'snapshot',
+    'Make a copy of a volume that nobody can write to',
+    async () => (await import('./volume/copy.ts')).volumeSnapshotCommand,
+  ),
+];
+
 const info = leaf(
   'info',
   'Show what the engine is and has',
@@ -323,6 +376,7 @@ const groups: readonly GroupEntry[] = [
   group('image', 'Work with images', imageEntries),
   group('manifest', 'Work with manifests and lists of them', manifestEntries),
   group('system', 'Work with the engine itself', [df, events, info, systemPrune]),
+  group('volume', 'Work with volumes', volumeEntries),
 ];
 
 function group(name: string, summary: string, entries: readonly CommandEntry[]): GroupEntry {

@@ -40,7 +40,7 @@ function namesOf(client: Client): FindNames {
         case 'network':
           return ['host', 'none'];
         case 'volume':
-          return [];
+          return (await client.volumes.list({}, { signal })).map(({ Name }) => Name);
       }
     } catch (error) {
       // Without an engine there are no names; that is nothing to interrupt a typing hand for.

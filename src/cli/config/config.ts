@@ -20,7 +20,7 @@ export interface ClientConfig {
   readonly detachKeys: string | undefined;
   readonly httpHeaders: Readonly<Record<string, string>>;
   /** Formats of tables by command: `ps`, `images`, `stats`. */
-  formatOf(command: 'ps' | 'images' | 'stats'): string | undefined;
+  formatOf(command: 'ps' | 'images' | 'stats' | 'volumes'): string | undefined;
   /** Proxy settings for containers of the engine at `host`, as environment variables. */
   proxyEnvironment(host: string): Readonly<Record<string, string>>;
 }

@@ -60,6 +60,7 @@ const flagFields: readonly string[] = [
   'volume-nocopy',
   'bind-nonrecursive',
   'bind-create-src',
+  'idmap',
 ];
 
 function readField(draft: Draft, field: string, cwd: string): void {
@@ -127,6 +128,10 @@ const fieldReaders: Readonly<Record<string, FieldReader | undefined>> = {
   },
   'bind-recursive': (draft, value, { key }) => {
     readRecursion((draft.bind ??= {}), key, value);
+  },
+  // The one flag field whose absent value is not `true`.
+  idmap: (draft, value) => {
+    (draft.bind ??= {}).IDMap = value === 'true' ? 'owner' : value;
   },
   'volume-nocopy': (draft, value, { key }) => {
     (draft.volume ??= {}).NoCopy = boolOf(key, value);

@@ -32,8 +32,15 @@ import type { ContainerRecord } from './record.ts';
 import { parseContainerName } from './registry.ts';
 import { resolveMounts } from './resolve-mounts.ts';
 import { resolveReferences } from './resolve-references.ts';
-import { rehearseLaunch } from './prepare-launch.ts';
+import { rehearseLaunch, rootOf } from './prepare-launch.ts';
 import { Rollback } from '../rollback.ts';
+import { announceVolume } from '../volumes/announce.ts';
+import {
+  discardPrepared,
+  namedVolumes,
+  type PreparedVolumes,
+  prepareVolumes,
+} from '../volumes/populate.ts';
 
 /** A request that has been checked: everything of the record but id and name. */
 export interface DraftContainer {
@@ -55,7 +62,15 @@ export async function createContainer(
   try {
     parts.failpoints.hit('create.begin');
     const record = claimName(parts, draft.record, { name, rollback });
-    const container = build(parts, { ...draft, record }, rollback);
+    prepareDirectories(parts, { ...draft, record }, rollback);
+    const container = await parts.volumeLocks.run(namedVolumes(record), async () => {
+      const prepared = await prepareVolumes(parts, record, () => rootOf(parts, record));
+      try {
+        return build(parts, { ...draft, record }, { rollback, prepared });
+      } finally {
+        discardPrepared(parts, prepared);
+      }
+    });
     parts.failpoints.hit('create.known');
     announce(parts, container, 'create');
     parts.failpoints.hit('create.announced');
@@ -137,8 +152,7 @@ function claimName(
   return { ...record, name };
 }
 
-/** Directories, then volumes and row in one transaction. Synchronous: nobody sees a container half-made. */
-function build(parts: EngineParts, draft: DraftContainer, rollback: Rollback): Container {
+function prepareDirectories(parts: EngineParts, draft: DraftContainer, rollback: Rollback): void {
   const { id } = draft.record;
   parts.snapshots.prepare(id, draft.image.chain.at(-1));
   rollback.add('remove the snapshot', async () => parts.snapshots.removeSnapshot(id));
@@ -151,8 +165,17 @@ function build(parts: EngineParts, draft: DraftContainer, rollback: Rollback): C
   }
   rollback.add('remove the directory', () => parts.trash.discard(stateDir));
   parts.failpoints.hit('create.directory-made');
+}
+
+/** Volumes and row in one transaction. Synchronous: nobody sees a container half-made. */
+function build(
+  parts: EngineParts,
+  draft: DraftContainer,
+  how: { readonly rollback: Rollback; readonly prepared: PreparedVolumes },
+): Container {
+  const { rollback } = how;
   const { seq, record } = parts.table.together(() => {
-    const withVolumes = { ...draft.record, mounts: makeVolumes(parts, draft.record, rollback) };
+    const withVolumes = { ...draft.record, mounts: makeVolumes(parts, draft.record, how) };
     parts.failpoints.hit('create.volumes-made');
     return { seq: parts.table.insert(withVolumes), record: withVolumes };
   });
@@ -169,30 +192,24 @@ function build(parts: EngineParts, draft: DraftContainer, rollback: Rollback): C
 function makeVolumes(
   parts: EngineParts,
   record: ContainerRecord,
-  rollback: Rollback,
+  how: { readonly rollback: Rollback; readonly prepared: PreparedVolumes },
 ): ContainerRecord['mounts'] {
   return record.mounts.map((mount) => {
-    if (mount.volume === undefined) return mount;
-    const { isAnonymous, driver, labels, driverOptions } = mount.volume;
-    const name = mount.volume.name === '' ? parts.randomHex() : mount.volume.name;
+    const prepared = how.prepared.get(mount.destination);
+    if (mount.volume === undefined || prepared === undefined) return mount;
+    const { request, staged } = prepared;
+    const { name } = request;
     const { volume, isNew } = parts.volumes.ensure({
-      name,
-      driver: driver === '' ? 'local' : driver,
-      labels: isAnonymous ? { ...labels, 'com.docker.volume.anonymous': '' } : labels,
-      driverOptions,
-      isAnonymous,
+      ...request,
+      ...(staged === undefined ? {} : { staged }),
     });
     if (isNew) {
-      rollback.add(`remove volume ${name}`, () => parts.volumes.remove(name));
-      parts.events.publish({
-        type: 'volume',
-        action: 'create',
-        id: name,
-        attributes: { driver: volume.driver },
-      });
+      how.rollback.add(`remove volume ${name}`, () => parts.volumes.remove(name));
+      announceVolume(parts, volume, 'create');
     }
     return {
       ...mount,
+      readonly: mount.readonly || volume.isReadonly === true,
       source: volume.mountpoint,
       volume: { ...mount.volume, name, driver: volume.driver },
     };

@@ -9,6 +9,7 @@
 import { messageOf } from '../../base/error.ts';
 import type { ExitRecord } from '../../runtime/runtime.ts';
 import type { EngineParts } from '../parts.ts';
+import { announceMounts } from '../volumes/announce.ts';
 import { announce, announceNetwork } from './announce.ts';
 import type { Container, LiveProcess } from './container.ts';
 import { exited } from './life.ts';
@@ -74,6 +75,7 @@ export function applyExit(
   if (record.isOomKilled) announce(parts, container, 'oom');
   announce(parts, container, 'die', { exitCode: String(record.code), execDuration: String(ranS) });
   announceNetwork(parts, container, 'disconnect');
+  announceMounts(parts, container, 'unmount');
   parts.failpoints.hit('exit.told');
   if (willRestart) scheduleRestart(parts, container, { ranMs: Number(ranS) * 1000, relaunch });
   return !willRestart;

@@ -10,12 +10,14 @@ import { announce, announceNetwork } from './announce.ts';
 import type { Container, LiveProcess } from './container.ts';
 import { watchExit } from './exit.ts';
 import { startHealth } from './health.ts';
+import { singleMountsOf } from './launch-sources.ts';
 import { prepareLaunch } from './prepare-launch.ts';
 import type { StartReason } from './life.ts';
 import { startFailed, started } from './life.ts';
 import { hasProbe } from './probe.ts';
 import type { Relaunch } from './schedule-restart.ts';
 import type { ResolvedUser } from './spec/input.ts';
+import { announceMounts } from '../volumes/announce.ts';
 
 const SIGKILL = 9;
 
@@ -33,11 +35,13 @@ export async function launch(
   container.restart?.cancel();
   try {
     failpoints.hit('start.begin');
-    const { request, user } = await prepareLaunch(parts, container);
-    failpoints.hit('start.prepared');
-    const runtime = await parts.runtime.start(request);
-    await orEnd(runtime, () => failpoints.hit('start.spawned'));
-    becomeLive(parts, container, { live: { runtime, spec: request.spec }, reason, user });
+    await parts.volumeLocks.run(singleMountsOf(parts, container.record), async () => {
+      const { request, user } = await prepareLaunch(parts, container);
+      failpoints.hit('start.prepared');
+      const runtime = await parts.runtime.start(request);
+      await orEnd(runtime, () => failpoints.hit('start.spawned'));
+      becomeLive(parts, container, { live: { runtime, spec: request.spec }, reason, user });
+    });
   } catch (error) {
     if (container.live === undefined) recordFailure(parts, container, error);
     throw error;
@@ -74,6 +78,7 @@ function becomeLive(parts: EngineParts, container: Container, run: NewProcess): 
   container.saveSoon(state);
   parts.failpoints.hit('start.saved');
   announceNetwork(parts, container, 'connect');
+  announceMounts(parts, container, 'mount');
   announce(parts, container, 'start');
   parts.failpoints.hit('start.announced');
   watchLive(parts, container, live);

@@ -7,6 +7,7 @@
  */
 
 import type { MountPoint } from '../../spec/docker/inspect.ts';
+import type { IdMapRequest } from './id-map.ts';
 
 /** Recursion of read-only into submounts of a bind. */
 export type ReadonlyDepth = 'best-effort' | 'top-only' | 'all';
@@ -46,6 +47,8 @@ export interface ContainerMount {
     /** `key` or `key=value` for the kernel, in order; flags such as `noexec` included. */
     readonly options: readonly string[];
   };
+  /** Whose files a bind's are; `undefined`: everybody's own. */
+  readonly idmap?: IdMapRequest;
   /** Path below an image mount's root; empty: all of it. */
   readonly imageSubpath?: string;
 }

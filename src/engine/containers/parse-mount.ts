@@ -10,6 +10,7 @@
 import { EngineError } from '../../base/error.ts';
 import type { Mount } from '../../spec/docker/container.ts';
 import { isVolumeName } from '../../spec/volume-name.ts';
+import { type IdMapRequest, parseIdMap } from './id-map.ts';
 import type { ContainerMount } from './mount.ts';
 import { parseTmpfsOptions, tmpfsOptionsOf } from './tmpfs.ts';
 
@@ -66,6 +67,7 @@ function bindMount(
     propagation: words.propagation ?? 'rprivate',
     recursive: true,
     createSource: true,
+    ...(words.idmap === undefined ? {} : { idmap: words.idmap }),
   };
 }
 
@@ -75,7 +77,7 @@ function volumeMount(
   text: string,
 ): ContainerMount {
   const words = parseMode(mode, text);
-  if (words.propagation !== undefined) throw badMode(mode, text);
+  if (words.propagation !== undefined || words.idmap !== undefined) throw badMode(mode, text);
   return {
     type: 'volume',
     origin: 'binds',
@@ -103,6 +105,7 @@ interface ModeWords {
   readonly readonly: boolean;
   readonly noCopy: boolean;
   readonly propagation: string | undefined;
+  readonly idmap: IdMapRequest | undefined;
 }
 
 const PLAIN_MODES: ReadonlySet<string> = new Set(['rw', 'ro', 'z', 'Z', 'nocopy']);
@@ -110,7 +113,10 @@ const PLAIN_MODES: ReadonlySet<string> = new Set(['rw', 'ro', 'z', 'Z', 'nocopy'
 function parseMode(mode: string, text: string): ModeWords {
   const words = mode === '' ? [] : mode.split(',');
   const isKnown = (word: string): boolean =>
-    PLAIN_MODES.has(word) || PROPAGATIONS.has(word) || IGNORED_MODES.has(word);
+    PLAIN_MODES.has(word) ||
+    PROPAGATIONS.has(word) ||
+    IGNORED_MODES.has(word) ||
+    kindOfMode(word) === 'idmap';
   const kinds = words.map(kindOfMode);
   // Each word once, and of two that contradict each other none.
   if (!words.every(isKnown) || new Set(kinds).size !== kinds.length) throw badMode(mode, text);
@@ -118,11 +124,19 @@ function parseMode(mode: string, text: string): ModeWords {
     readonly: words.includes('ro'),
     noCopy: words.includes('nocopy'),
     propagation: words.find((word) => PROPAGATIONS.has(word)),
+    idmap: readIdMap(words),
   };
+}
+
+/** `idmap` or `idmap=…`. */
+function readIdMap(words: readonly string[]): IdMapRequest | undefined {
+  const word = words.find((each) => kindOfMode(each) === 'idmap');
+  return word === undefined ? undefined : parseIdMap(word.slice('idmap='.length));
 }
 
 function kindOfMode(word: string): string {
   if (PROPAGATIONS.has(word)) return 'propagation';
+  if (word === 'idmap' || word.startsWith('idmap=')) return 'idmap';
   return word === 'rw' ? 'ro' : word.toLowerCase();
 }
 
@@ -167,7 +181,7 @@ function absolutePath(mount: Mount, path: string): string {
 
 function parseBindMount(mount: Mount, source: string, destination: string): ContainerMount {
   if (source === '') throw badMount(mount, 'field Source must not be empty');
-  const { Propagation: propagation = '', ...options } = mount.BindOptions ?? {};
+  const { Propagation: propagation = '', IDMap: idmap = '', ...options } = mount.BindOptions ?? {};
   if (propagation !== '' && !PROPAGATIONS.has(propagation)) {
     throw badMount(mount, `invalid propagation mode: ${propagation}`);
   }
@@ -182,6 +196,7 @@ function parseBindMount(mount: Mount, source: string, destination: string): Cont
     propagation: propagation === '' ? 'rprivate' : propagation,
     recursive: options.NonRecursive !== true,
     createSource: options.CreateMountpoint === true,
+    ...(idmap === '' ? {} : { idmap: parseIdMap(idmap === 'owner' ? '' : idmap) }),
   };
 }
 

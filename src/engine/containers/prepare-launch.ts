@@ -17,7 +17,9 @@ import { blockDevicesOf, devicesOf } from './host-devices.ts';
 import { hostnameOf } from './hostname.ts';
 import { initLayerOf } from './init-layer.ts';
 import { commandOf } from './merge-config.ts';
+import { launchSources } from './launch-sources.ts';
 import type { ContainerMount } from './mount.ts';
+import { type MountSources, mountSources } from './mount-source.ts';
 import type { FileSources } from './network-files.ts';
 import { ensureNetworkFiles, fileSourceOf } from './network-files.ts';
 import { runDirOf, stateDirOf } from './paths.ts';
@@ -47,6 +49,8 @@ export interface RequestParts {
   readonly joined: readonly LinuxNamespace[];
   readonly user: ResolvedUser;
   readonly root: RootSource;
+  /** What the mounts are; absent: as far as it can be said without asking anyone. */
+  readonly sources?: MountSources;
 }
 
 /** Make the directories and files of a start and say what to run. Errors: `invalid` user, device or mount; `conflict` for a container that must run. */
@@ -64,7 +68,16 @@ export async function prepareLaunch(parts: EngineParts, container: Container): P
   const user = rehearsed?.user ?? (await findUser(parts, record, root));
   parts.failpoints.hit('start.user-found');
   const joined = joinedOf(parts, record);
-  const spec = rehearsed?.spec ?? toOciSpec(specInput(parts, record, { files, joined, user }));
+  const spec =
+    rehearsed?.spec ??
+    toOciSpec(
+      specInput(parts, record, {
+        files,
+        joined,
+        user,
+        sources: await launchSources(parts, record, user),
+      }),
+    );
   const expectedClients = Math.min(container.attachments.waitingCount, CLIENTS_MAX);
   return { user, request: { ...requestOf(parts, record, { root, spec }), expectedClients } };
 }
@@ -126,7 +139,18 @@ export function adoptRequest(parts: EngineParts, record: ContainerRecord): Start
     joined: rehearsedNamespaces(record),
     user: record.state.user ?? NOBODY_YET,
     root: rootOf(parts, record),
+    sources: sourcesStillThere(parts, record),
   });
+}
+
+/** A process that runs needs no image that it once mounted. */
+function sourcesStillThere(parts: EngineParts, record: ContainerRecord): MountSources {
+  try {
+    return mountSources(parts, record, record.state.user ?? NOBODY_YET);
+  } catch (error) {
+    if (isEngineError(error)) return new Map();
+    throw error;
+  }
 }
 
 /**
@@ -154,7 +178,7 @@ export function rehearseLaunch(
 
 /** Volumes get their names and directories when the container is made. */
 function isFinalMount(mount: ContainerMount): boolean {
-  return mount.type === 'bind' || mount.type === 'tmpfs';
+  return (mount.type === 'bind' && mount.idmap === undefined) || mount.type === 'tmpfs';
 }
 
 /** `undefined` when it is only known at the start, or is an error that belongs there. */
@@ -198,6 +222,7 @@ function specInput(
     hostname: hostnameOf(parts, record),
     user: how.user,
     mounts: record.mounts,
+    sources: how.sources ?? mountSources(parts, record, how.user),
     files: engineFiles(record, how.files),
     devices: devicesOf(hostConfig.Devices ?? []),
     blockDevices: blockDevicesOf(hostConfig),

@@ -10,6 +10,7 @@ import { afterAnswer } from '../../base/after-answer.ts';
 import { within } from '../../base/clock.ts';
 import { EngineError, messageOf } from '../../base/error.ts';
 import type { EngineParts } from '../parts.ts';
+import { announceVolume } from '../volumes/announce.ts';
 import { announce } from './announce.ts';
 import type { Container } from './container.ts';
 import { runDirOf, stateDirOf } from './paths.ts';
@@ -105,12 +106,7 @@ function dismantle(parts: EngineParts, container: Container, options: RemoveOpti
   parts.failpoints.hit('remove.run-removed');
   parts.execs.forget(id);
   for (const name of volumes) {
-    parts.events.publish({
-      type: 'volume',
-      action: 'destroy',
-      id: name,
-      attributes: { driver: 'local' },
-    });
+    announceVolume(parts, { name, driver: 'local' }, 'destroy');
   }
   announce(parts, container, 'destroy');
   container.announceRemoval();

@@ -4,6 +4,7 @@ import { statSync } from 'node:fs';
 import { EngineError } from '../../base/error.ts';
 import type { ContainerConfig, HostConfig } from '../../spec/docker/container.ts';
 import type { EngineParts } from '../parts.ts';
+import type { Container } from './container.ts';
 import type { ContainerMount } from './mount.ts';
 import { inheritMounts, parseVolumesFrom, planContainerMounts } from './plan-mounts.ts';
 
@@ -14,7 +15,7 @@ export function resolveMounts(
 ): readonly ContainerMount[] {
   const inherited = (request.hostConfig.VolumesFrom ?? []).flatMap((text) => {
     const { ref, readonly } = parseVolumesFrom(text);
-    return inheritMounts(parts.containers.get(ref).record.mounts, readonly);
+    return inheritMounts(namedContainer(parts, ref).record.mounts, readonly);
   });
   const mounts = planContainerMounts({ ...request, inherited });
   for (const mount of mounts) checkSource(mount);
@@ -34,6 +35,19 @@ export function missingSource(mount: ContainerMount): EngineError {
   );
 }
 
+/** Errors: `invalid`. Not `not-found`: of a create that means the image, and Docker's CLI would go and pull it. */
+function namedContainer(parts: EngineParts, ref: string): Container {
+  const container = parts.containers.find(ref);
+  if (container !== undefined) return container;
+  throw new EngineError('invalid', `No such container: ${ref}`);
+}
+
+/** Errors: `invalid`, for the same reason. */
 function resolveImage(parts: EngineParts, mount: ContainerMount): ContainerMount {
-  return { ...mount, source: parts.images.get(mount.source).id };
+  const image = parts.images.find(mount.source);
+  if (image !== undefined) return { ...mount, source: image.id };
+  throw new EngineError(
+    'invalid',
+    `invalid mount config for type "image": No such image: ${mount.source}`,
+  );
 }

@@ -4,7 +4,8 @@ import type { ContainerConfig } from '../../spec/docker/container.ts';
 import type { ExecutionConfig } from '../../spec/oci/image.ts';
 import { parseDigest } from '../../spec/digest.ts';
 import { announce } from '../containers/announce.ts';
-import type { Container } from '../containers/container.ts';
+import { whileFrozen } from '../containers/frozen.ts';
+import type { ImageRecord } from '../../images/store.ts';
 import { stubsOf } from '../containers/stubs.ts';
 import type { EngineParts } from '../parts.ts';
 import { EngineError } from '../../base/error.ts';
@@ -34,7 +35,7 @@ export async function commitContainer(
   if (snapshot === undefined) throw new EngineError('not-found', `No such container: ${ref}`);
   const { record } = container;
   const config = mergeConfig(request.config ?? {}, record.config);
-  const image = await frozen(container, request.pause, () =>
+  const commit = async (): Promise<ImageRecord> =>
     parts.images.commit({
       parent: parseDigest(record.imageId),
       upper: snapshot.upper,
@@ -45,32 +46,14 @@ export async function commitContainer(
       createdBy: commandOf(record.config).join(' '),
       config: executionConfigOf(config),
       changes: request.changes,
-    }),
-  );
+    });
+  const image = await (request.pause ? whileFrozen(container, commit) : commit());
   announce(parts, container, 'commit', {
     comment: request.message ?? '',
     imageID: image.id,
     imageRef: request.reference ?? '',
   });
   return { id: image.id };
-}
-
-/** Run `work` while nothing in the container moves. */
-async function frozen<T>(
-  container: Container,
-  isWanted: boolean,
-  work: () => Promise<T>,
-): Promise<T> {
-  const { live } = container;
-  if (!isWanted || live === undefined || container.state.phase === 'paused') return work();
-  return container.lock.run(async () => {
-    await live.runtime.pause();
-    try {
-      return await work();
-    } finally {
-      await live.runtime.resume();
-    }
-  });
 }
 
 /** The portable half that belongs to an image; what is unset is left out. */

@@ -3,7 +3,7 @@
 import { readdir } from 'node:fs/promises';
 import { EngineError } from '../../base/error.ts';
 import type { DiskUsage, EngineEvent, SystemInfo, Volume } from '../../spec/docker/system.ts';
-import { formatTimeNs } from '../../spec/time.ts';
+import { parseDriverOptions } from '../../volumes/driver-options.ts';
 import type { VolumeRecord } from '../../volumes/store.ts';
 import { summarise } from '../containers/list.ts';
 import { sizesOf } from '../containers/inspect.ts';
@@ -12,6 +12,8 @@ import { compileEventFilter } from '../events/filter.ts';
 import { summariseImage } from '../images/describe.ts';
 import { usersOf } from '../images/users.ts';
 import type { EngineParts } from '../parts.ts';
+import { describeVolume } from '../volumes/describe.ts';
+import { usersByVolume } from '../volumes/users.ts';
 import { describeSystem } from './info.ts';
 
 /** The operations over `parts`. */
@@ -64,6 +66,12 @@ async function readDiskUsage(parts: EngineParts): Promise<DiskUsage> {
       ...(await sizesOf(parts, container).catch(() => ({ SizeRw: 0, SizeRootFs: 0 }))),
     })),
   );
+  const volumeUsers = usersByVolume(parts);
+  const volumes = await Promise.all(
+    parts.volumes
+      .list()
+      .map(async (volume) => volumeUsage(parts, volume, volumeUsers.get(volume.name)?.length ?? 0)),
+  );
   return {
     LayersSize: usage.layersBytes,
     Images: parts.images.list().map((image) =>
@@ -73,23 +81,23 @@ async function readDiskUsage(parts: EngineParts): Promise<DiskUsage> {
       }),
     ),
     Containers: containers,
-    Volumes: parts.volumes.list().map((volume) => describeVolume(parts, volume)),
+    Volumes: volumes,
     BuildCache: [],
   };
 }
 
-function describeVolume(parts: EngineParts, volume: VolumeRecord): Volume {
-  const refCount = [...parts.containers.all()].filter((container) =>
-    container.record.mounts.some((mount) => mount.volume?.name === volume.name),
-  ).length;
+/** A volume whose files are elsewhere is not measured. */
+async function volumeUsage(
+  parts: EngineParts,
+  volume: VolumeRecord,
+  users: number,
+): Promise<Volume> {
+  const isElsewhere = parseDriverOptions(volume.driverOptions).mount !== undefined;
+  const usage = isElsewhere
+    ? undefined
+    : await parts.trees.measure(volume.mountpoint).catch(() => undefined);
   return {
-    Name: volume.name,
-    Driver: volume.driver,
-    Mountpoint: volume.mountpoint,
-    CreatedAt: formatTimeNs(volume.createdAtNs),
-    Labels: volume.labels,
-    Scope: 'local',
-    Options: volume.driverOptions,
-    UsageData: { Size: -1, RefCount: refCount },
+    ...describeVolume(volume),
+    UsageData: { Size: usage?.sizeBytes ?? -1, RefCount: users },
   };
 }

@@ -19,6 +19,7 @@ export const mount: Decode<Mount> = object<Mount>({
     CreateMountpoint: boolean,
     ReadOnlyNonRecursive: boolean,
     ReadOnlyForceRecursive: boolean,
+    IDMap: text,
   }),
   VolumeOptions: object<Options<'VolumeOptions'>>({
     NoCopy: boolean,

@@ -18,7 +18,7 @@ export const CREATE_ALIKE = 3;
 
 /** Clone and change the source of a bind; its slot. Errors: `invalid`. */
 export function prepareBind(builder: PlanBuilder, planned: PlannedMount): number {
-  const { mount, options, destination } = planned;
+  const { options, destination } = planned;
   if (options.data.length > 0) {
     throw new EngineError(
       'invalid',
@@ -27,7 +27,7 @@ export function prepareBind(builder: PlanBuilder, planned: PlannedMount): number
   }
   const isDeep = options.bind === 'rbind';
   const slot = cloneSource(builder, planned);
-  planIdMap(builder, { slot, mount, options });
+  planIdMap(builder, slot, planned);
   for (const change of changesOf(options, isDeep)) {
     builder.push({ op: 'mount-attr', slot, ...change });
   }
@@ -45,8 +45,26 @@ function cloneSource(builder: PlanBuilder, planned: PlannedMount): number {
   }
   const recursive = options.bind === 'rbind' ? 1 : 0;
   if (processSlot !== undefined) return cloneForeign(builder, { processSlot, source, recursive });
+  const { subpath = '' } = mount;
+  if (subpath !== '') return cloneBelow(builder, { source, subpath, recursive });
   const slot = builder.take();
   builder.push({ op: 'open-tree', slot, path: source, recursive });
+  return slot;
+}
+
+/** A part of a tree that somebody else writes: nothing in there can lead out of it. */
+function cloneBelow(
+  builder: PlanBuilder,
+  from: { readonly source: string; readonly subpath: string; readonly recursive: number },
+): number {
+  const top = builder.take();
+  const slot = builder.take();
+  const flags = Number(O.O_PATH | O.O_DIRECTORY);
+  builder.push(
+    { op: 'open', slot: top, path: from.source, flags },
+    { op: 'open-tree', slot, dir: top, path: from.subpath, recursive: from.recursive },
+  );
+  builder.release(top);
   return slot;
 }
 
@@ -75,15 +93,19 @@ function cloneForeign(
   return slot;
 }
 
-/** Ids of the files are shown as other ids. */
-function planIdMap(
+/**
+ * The namespace that says how ids are shown; its slot, `undefined` where they
+ * are shown as they are. Before the clone: in a new pid namespace nobody has a
+ * number that /proc knows. Errors: `invalid`.
+ */
+export function openIdMap(
   builder: PlanBuilder,
-  bind: { readonly slot: number; readonly mount: OciMount; readonly options: MountOptions },
-): void {
-  const { slot, mount, options } = bind;
+  mount: OciMount,
+  options: MountOptions,
+): number | undefined {
   const { uidMappings, gidMappings } = mount;
   if (uidMappings === undefined && gidMappings === undefined) {
-    if (options.idmap === undefined) return;
+    if (options.idmap === undefined) return undefined;
     throw new EngineError('invalid', `The bind on ${mount.destination} has no id mappings`);
   }
   if (uidMappings === undefined || gidMappings === undefined) {
@@ -92,24 +114,25 @@ function planIdMap(
       `The bind on ${mount.destination} has mappings of users or groups only`,
     );
   }
-  const userns = builder.take();
-  builder.push(
-    {
-      op: 'userns',
-      slot: userns,
-      uidMap: idMapText(uidMappings),
-      gidMap: idMapText(gidMappings),
-    },
-    {
-      op: 'mount-attr',
-      slot,
-      set: MOUNT_ATTR.MOUNT_ATTR_IDMAP,
-      clear: 0n,
-      propagation: 0n,
-      userns,
-      recursive: options.idmap === 'ridmap' ? 1 : 0,
-    },
-  );
+  const slot = builder.take();
+  const [uidMap, gidMap] = [idMapText(uidMappings), idMapText(gidMappings)];
+  builder.push({ op: 'userns', slot, uidMap, gidMap });
+  return slot;
+}
+
+/** Ids of the files are shown as other ids. */
+function planIdMap(builder: PlanBuilder, slot: number, planned: PlannedMount): void {
+  const { usernsSlot: userns, options } = planned;
+  if (userns === undefined) return;
+  builder.push({
+    op: 'mount-attr',
+    slot,
+    set: MOUNT_ATTR.MOUNT_ATTR_IDMAP,
+    clear: 0n,
+    propagation: 0n,
+    userns,
+    recursive: options.idmap === 'ridmap' ? 1 : 0,
+  });
   builder.release(userns);
 }
 

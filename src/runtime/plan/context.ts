@@ -19,6 +19,8 @@ export interface PlannedMount {
   readonly slot?: number;
   /** Slot of the process that sees the source. */
   readonly processSlot?: number;
+  /** Slot of the namespace that says how its ids are shown. */
+  readonly usernsSlot?: number;
 }
 
 /** One container's planning. */

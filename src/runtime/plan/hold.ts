@@ -17,7 +17,8 @@ import type { Spec } from '../../spec/oci/runtime.ts';
 import type { ProcessIdentity, RootSource } from '../runtime.ts';
 import { CREATE_ALIKE, prepareBind } from './bind.ts';
 import { PlanBuilder, SLOT } from './builder.ts';
-import { readMounts } from './mounts.ts';
+import type { PlannedMount } from './context.ts';
+import { planPart, pushNew, readMounts } from './mounts.ts';
 import { ProcessSlots } from './process-slots.ts';
 import { OVERLAY_OPTIONS } from './root.ts';
 
@@ -27,7 +28,7 @@ const PRIVATE_MODE = 0o700;
 
 /** What is held, and by whom. */
 export interface HoldPlanInput {
-  /** Only its binds and whether the root is read-only count. */
+  /** Only its binds, what else is lasting, and whether the root is read-only count. */
   readonly spec: Spec;
   readonly root: RootSource;
   /** False: nothing that is written reaches the root's own directories. */
@@ -73,8 +74,9 @@ export function planHold(input: HoldPlanInput): readonly PlanOp[] {
     },
     { op: 'propagation', path: '/', flags: MS.MS_PRIVATE | MS.MS_REC },
   );
+  const mounts = prepareLasting(builder, input);
   planHeldRoot(builder, input);
-  planBinds(builder, input.spec);
+  attachLasting(builder, mounts);
   if (input.isWritable && input.spec.root?.readonly === true) {
     const set = MOUNT_ATTR.MOUNT_ATTR_RDONLY;
     builder.push({
@@ -160,13 +162,32 @@ function planScratch(builder: PlanBuilder, paths: readonly string[], stageDir: H
   builder.release(slot);
 }
 
-function planBinds(builder: PlanBuilder, spec: Spec): void {
+/** Mounts whose files are there without the container, ready to be attached. */
+function prepareLasting(builder: PlanBuilder, input: HoldPlanInput): readonly PlannedMount[] {
+  const { spec, stageDir } = input;
   const mounts = (spec.mounts ?? []).filter((mount) => mount.process === undefined);
-  for (const planned of readMounts(new ProcessSlots(builder), { ...spec, mounts })) {
-    if (planned.options.bind === undefined) continue;
-    const slot = prepareBind(builder, planned);
+  const planned = readMounts(new ProcessSlots(builder), { ...spec, mounts });
+  return planned.flatMap((each) => {
+    if (each.options.bind !== undefined) return [each];
+    if (each.mount.isLasting !== true) return [];
+    // On the stage while it is empty.
+    const isPart = (each.mount.subpath ?? '') !== '';
+    return [isPart ? { ...each, slot: planPart(builder, each, stageDir) } : each];
+  });
+}
+
+function attachLasting(builder: PlanBuilder, mounts: readonly PlannedMount[]): void {
+  for (const planned of mounts) {
+    const slot = planned.slot ?? prepareWhole(builder, planned);
     const { destination: path } = planned;
     builder.push({ op: 'attach', slot, root: SLOT.root, path, create: CREATE_ALIKE });
     builder.release(slot);
   }
+}
+
+function prepareWhole(builder: PlanBuilder, planned: PlannedMount): number {
+  if (planned.options.bind !== undefined) return prepareBind(builder, planned);
+  const slot = builder.take();
+  pushNew(builder, planned, slot);
+  return slot;
 }

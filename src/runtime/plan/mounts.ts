@@ -9,8 +9,8 @@
 import { EngineError } from '../../base/error.ts';
 import { MOUNT_ATTR, MS } from '../../kernel/plan/flags.ts';
 import type { OciMount, Spec } from '../../spec/oci/runtime.ts';
-import { CREATE_ALIKE, prepareBind } from './bind.ts';
-import { SLOT } from './builder.ts';
+import { CREATE_ALIKE, openIdMap, prepareBind } from './bind.ts';
+import { type PlanBuilder, SLOT } from './builder.ts';
 import { planCgroupMount } from './cgroup-mount.ts';
 import type { PlanContext, PlannedMount } from './context.ts';
 import { isDevMount, planDev } from './dev.ts';
@@ -33,12 +33,17 @@ export function readMounts(processes: ProcessSlots, spec: Spec): readonly Planne
   const mounts = spec.mounts ?? [];
   const hasDev = mounts.some(({ destination }) => checkDestination(destination) === '/dev');
   const all = hasDev ? mounts : [DEV_DEFAULT, ...mounts];
-  return all.map((mount) => ({
-    mount,
-    destination: checkDestination(mount.destination),
-    options: parseMountOptions(mount.options ?? []),
-    ...(mount.process === undefined ? {} : { processSlot: processes.slotOf(mount.process) }),
-  }));
+  return all.map((mount) => {
+    const options = parseMountOptions(mount.options ?? []);
+    const usernsSlot = openIdMap(processes.builder, mount, options);
+    return {
+      mount,
+      destination: checkDestination(mount.destination),
+      options,
+      ...(mount.process === undefined ? {} : { processSlot: processes.slotOf(mount.process) }),
+      ...(usernsSlot === undefined ? {} : { usernsSlot }),
+    };
+  });
 }
 
 /** Relative is from `/`. */
@@ -74,10 +79,46 @@ export function isShared({ options }: PlannedMount): boolean {
   return options.bind !== undefined && options.propagation === MS.MS_SHARED;
 }
 
+/**
+ * Make the file systems of which only a part is mounted. They are attached on
+ * the empty directory that the root will be attached on: a part can be cloned
+ * only of what is attached, and all of that place is gone after the pivot.
+ */
+export function prepareParts(context: PlanContext): PlanContext {
+  const mounts = context.mounts.map((planned) =>
+    hasPart(planned)
+      ? { ...planned, slot: planPart(context.builder, planned, context.input.stageDir) }
+      : planned,
+  );
+  return { ...context, mounts };
+}
+
+function hasPart({ mount, options }: PlannedMount): boolean {
+  return options.bind === undefined && mount.subpath !== undefined && mount.subpath !== '';
+}
+
+/** Slot of the part, not attached. `stage`: an empty directory of the host. */
+export function planPart(builder: PlanBuilder, planned: PlannedMount, stage: string): number {
+  const { mount, options } = planned;
+  const whole = builder.take();
+  pushNew(builder, planned, whole);
+  const slot = builder.take();
+  const { subpath: path = '' } = mount;
+  builder.push(
+    { op: 'attach', slot: whole, path: stage, create: 0 },
+    { op: 'open-tree', slot, dir: whole, path, recursive: 1 },
+  );
+  builder.release(whole);
+  const propagation = options.propagation === 0n ? MS.MS_PRIVATE : options.propagation;
+  builder.push({ op: 'mount-attr', slot, set: 0n, clear: 0n, propagation, recursive: 1 });
+  return slot;
+}
+
 /** Make and attach every mount. */
 export function planMounts(context: PlanContext): void {
   for (const planned of context.mounts) {
-    if (isProcMount(planned)) planProcMount(context, planned);
+    if (planned.slot !== undefined) planBind(context, planned);
+    else if (isProcMount(planned)) planProcMount(context, planned);
     else if (isDevMount(planned)) planDev(context, planned);
     else if (planned.options.bind !== undefined) planBind(context, planned);
     else planFileSystem(context, planned);
@@ -119,21 +160,27 @@ function planFileSystem(context: PlanContext, planned: PlannedMount): void {
 
 /** A new file system. */
 function planNew(context: PlanContext, planned: PlannedMount, slot: number): void {
-  const { mount, options } = planned;
-  const fsType = mount.type ?? '';
-  context.builder.push({
-    op: 'fsmount',
-    slot,
-    fsType,
-    source: mount.source ?? fsType,
-    options: options.data,
-    attrs: options.set | options.setDeep,
-  });
+  const { options } = planned;
+  pushNew(context.builder, planned, slot);
   if (options.propagation !== 0n) {
     const { propagation } = options;
     context.builder.push({ op: 'mount-attr', slot, set: 0n, clear: 0n, propagation, recursive: 0 });
   }
   attach(context, { slot, planned, create: 1 });
+}
+
+/** The op that makes it, detached. */
+export function pushNew(builder: PlanBuilder, planned: PlannedMount, slot: number): void {
+  const { mount, options } = planned;
+  const fsType = mount.type ?? '';
+  const attrs = options.set | options.setDeep;
+  if (mount.layers !== undefined) {
+    const lower = mount.layers;
+    builder.push({ op: 'overlay', slot, lower, upper: '', work: '', options: options.data, attrs });
+    return;
+  }
+  const source = mount.source ?? fsType;
+  builder.push({ op: 'fsmount', slot, fsType, source, options: options.data, attrs });
 }
 
 /** sysfs shows the network namespace: in a user namespace it can be mounted only for one of its own. */

@@ -157,6 +157,8 @@ export interface Mount {
     readonly CreateMountpoint?: boolean;
     readonly ReadOnlyNonRecursive?: boolean;
     readonly ReadOnlyForceRecursive?: boolean;
+    /** carve's own: whose files these are, see `--mount …,idmap`; `owner`: the source's owner is the container's user. */
+    readonly IDMap?: string;
   } | null;
   readonly VolumeOptions?: {
     readonly NoCopy?: boolean;

@@ -121,6 +121,12 @@ export interface OciMount {
   readonly gidMappings?: readonly IdMapping[];
   /** carve's own: `source` is a path that this process sees. */
   readonly process?: NamespaceProcess;
+  /** carve's own: only this below it is mounted, a relative path; links lead inside it only. */
+  readonly subpath?: string;
+  /** carve's own: directories, top first, that a read-only `overlay` is made of. */
+  readonly layers?: readonly string[];
+  /** carve's own: its files outlive the container, so that they belong to what is seen of a stopped one. */
+  readonly isLasting?: boolean;
 }
 
 /** One hook program. Source: OCI runtime-spec 1.3 config.md "POSIX-platform Hooks". */

@@ -12,7 +12,7 @@ const kinds: ReadonlyMap<string, Find> = new Map<string, Find>([
   ['container', (client, name, size) => client.containers.inspect(name, { size })],
   ['image', (client, name) => client.images.inspect(name)],
   ['network', (client, name) => client.system.inspectNetwork(name)],
-  ['volume', (client, name) => client.system.inspectVolume(name)],
+  ['volume', (client, name) => client.volumes.inspect(name)],
 ]);
 
 /** Prints all there is to know about things of any kind. */

@@ -2,6 +2,7 @@
 
 import { defineCommand, type Command } from '../../command.ts';
 import { confirm } from '../../confirm.ts';
+import type { Filters } from '../../../client/types.ts';
 import { readFilters } from '../../filters.ts';
 import { formatDeleted, formatImageItem, formatReclaimed } from '../../print/reclaimed.ts';
 
@@ -17,23 +18,35 @@ export const systemPruneCommand: Command = defineCommand(
       },
       filter: { kind: 'list', help: 'Remove only what fits, e.g. until=24h or label=KEY' },
       force: { kind: 'bool', short: 'f', help: 'Do not ask' },
+      volumes: { kind: 'bool', help: 'Remove anonymous volumes that no container has, too' },
     },
     args: { min: 0, max: 0 },
   },
   async ({ client, io }, { flags }) => {
     const filters = readFilters(flags.filter, '--filter');
-    const what = flags.all ? 'every image that no container uses' : 'every image without a name';
+    const image = flags.all ? 'every image that no container uses' : 'every image without a name';
+    const what = flags.volumes ? `${image}, and every unused anonymous volume` : image;
     if (!flags.force && !(await confirm(io, `This removes every stopped container and ${what}.`)))
       return 1;
     const containers = await client.containers.prune(filters);
     await io.stdout.write(formatDeleted('Deleted Containers', containers.ContainersDeleted ?? []));
+    const volumes = flags.volumes
+      ? await client.volumes.prune(withoutUntil(filters))
+      : { VolumesDeleted: [], SpaceReclaimed: 0 };
+    await io.stdout.write(formatDeleted('Deleted Volumes', volumes.VolumesDeleted ?? []));
     const images = await client.images.prune({
       ...filters,
       dangling: [flags.all ? 'false' : 'true'],
     });
     const lines = (images.ImagesDeleted ?? []).map((item) => formatImageItem(item, 'lower'));
     await io.stdout.write(formatDeleted('Deleted Images', lines));
-    await io.stdout.write(formatReclaimed(containers.SpaceReclaimed + images.SpaceReclaimed));
+    const spaceBytes = containers.SpaceReclaimed + volumes.SpaceReclaimed + images.SpaceReclaimed;
+    await io.stdout.write(formatReclaimed(spaceBytes));
     return 0;
   },
 );
+
+/** Volumes have no such filter. */
+function withoutUntil({ until: _, ...filters }: Filters): Filters {
+  return filters;
+}

@@ -10,6 +10,7 @@ import type { ContainerConfig, HostConfig } from '../../../spec/docker/container
 import type { LinuxNamespace } from '../../../spec/oci/runtime.ts';
 import type { LinuxSeccomp } from '../../../spec/oci/seccomp.ts';
 import type { ContainerMount } from '../mount.ts';
+import type { MountSources } from '../mount-source.ts';
 
 /** Facts of the machine that the configuration depends on. */
 export interface SpecHost {
@@ -77,6 +78,8 @@ export interface SpecInput {
   readonly user: ResolvedUser;
   /** Resolved, in the order they are made. */
   readonly mounts: readonly ContainerMount[];
+  /** What they are at this start. */
+  readonly sources?: MountSources;
   readonly files: readonly EngineFile[];
   /** What `--device` names, by its `PathOnHost`: a node, or the nodes below a directory. */
   readonly devices: ReadonlyMap<string, readonly HostDevice[]>;

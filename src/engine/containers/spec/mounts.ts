@@ -13,6 +13,7 @@ import { EngineError } from '../../../base/error.ts';
 import type { OciMount } from '../../../spec/oci/runtime.ts';
 import type { ContainerMount } from '../mount.ts';
 import type { SpecInput } from './input.ts';
+import { sourcedMount } from './sourced-mount.ts';
 
 /** Bytes of /dev/shm unless told otherwise. */
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
@@ -136,17 +137,12 @@ function toOciMount(mount: ContainerMount, input: SpecInput): OciMount {
       };
     case 'bind':
     case 'volume':
-      return {
+    case 'image':
+      return sourcedMount(mount, input.sources?.get(destination) ?? {}, {
         destination,
-        type: 'bind',
         source: mount.source,
         options: bindOptions(mount, input),
-      };
-    case 'image':
-      throw new EngineError(
-        'unsupported',
-        `Cannot mount an image on ${destination}: image mounts are not there yet`,
-      );
+      });
   }
 }
 
