@@ -43,7 +43,7 @@ export const CHISEL_PARTS: readonly ChiselPart[] = [
     maxLines: 2500,
     includes: [],
   },
-  { name: 'entry', files: ['main.c'], maxLines: 100, includes: ['start', 'layers'] },
+  { name: 'entry', files: ['main.c'], maxLines: 100, includes: ['start', 'layers', 'copies'] },
   {
     name: 'monitor',
     files: [
@@ -103,7 +103,13 @@ export const CHISEL_PARTS: readonly ChiselPart[] = [
       'walk.h',
     ],
     maxLines: 1550,
-    includes: ['start'],
+    includes: ['start', 'copies'],
+  },
+  {
+    name: 'copies',
+    files: ['duplicate.c', 'duplicate.h', 'quota.c'],
+    maxLines: 330,
+    includes: ['start', 'layers'],
   },
 ];
 

@@ -2,9 +2,9 @@
 import { getSystemErrorName } from 'node:util';
 import type { HostPath } from '../base/brand.ts';
 import { EngineError, type ErrorKind } from '../base/error.ts';
-import { spawnChisel } from '../kernel/spawn-chisel.ts';
+import { type ChiselExit, spawnChisel } from '../kernel/spawn-chisel.ts';
 import { quoteName } from './tar-entry.ts';
-import type { DuplicateRequest, TreeCopies } from './tree-copies.ts';
+import type { DuplicateRequest, ProjectQuota, TreeCopies } from './tree-copies.ts';
 
 /** Starts a chisel for each call. */
 export class ChiselCopies implements TreeCopies {
@@ -29,10 +29,7 @@ export class ChiselCopies implements TreeCopies {
     if (failure !== undefined) throw errorOf(failure, 'Cannot move files');
   }
 
-  async limit(
-    directory: string,
-    quota: { readonly projectId: number; readonly sizeBytes: number },
-  ): Promise<void> {
+  async limit(directory: string, quota: ProjectQuota): Promise<void> {
     const { projectId, sizeBytes } = quota;
     const failure = await this.#run(['quota', directory, String(projectId), String(sizeBytes)]);
     if (failure === undefined) return;
@@ -64,20 +61,23 @@ export class ChiselCopies implements TreeCopies {
       text += chunk.toString('latin1');
     const exit = await child.exited;
     signal?.removeEventListener('abort', onAbort);
-    if (text.startsWith('ok ') && exit.code === 0) return undefined;
     if (signal?.aborted === true)
       throw new EngineError('cancelled', 'Cannot copy files: it was cancelled');
-    const match = /^failed 0 (\d+) (\S+) ([^\n]*)\n$/.exec(text);
-    if (match === null) {
-      const how = exit.signal ?? `exit code ${exit.code ?? 'unknown'}`;
-      throw new EngineError(
-        'internal',
-        `Cannot copy files: the chisel ended without an answer (${how})`,
-      );
-    }
+    return decodeAnswer(text, exit);
+  }
+}
+
+/** The one line: what failed; `undefined`: nothing. Errors: `internal` for no such line. */
+function decodeAnswer(text: string, exit: ChiselExit): Failure | undefined {
+  if (text.startsWith('ok ') && exit.code === 0) return undefined;
+  const match = /^failed 0 (\d+) (\S+) ([^\n]*)\n$/.exec(text);
+  if (match !== null) {
     const [, number = '0', call = '', path = ''] = match;
     return { errno: getSystemErrorName(-Number(number)), call, path };
   }
+  const how = exit.signal ?? `exit code ${exit.code ?? 'unknown'}`;
+  const message = `Cannot copy files: the chisel ended without an answer (${how})`;
+  throw new EngineError('internal', message);
 }
 
 /** A call of the chisel's that failed. */

@@ -15,6 +15,14 @@ export interface DuplicateRequest {
   readonly signal?: AbortSignal;
 }
 
+/** A bound for a directory. */
+export interface ProjectQuota {
+  /** Id of the project. */
+  readonly projectId: number;
+  /** Most bytes. */
+  readonly sizeBytes: number;
+}
+
 /** Copies trees. */
 export interface TreeCopies {
   /** False when `path` is no directory. The target gets the directory's attributes too. Errors: `exhausted`, `cancelled`, those of the disk. */
@@ -22,8 +30,5 @@ export interface TreeCopies {
   /** Move what is in `from` to the directory `to`; what is there already stays. `from` is gone then; it can be done again after it was cut off. */
   merge(from: string, to: string): Promise<void>;
   /** Bound all that will be in an empty directory. Errors: `unsupported` where the file system has no project quotas. */
-  limit(
-    directory: string,
-    quota: { readonly projectId: number; readonly sizeBytes: number },
-  ): Promise<void>;
+  limit(directory: string, quota: ProjectQuota): Promise<void>;
 }

@@ -59,6 +59,10 @@ function meaningOf(failure: KernelFailure): Meaning | undefined {
     const text = `chdir to cwd (${JSON.stringify(op.path)}) failed: ${wordsOf(errno)}`;
     return { text, exitCode: errno === 'ENOENT' ? NOT_FOUND : CANNOT_RUN };
   }
+  return meaningOfMount(failure);
+}
+
+function meaningOfMount({ op, errno }: KernelFailure): Meaning | undefined {
   if (op?.op === 'open-tree' && op.dir !== undefined) {
     const text = `cannot access the subpath ${JSON.stringify(op.path)} of a volume or image: ${wordsOf(errno)}`;
     return { text, exitCode: NOT_FOUND };

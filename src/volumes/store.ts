@@ -45,7 +45,7 @@ export interface VolumeRequest {
 /** A directory that is filled before a volume is made of it. */
 export interface StagedDirectory {
   readonly path: HostPath;
-  /** Of the quota that was set for it. */
+  /** Id of the quota that was set for it. */
   readonly projectId?: number;
 }
 

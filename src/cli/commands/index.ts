@@ -3,18 +3,8 @@
  * start-up is part of every command's time.
  */
 
-import type { CommandEntry, GroupEntry, LeafEntry } from './tree.ts';
-
-type Names = Pick<LeafEntry, 'aliases' | 'heading' | 'isHidden'>;
-
-function leaf(name: string, summary: string, load: LeafEntry['load']): LeafEntry {
-  return { kind: 'command', name, summary, load };
-}
-
-/** The same command under another name or heading. */
-function as(entry: LeafEntry, name: string, names: Names = {}): LeafEntry {
-  return { ...entry, ...names, name };
-}
+import { as, type CommandEntry, type GroupEntry, leaf } from './tree.ts';
+import { volumeEntries } from './volume/entries.ts';
 
 const run = leaf(
   'run',
@@ -220,59 +210,6 @@ const manifestEntries: readonly CommandEntry[] = [
     'rm',
     'Forget local lists',
     async () => (await import('./manifest/rm.ts')).manifestRmCommand,
-  ),
-];
-
-const volumeEntries: readonly CommandEntry[] = [
-  leaf(
-    'clone',
-    'Make a volume with the files of another one',
-    async () => (await import('./volume/copy.ts')).volumeCloneCommand,
-  ),
-  leaf(
-    'create',
-    'Make a volume',
-    async () => (await import('./volume/create.ts')).volumeCreateCommand,
-  ),
-  leaf(
-    'export',
-    'Write the files of a volume as a tar archive',
-    async () => (await import('./volume/archive.ts')).volumeExportCommand,
-  ),
-  leaf(
-    'import',
-    'Make a volume of the files of a tar archive',
-    async () => (await import('./volume/archive.ts')).volumeImportCommand,
-  ),
-  leaf(
-    'inspect',
-    'Print all there is to know about volumes',
-    async () => (await import('./volume/inspect.ts')).volumeInspectCommand,
-  ),
-  as(
-    leaf('ls', 'List volumes', async () => (await import('./volume/ls.ts')).volumeLsCommand),
-    'ls',
-    { aliases: ['list'] },
-  ),
-  leaf(
-    'prune',
-    'Remove volumes that no container has',
-    async () => (await import('./volume/prune.ts')).volumePruneCommand,
-  ),
-  leaf(
-    'rename',
-    'Give a volume another name',
-    async () => (await import('./volume/rename.ts')).volumeRenameCommand,
-  ),
-  as(
-    leaf('rm', 'Remove volumes', async () => (await import('./volume/rm.ts')).volumeRmCommand),
-    'rm',
-    { aliases: ['remove'] },
-  ),
-  leaf(
-    'snapshot',
-    'Make a copy of a volume that nobody can write to',
-    async () => (await import('./volume/copy.ts')).volumeSnapshotCommand,
   ),
 ];
 

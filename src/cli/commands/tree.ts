@@ -30,6 +30,20 @@ export interface GroupEntry extends EntryBase {
 /** A place in the tree. */
 export type CommandEntry = LeafEntry | GroupEntry;
 
+/** A command's entry. */
+export function leaf(name: string, summary: string, load: LeafEntry['load']): LeafEntry {
+  return { kind: 'command', name, summary, load };
+}
+
+/** The same command under another name or heading. */
+export function as(
+  entry: LeafEntry,
+  name: string,
+  names: Pick<LeafEntry, 'aliases' | 'heading' | 'isHidden'> = {},
+): LeafEntry {
+  return { ...entry, ...names, name };
+}
+
 /** The entry a word means in a group; else the name it may have been meant for. */
 export function findEntry(
   group: GroupEntry,
@@ -46,12 +60,12 @@ export function findEntry(
 /** Every way to write a command, below `group`. */
 export function pathsBelow(
   group: GroupEntry,
-  leaf: LeafEntry,
+  wanted: LeafEntry,
   path: string = group.name,
 ): readonly string[] {
   return group.entries.flatMap((entry) => {
-    if (entry.kind === 'group') return pathsBelow(entry, leaf, `${path} ${entry.name}`);
-    if (entry.load !== leaf.load) return [];
+    if (entry.kind === 'group') return pathsBelow(entry, wanted, `${path} ${entry.name}`);
+    if (entry.load !== wanted.load) return [];
     return [entry.name, ...(entry.aliases ?? [])].map((name) => `${path} ${name}`);
   });
 }

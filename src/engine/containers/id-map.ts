@@ -44,15 +44,16 @@ const RANGES_MAX = 340;
 /** The text after `idmap=`; `undefined` or empty: the owner of the source. Errors: `invalid`. */
 export function parseIdMap(text: string | undefined): IdMapRequest {
   if (text === undefined || text === '') return { kind: 'owner' };
-  const single = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(text);
-  if (single !== null) {
-    const [, uid = '', gid] = single;
-    return {
-      kind: 'user',
-      uid: parseId(uid, text),
-      gid: gid === undefined ? undefined : parseId(gid, text),
-    };
-  }
+  const [, uid, gid] = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(text) ?? [];
+  if (uid === undefined) return parseRangeLists(text);
+  return {
+    kind: 'user',
+    uid: parseId(uid, text),
+    gid: gid === undefined ? undefined : parseId(gid, text),
+  };
+}
+
+function parseRangeLists(text: string): IdMapRequest {
   const lists = new Map<string, readonly IdRange[]>();
   for (const part of text.split(';')) {
     const [, key = '', list = ''] = /^(uids|gids)=(.+)$/.exec(part) ?? [];

@@ -11,7 +11,8 @@ import { resolveAddresses } from '../../volumes/addresses.ts';
 import type { EngineParts } from '../parts.ts';
 import type { Container } from './container.ts';
 import type { ContainerMount } from './mount.ts';
-import { type MountSource, type MountSources, mountSources } from './mount-source.ts';
+import type { MountSource, MountSources } from './mount-facts.ts';
+import { mountSources } from './mount-source.ts';
 import type { ContainerRecord } from './record.ts';
 import type { ResolvedUser } from './spec/input.ts';
 

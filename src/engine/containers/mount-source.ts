@@ -5,30 +5,13 @@
 
 import { statSync } from 'node:fs';
 import { EngineError } from '../../base/error.ts';
-import type { IdMapping, NamespaceProcess } from '../../spec/oci/runtime.ts';
-import { parseDriverOptions, type VolumeMount } from '../../volumes/driver-options.ts';
+import { parseDriverOptions } from '../../volumes/driver-options.ts';
 import type { EngineParts } from '../parts.ts';
 import { mapIds } from './id-map.ts';
 import type { ContainerMount } from './mount.ts';
+import type { MountSource, MountSources } from './mount-facts.ts';
 import type { ContainerRecord } from './record.ts';
 import type { ResolvedUser } from './spec/input.ts';
-
-/** Facts of one mount; empty for what the request says whole. */
-export interface MountSource {
-  /** Directories of an image, top first. */
-  readonly layers?: readonly string[];
-  /** What a volume's files are, when they are elsewhere. */
-  readonly mount?: VolumeMount;
-  /** Who has that mounted already, and where: there is only one of its kind. */
-  readonly peer?: { readonly process: NamespaceProcess; readonly path: string };
-  /** Nobody can write to it. */
-  readonly isReadonly?: boolean;
-  /** Ids of the files → ids that the container sees. */
-  readonly ids?: { readonly users: readonly IdMapping[]; readonly groups: readonly IdMapping[] };
-}
-
-/** By destination. */
-export type MountSources = ReadonlyMap<string, MountSource>;
 
 /** What can be said without asking anyone. Errors: `corrupt` when an image or volume is gone, `invalid` id map. */
 export function mountSources(

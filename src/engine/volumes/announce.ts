@@ -7,8 +7,10 @@ import type { EngineParts } from '../parts.ts';
 export function announceVolume(
   parts: Pick<EngineParts, 'events'>,
   volume: { readonly name: string; readonly driver: string },
-  action: 'create' | 'destroy' | 'rename',
-  extra: Readonly<Record<string, string>> = {},
+  ...[action, extra = {}]: readonly [
+    action: 'create' | 'destroy' | 'rename',
+    extra?: Readonly<Record<string, string>>,
+  ]
 ): void {
   const { name, driver } = volume;
   parts.events.publish({ type: 'volume', action, id: name, attributes: { driver, ...extra } });

@@ -6,7 +6,14 @@
 
 import type { Readable } from 'node:stream';
 import type { Volume } from '../../spec/docker/system.ts';
-import type { Filters, OperationOptions } from '../engine.ts';
+
+/** Options of what may take long. */
+export interface VolumeCallOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** `{key: [values]}`, as everywhere in the engine. */
+export type VolumeFilters = Readonly<Record<string, readonly string[]>>;
 
 /** A request to create a volume, in Docker's words. Source: Engine API `VolumeCreateOptions`. */
 export interface CreateVolume {
@@ -31,23 +38,23 @@ export interface CopyVolume {
 export interface VolumeOperations {
   /** An existing volume of the name is returned as it is. Errors: `invalid`, `not-found` driver. */
   create(request: CreateVolume): Promise<Volume>;
-  list(filters: Filters): Promise<readonly Volume[]>;
+  list(filters: VolumeFilters): Promise<readonly Volume[]>;
   inspect(name: string): Promise<Volume>;
   /** Errors: `not-found` (not with `force`), `in-use` naming the containers. */
   remove(name: string, options: { readonly force: boolean }): Promise<void>;
   /** Unused ones: the anonymous, with the filter `all` the named too. Errors: `conflict` while another runs. */
-  prune(filters: Filters): Promise<{
+  prune(filters: VolumeFilters): Promise<{
     readonly deleted: readonly string[];
     readonly spaceReclaimedBytes: number;
   }>;
   /** A new volume with the same files; blocks are shared where the file system can. */
-  clone(name: string, request: CopyVolume, options?: OperationOptions): Promise<Volume>;
+  clone(name: string, request: CopyVolume, options?: VolumeCallOptions): Promise<Volume>;
   /** A clone that nobody can write to; by default its users are frozen meanwhile. */
-  snapshot(name: string, request: CopyVolume, options?: OperationOptions): Promise<Volume>;
+  snapshot(name: string, request: CopyVolume, options?: VolumeCallOptions): Promise<Volume>;
   /** Errors: `in-use` while a container has it, `conflict` for a name that is taken. */
   rename(name: string, newName: string): Promise<Volume>;
   /** Its files as a tar. */
-  export(name: string, options?: OperationOptions): Promise<Readable>;
+  export(name: string, options?: VolumeCallOptions): Promise<Readable>;
   /** A new volume of a tar's files. Errors: `conflict` for a name that is taken; those of the archive. */
-  import(request: CreateVolume, archive: Readable, options?: OperationOptions): Promise<Volume>;
+  import(request: CreateVolume, archive: Readable, options?: VolumeCallOptions): Promise<Volume>;
 }

@@ -9,9 +9,18 @@ import { parseContainerId } from '../../base/id.ts';
 import type { VolumeRecord } from '../../volumes/store.ts';
 import { parseDriverOptions } from '../../volumes/driver-options.ts';
 import { resolveAddresses } from '../../volumes/addresses.ts';
+import type { FilePlace } from '../../layers/container-files.ts';
 import type { EngineParts } from '../parts.ts';
 import { usersOfVolume } from './users.ts';
-import type { VolumePlace } from './place.ts';
+
+/** A place in use. */
+export interface VolumePlace {
+  readonly place: FilePlace;
+  /** Of the volume's top, in the place. */
+  readonly path: string;
+  /** Nobody looks any more. Call it once. */
+  readonly close: () => Promise<void>;
+}
 
 /** Where it is in the namespace. */
 const TOP = '/volume';

@@ -10,16 +10,7 @@ import type { FilePlace } from '../../layers/container-files.ts';
 import { parseDriverOptions } from '../../volumes/driver-options.ts';
 import type { VolumeRecord } from '../../volumes/store.ts';
 import type { EngineParts } from '../parts.ts';
-import { holdMounted } from './mounted.ts';
-
-/** A place in use. */
-export interface VolumePlace {
-  readonly place: FilePlace;
-  /** Of the volume's top, in the place. */
-  readonly path: string;
-  /** Nobody looks any more. Call it once. */
-  readonly close: () => Promise<void>;
-}
+import { holdMounted, type VolumePlace } from './mounted.ts';
 
 /** For reading and copying. Errors: those of the mount. */
 export async function openVolume(parts: EngineParts, volume: VolumeRecord): Promise<VolumePlace> {

@@ -200,15 +200,19 @@ async function fillInPlace(
 
 /** Finish or drop what a crash left of filling. One that fails spoils no other. */
 export async function finishFills(parts: EngineParts): Promise<void> {
-  for (const { name, mountpoint } of parts.volumes.list()) {
-    const home = mountpoint.slice(0, mountpoint.lastIndexOf('/'));
+  for (const volume of parts.volumes.list()) {
     try {
-      for (const entry of readdirSync(home)) {
-        if (entry === FILLED) await parts.copies.merge(`${home}/${entry}`, mountpoint);
-        if (entry === FILLING) await parts.trees.remove(`${home}/${entry}`);
-      }
+      await finishFill(parts, volume);
     } catch (error) {
-      parts.log.warn('cannot finish the filling of a volume', { name, error: messageOf(error) });
+      const facts = { name: volume.name, error: messageOf(error) };
+      parts.log.warn('cannot finish the filling of a volume', facts);
     }
   }
+}
+
+async function finishFill(parts: EngineParts, { mountpoint }: VolumeRecord): Promise<void> {
+  const home = mountpoint.slice(0, mountpoint.lastIndexOf('/'));
+  const entries = readdirSync(home);
+  if (entries.includes(FILLED)) await parts.copies.merge(`${home}/${FILLED}`, mountpoint);
+  if (entries.includes(FILLING)) await parts.trees.remove(`${home}/${FILLING}`);
 }

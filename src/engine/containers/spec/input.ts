@@ -10,7 +10,7 @@ import type { ContainerConfig, HostConfig } from '../../../spec/docker/container
 import type { LinuxNamespace } from '../../../spec/oci/runtime.ts';
 import type { LinuxSeccomp } from '../../../spec/oci/seccomp.ts';
 import type { ContainerMount } from '../mount.ts';
-import type { MountSources } from '../mount-source.ts';
+import type { MountSources } from '../mount-facts.ts';
 
 /** Facts of the machine that the configuration depends on. */
 export interface SpecHost {

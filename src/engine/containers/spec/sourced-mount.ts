@@ -8,7 +8,7 @@
 import type { OciMount } from '../../../spec/oci/runtime.ts';
 import type { VolumeMount } from '../../../volumes/driver-options.ts';
 import type { ContainerMount } from '../mount.ts';
-import type { MountSource } from '../mount-source.ts';
+import type { MountSource } from '../mount-facts.ts';
 
 /** The mount as a plain bind. */
 interface PlainMount {
