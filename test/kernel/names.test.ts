@@ -30,7 +30,7 @@ class Names implements AsyncDisposable {
     const argv = [SERVE_NAMES, directory, address, String(port), reach];
     const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
     const names = new Names(child);
-    const ready = once(child.stdout ?? assert.fail(), 'data');
+    const ready = once(child.stdout, 'data');
     await Promise.race([ready, once(child, 'exit').then(() => assert.fail('it ended'))]);
     return names;
   }

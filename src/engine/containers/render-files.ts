@@ -7,8 +7,10 @@
  * Source: engine-api facts 8; hosts(5), resolv.conf(5).
  */
 
+import { parseResolvConf } from '../../spec/resolv-conf.ts';
+
 /** Lines every own network namespace has. Source: Docker's. */
-const LOCALHOST = [
+export const LOCALHOST: readonly string[] = [
   '127.0.0.1\tlocalhost',
   '::1\tlocalhost ip6-localhost ip6-loopback',
   'fe00::\tip6-localnet',
@@ -20,7 +22,7 @@ const LOCALHOST = [
 const FALLBACK_SERVERS = ['8.8.8.8', '8.8.4.4'];
 
 /** `h:ip` entries as `ip\th` lines. */
-function extraLines(extraHosts: readonly string[]): readonly string[] {
+export function extraLines(extraHosts: readonly string[]): readonly string[] {
   return extraHosts.map((entry) => {
     const at = entry.indexOf(':');
     return `${entry.slice(at + 1).replace(/^\[|\]$/g, '')}\t${entry.slice(0, at)}`;
@@ -67,27 +69,6 @@ export function renderResolvConf(hostText: string, request: ResolveOptions): str
   if (search.length > 0) lines.push(`search ${search.join(' ')}`);
   if (options.length > 0) lines.push(`options ${options.join(' ')}`);
   return `${lines.join('\n')}\n`;
-}
-
-function parseResolvConf(text: string): {
-  readonly servers: readonly string[];
-  readonly search: readonly string[];
-  readonly options: readonly string[];
-} {
-  const servers: string[] = [];
-  const options: string[] = [];
-  let search: readonly string[] = [];
-  for (const line of text.split('\n')) {
-    const [key, ...values] = line
-      .replace(/[#;].*$/, '')
-      .trim()
-      .split(/\s+/);
-    if (key === 'nameserver' && values[0] !== undefined) servers.push(values[0]);
-    // The last of these lines wins. Source: resolv.conf(5).
-    else if (key === 'search' || key === 'domain') search = values;
-    else if (key === 'options') options.push(...values);
-  }
-  return { servers, search, options };
 }
 
 function isLoopback(address: string): boolean {
