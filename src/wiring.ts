@@ -30,6 +30,7 @@ import { runtimeName } from './http/identity.ts';
 import { type RunningServer, serve } from './http/serve.ts';
 import { createImageSchema } from './images/schema.ts';
 import { SqliteImageStore } from './images/sqlite.ts';
+import { type GcPolicy, KEEP_ALL_POLICY, parseGcPolicy } from './images/gc/policy.ts';
 import { parseRegistryConfig, type RegistryConfig } from './images/registry/config.ts';
 import { proxySettingsFrom } from './images/registry/proxy.ts';
 import { openRegistryImages } from './images/registry/remote.ts';
@@ -65,6 +66,8 @@ export interface CreateEngineOptions {
   readonly registries?: RegistryConfig;
   /** Which images may be pulled, and signed by whom. Default: all. */
   readonly policy?: PullPolicy;
+  /** Which images the engine removes by itself. Default: none. */
+  readonly gc?: GcPolicy;
   readonly log?: Log;
   /** Tests only. */
   readonly failpoints?: Failpoints;
@@ -81,6 +84,7 @@ interface Base {
   readonly log: Log;
   readonly registries: RegistryConfig | undefined;
   readonly policy: PullPolicy | undefined;
+  readonly gc: GcPolicy | undefined;
 }
 
 /**
@@ -109,6 +113,7 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
       log,
       registries: options.registries,
       policy: options.policy,
+      gc: options.gc,
     };
     return await openOn(base, options.failpoints ?? noFailpoints);
   } catch (error) {
@@ -160,6 +165,7 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
       failpoints,
       runtime,
       images,
+      gcPolicy: base.gc ?? KEEP_ALL_POLICY,
       remote,
       snapshots,
       volumes,
@@ -283,7 +289,17 @@ async function serveEngine(flags: DaemonFlags, chisel: ChiselSource, log: Log): 
   );
   const policyText = readSettings('pull policy', flags.policy);
   const policy = policyText === undefined ? ALLOW_ALL_POLICY : parsePullPolicy(policyText);
-  const engine = await createEngine({ root, run, chisel, log, failpoints, registries, policy });
+  const gc = parseGcPolicy(readSettings('collection policy', flags.gc) ?? '{}');
+  const engine = await createEngine({
+    root,
+    run,
+    chisel,
+    log,
+    failpoints,
+    registries,
+    policy,
+    gc,
+  });
   const servers: RunningServer[] = [];
   try {
     const identity = {

@@ -11,6 +11,7 @@ import type {
   ImageInspect,
   ImageSummary,
 } from '../spec/docker/image.ts';
+import type { GcReport, ImageTree } from '../spec/image-tree.ts';
 import type { RequestBody } from './http/connection.ts';
 import { encodeImagePath } from './http/message.ts';
 import type { ByteQueue } from './http/queue.ts';
@@ -100,6 +101,10 @@ export interface ImageClient {
     /** Bytes. */
     readonly SpaceReclaimed: number;
   }>;
+  /** carve's own: layers, images, what they share. */
+  tree(options?: CallOptions): Promise<ImageTree>;
+  /** carve's own: collect by the engine's policy, or plan it. */
+  collect(options: CallOptions & { readonly isPlan: boolean }): Promise<GcReport>;
 }
 
 /** The image endpoints of one engine. */
@@ -109,7 +114,7 @@ export function createImageClient(transport: Transport): ImageClient {
 
 function recordsOf(
   transport: Transport,
-): Pick<ImageClient, 'list' | 'inspect' | 'history' | 'tag' | 'remove' | 'search' | 'prune'> {
+): Omit<ImageClient, 'load' | 'save' | 'import' | 'pull' | 'push'> {
   const pathOf = (ref: string, verb: string): string => `/images/${encodeImagePath(ref)}${verb}`;
   return {
     list: ({ all, filters, digests, signal } = {}) =>
@@ -149,6 +154,10 @@ function recordsOf(
         path: '/images/prune',
         query: { filters: encodeFilters(filters) },
       }),
+    tree: ({ signal } = {}) =>
+      transport.json({ method: 'GET', path: '/carve/images/tree', signal }),
+    collect: ({ isPlan, signal }) =>
+      transport.json({ method: 'POST', path: '/carve/gc', query: { plan: isPlan }, signal }),
   };
 }
 

@@ -30,6 +30,7 @@ import type {
   NetworkInspect,
   NetworkSummary,
 } from '../spec/docker/network.ts';
+import type { GcReport, ImageTree } from '../spec/image-tree.ts';
 import type { PathStat } from '../spec/docker/archive.ts';
 import type { RegistryOperations } from './registry.ts';
 import type { EngineEvent, SystemInfo, DiskUsage, ContainerStats } from '../spec/docker/system.ts';
@@ -323,6 +324,10 @@ export interface ImageOperations {
     readonly deleted: readonly ImageDeleteItem[];
     readonly spaceReclaimedBytes: number;
   }>;
+  /** What layers images share, and what each would free. */
+  tree(): Promise<ImageTree>;
+  /** Removes what the operator's policy says, or says what it would. */
+  collect(options: OperationOptions & { readonly isPlan: boolean }): Promise<GcReport>;
 }
 
 /** Operations on networks. `ref`: id, name, or unique id prefix, looked up in that order. */

@@ -12,10 +12,11 @@ import { SpareDirectories } from '../kernel/spare-directories.ts';
 import { makeInitLayers } from './containers/init-layer.ts';
 import { containerOperations } from './containers/operations.ts';
 import { ContainerRegistry } from './containers/registry.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, ImageOperations } from './engine.ts';
 import { EventBus } from './events/bus.ts';
 import { execOperations } from './execs/operations.ts';
 import { ExecRegistry } from './execs/registry.ts';
+import { type Schedule, startSchedule } from './gc/schedule.ts';
 import { imageOperations } from './images/operations.ts';
 import { networkOperations } from './networks/operations.ts';
 import type { EngineParts } from './parts.ts';
@@ -88,10 +89,12 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
   await finishFills(parts);
   parts.failpoints.hit('open.swept');
   await applyPolicies(parts);
+  const images = imageOperations(parts);
+  const collections = scheduleCollections(parts, images);
   return {
     containers: containerOperations(parts),
     execs: execOperations(parts),
-    images: imageOperations(parts),
+    images,
     registries: registryOperations(parts),
     networks: networkOperations(parts),
     volumes: volumeOperations(parts),
@@ -99,11 +102,26 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
     async close() {
       if (isClosing) return;
       isClosing = true;
+      await collections?.stop();
       await closeParts(parts);
       parts.table.flush();
       database.close();
     },
   };
+}
+
+/** Nothing to do by itself: no timer. */
+function scheduleCollections(parts: EngineParts, images: ImageOperations): Schedule | undefined {
+  const { gcPolicy, clock, log } = parts;
+  if (Object.keys(gcPolicy.remove).length === 0) return undefined;
+  return startSchedule({
+    clock,
+    log,
+    everyMs: gcPolicy.everyMs,
+    collect: async (signal) => {
+      await images.collect({ isPlan: false, signal });
+    },
+  });
 }
 
 /** Containers run on; timers, streams and helpers end. */

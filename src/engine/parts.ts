@@ -8,6 +8,7 @@ import type { HostPath } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Failpoints } from '../base/failpoint.ts';
 import type { Log } from '../base/log.ts';
+import type { GcPolicy } from '../images/gc/policy.ts';
 import type { RemoteImages } from '../images/remote.ts';
 import type { ImageStore } from '../images/store.ts';
 import type { SpareDirectories } from '../kernel/spare-directories.ts';
@@ -55,6 +56,8 @@ export interface EngineParts {
   readonly events: EventBus;
   readonly runtime: Runtime;
   readonly images: ImageStore;
+  /** What the engine removes by itself. */
+  readonly gcPolicy: GcPolicy;
   /** Images in registries. */
   readonly remote: RemoteImages;
   readonly snapshots: SnapshotStore;

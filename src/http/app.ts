@@ -25,6 +25,7 @@ import { imageRoutes } from './routes/images.ts';
 import { networkRoutes } from './routes/networks.ts';
 import { planRoutes } from './routes/plans.ts';
 import { registryRoutes } from './routes/registries.ts';
+import { spaceRoutes } from './routes/space.ts';
 import { systemRoutes } from './routes/system.ts';
 import { volumeRoutes } from './routes/volumes.ts';
 import { answerOfError } from './status.ts';
@@ -51,6 +52,7 @@ export function allRoutes(engine: Engine, identity: ServerIdentity): readonly Ro
     ...imageRoutes(engine.images),
     ...imageStreamRoutes(engine.images),
     ...registryRoutes(engine.registries),
+    ...spaceRoutes(engine.images),
     ...systemRoutes(engine.system, identity),
     ...networkRoutes(engine.networks),
     ...volumeRoutes(engine.volumes),

@@ -22,6 +22,7 @@ export interface NewImage {
 export interface ImageRow extends NewImage {
   readonly addedAtMs: number;
   readonly lastTaggedAtMs: number | undefined;
+  readonly lastUsedAtMs: number | undefined;
 }
 
 /** A name's image and what it was given for. */
@@ -44,6 +45,7 @@ export function decodeName(row: Readonly<Record<string, unknown>>): NameRow {
 export function decodeImage(row: Readonly<Record<string, unknown>>): ImageRow {
   const parent = row['parent'];
   const tagged = row['last_tagged_at_ms'];
+  const used = row['last_used_at_ms'];
   return {
     id: String(row['id']) as Digest,
     manifest: parse(row['manifest']),
@@ -55,6 +57,7 @@ export function decodeImage(row: Readonly<Record<string, unknown>>): ImageRow {
     ...(typeof parent === 'string' ? { parent: parent as Digest } : {}),
     addedAtMs: Number(row['added_at_ms']),
     lastTaggedAtMs: typeof tagged === 'number' ? tagged : undefined,
+    lastUsedAtMs: typeof used === 'number' ? used : undefined,
   };
 }
 

@@ -124,6 +124,7 @@ export class ImageTable {
         ...(parent === undefined ? {} : { parent }),
         addedAtMs: existing?.addedAtMs ?? nowMs,
         lastTaggedAtMs: tagged,
+        lastUsedAtMs: existing?.lastUsedAtMs,
       };
     });
     this.#transaction(() => {
@@ -146,6 +147,15 @@ export class ImageTable {
     });
     this.#images.set(row.id, tagged);
     this.#setName(name);
+  }
+
+  /** Note that a container was made of an image, or ended. Written when the note that is there is older than `gapMs`. */
+  touch(id: Digest, nowMs: number, gapMs: number): void {
+    const row = this.#images.get(id);
+    if (row === undefined || nowMs - (row.lastUsedAtMs ?? 0) < gapMs) return;
+    this.#database.prepare('UPDATE images SET last_used_at_ms = ? WHERE id = ?').run(nowMs, id);
+    this.#images.set(id, { ...row, lastUsedAtMs: nowMs });
+    this.#records.delete(id);
   }
 
   /** Remove names and images (with all their names), all or nothing. */
@@ -243,6 +253,7 @@ function recordOf(row: ImageRow, names: readonly string[]): ImageRecord {
     digests: names.filter((name) => name.includes('@')),
     addedAtMs: row.addedAtMs,
     ...(row.lastTaggedAtMs === undefined ? {} : { lastTaggedAtMs: row.lastTaggedAtMs }),
+    ...(row.lastUsedAtMs === undefined ? {} : { lastUsedAtMs: row.lastUsedAtMs }),
     captured: row.captured,
   });
 }

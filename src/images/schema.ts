@@ -27,4 +27,12 @@ export function createImageSchema(database: DatabaseSync): void {
     ) STRICT;
     CREATE INDEX IF NOT EXISTS image_names_by_image ON image_names (image_id);
   `);
+  addColumn(database, 'last_used_at_ms', 'INTEGER');
+}
+
+/** A column of `images` that databases of earlier versions have not; absent values are NULL. */
+function addColumn(database: DatabaseSync, name: string, type: string): void {
+  const columns = database.prepare('PRAGMA table_info(images)').all();
+  if (columns.some((column) => column['name'] === name)) return;
+  database.exec(`ALTER TABLE images ADD COLUMN ${name} ${type}`);
 }

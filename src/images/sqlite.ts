@@ -8,7 +8,7 @@ import type { ContentStore } from '../content/store.ts';
 import type { LayerTarget } from '../layers/target.ts';
 import type { LayerUnpacker } from '../layers/unpack.ts';
 import type { ChangeSource } from '../layers/walk.ts';
-import { chainIds } from '../spec/digest.ts';
+import { chainIds, isDigest } from '../spec/digest.ts';
 import type { Descriptor } from '../spec/oci/image.ts';
 import type { Platform } from '../spec/platform.ts';
 import { addImage, unpackImage } from './add.ts';
@@ -32,6 +32,7 @@ import type {
   ImageOptions,
   ImageRecord,
   ImageRemoval,
+  ImageSpace,
   ImageStep,
   ImageStore,
   ImageUsage,
@@ -41,7 +42,11 @@ import type {
   PruneResult,
   RemoveOptions,
 } from './store.ts';
+import { measureSpace } from './space.ts';
 import { sweep } from './sweep.ts';
+
+/** A use within this of the last one that was written is not written again. */
+const TOUCH_GAP_MS = 600_000;
 
 /** What the store is made of. */
 export interface ImageStoreOptions {
@@ -218,6 +223,14 @@ export class SqliteImageStore implements ImageStore {
 
   async usage(): Promise<ImageUsage> {
     return await measureImages(this.#parts);
+  }
+
+  async space(): Promise<ImageSpace> {
+    return await measureSpace(this.#parts);
+  }
+
+  touch(id: string): void {
+    if (isDigest(id)) this.#parts.table.touch(id, this.#parts.nowMs(), TOUCH_GAP_MS);
   }
 
   async load(

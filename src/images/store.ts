@@ -48,6 +48,8 @@ export interface ImageRecord {
   readonly addedAtMs: number;
   /** Milliseconds since the epoch of the last tag; `undefined`: never. */
   readonly lastTaggedAtMs?: number;
+  /** Milliseconds since the epoch when a container was last made of it or ended, to ten minutes; `undefined`: never. */
+  readonly lastUsedAtMs?: number;
   /** `etc/passwd` and `etc/group` as the image's root has them. */
   readonly captured: Readonly<Record<CapturedPath, CapturedFile>>;
 }
@@ -174,6 +176,24 @@ export interface ImageUsage {
   readonly uniqueBytes: ReadonlyMap<Digest, number>;
 }
 
+/** What takes room, and for whom. */
+export interface ImageSpace {
+  /** Unpacked layers, in no order. */
+  readonly layers: readonly SpaceLayer[];
+  /** Size in bytes of every blob. */
+  readonly blobs: ReadonlyMap<Digest, number>;
+  /** Blobs of each image: indexes, manifest, configuration, layers; each once. */
+  readonly holdings: ReadonlyMap<Digest, ReadonlySet<Digest>>;
+}
+
+/** One unpacked layer. */
+export interface SpaceLayer {
+  readonly chainId: ChainId;
+  /** `undefined`: a base layer. */
+  readonly parent?: ChainId;
+  readonly sizeBytes: number;
+}
+
 /** Which images a prune takes. */
 export interface PruneOptions {
   /** Only images without a tag; else every image no container uses. */
@@ -212,6 +232,9 @@ export interface ImageStore {
   /** Remove content and layers that nothing needs any more. */
   collect(options?: { readonly signal?: AbortSignal }): Promise<PruneResult>;
   usage(): Promise<ImageUsage>;
+  space(): Promise<ImageSpace>;
+  /** Note that a container was made of the image, or ended. Unknown ids are ignored. */
+  touch(id: string): void;
 
   /** An archive of `docker save` or an OCI layout; plain, gzip or zstd. Errors: `invalid`, `corrupt`; a failed load leaves no image. */
   load(

@@ -16,6 +16,7 @@ import { openDatabase } from '../../src/engine/state/database.ts';
 import { MIGRATIONS } from '../../src/engine/state/schema.ts';
 import type { ContainerConfig, HostConfig } from '../../src/spec/docker/container.ts';
 import type { EngineEvent } from '../../src/spec/docker/system.ts';
+import { type GcPolicy, KEEP_ALL_POLICY } from '../../src/images/gc/policy.ts';
 import { predefinedNetworks } from '../../src/network/predefined.ts';
 import { SqliteNetworks } from '../../src/network/sqlite.ts';
 import { DiskSnapshotStore } from '../../src/snapshots/disk.ts';
@@ -34,6 +35,7 @@ import { noRegistries } from './remote.ts';
 export interface RigOptions {
   readonly failpoints?: Failpoints;
   readonly images?: Parameters<typeof fakeImages>[0];
+  readonly gcPolicy?: GcPolicy;
 }
 
 /** An engine and everything around it. */
@@ -90,6 +92,7 @@ export class Rig {
       engineId,
       paths: { root: hostPath(this.root), run: hostPath(this.run) },
       host: testHost,
+      gcPolicy: options.gcPolicy ?? KEEP_ALL_POLICY,
       clock,
       log,
       failpoints: options.failpoints ?? noFailpoints,

@@ -35,6 +35,7 @@ import { hostMachine, readHost } from '../../src/engine/read-host.ts';
 import { openDatabase } from '../../src/engine/state/database.ts';
 import { MIGRATIONS } from '../../src/engine/state/schema.ts';
 import type { ImageRecord } from '../../src/images/store.ts';
+import { KEEP_ALL_POLICY } from '../../src/images/gc/policy.ts';
 import { probeFeatures } from '../../src/kernel/features.ts';
 import { openChisel } from '../../src/kernel/chisel.ts';
 import { planRemoveEngineCgroups } from '../../src/kernel/cgroup/setup.ts';
@@ -156,6 +157,7 @@ export class EngineFixture {
       randomHex: () => randomBytes(32).toString('hex'),
       runtime,
       images: fakeImages([busyboxImage()]),
+      gcPolicy: KEEP_ALL_POLICY,
       remote: noRegistries,
       snapshots,
       trees: walker,

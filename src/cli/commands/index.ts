@@ -233,6 +233,11 @@ const df = leaf(
   'Show how much disk space is used',
   async () => (await import('./system/df.ts')).dfCommand,
 );
+const gc = leaf(
+  'gc',
+  'Remove images by the engine’s own policy, or show what would go',
+  async () => (await import('./system/gc.ts')).gcCommand,
+);
 const systemPrune = leaf(
   'prune',
   'Remove all that nothing uses',
@@ -312,7 +317,7 @@ const groups: readonly GroupEntry[] = [
   group('container', 'Work with containers', containerEntries),
   group('image', 'Work with images', imageEntries),
   group('manifest', 'Work with manifests and lists of them', manifestEntries),
-  group('system', 'Work with the engine itself', [df, events, info, systemPrune]),
+  group('system', 'Work with the engine itself', [df, events, gc, info, systemPrune]),
   group('volume', 'Work with volumes', volumeEntries),
 ];
 

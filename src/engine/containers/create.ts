@@ -185,6 +185,7 @@ function build(
   rollback.add('delete the row', () => container.deleteRow());
   parts.failpoints.hit('create.row-inserted');
   parts.containers.add(container);
+  parts.images.touch(record.imageId);
   return container;
 }
 

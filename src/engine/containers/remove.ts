@@ -93,11 +93,12 @@ function dismantle(parts: EngineParts, container: Container, options: RemoveOpti
   });
   parts.failpoints.hit('remove.committed');
   parts.containers.remove(container);
+  tidy(parts, container, () => parts.images.touch(container.record.imageId));
   container.attachments.endWaiting();
   const drained = within(parts.clock, DRAIN_MS, container.attachments.drained());
   tidy(parts, container, () => parts.trash.discard(stateDirOf(parts.paths, id), drained));
   parts.failpoints.hit('remove.state-discarded');
-  void parts.snapshots.removeSnapshot(id).catch((error: unknown) => warn(parts, container, error));
+  void removeFiles(parts, container).catch((error: unknown) => warn(parts, container, error));
   parts.failpoints.hit('remove.snapshot-removed');
   const runDir = runDirOf(parts.paths, id);
   void afterAnswer()
@@ -110,6 +111,12 @@ function dismantle(parts: EngineParts, container: Container, options: RemoveOpti
   }
   announce(parts, container, 'destroy');
   container.announceRemoval();
+}
+
+/** The writable directory; and, when the image went before, the layers only this container kept. */
+async function removeFiles(parts: EngineParts, { id, record }: Container): Promise<void> {
+  await parts.snapshots.removeSnapshot(id);
+  if (parts.images.find(record.imageId) === undefined) await parts.images.collect();
 }
 
 /** Anonymous volumes of this container that no other one uses. */

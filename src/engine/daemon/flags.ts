@@ -13,6 +13,8 @@ export interface DaemonFlags {
   readonly registries: string;
   /** File that says which images may be pulled. */
   readonly policy: string;
+  /** File that says which images are removed by themselves. */
+  readonly gc: string;
   readonly isHelp: boolean;
 }
 
@@ -34,9 +36,12 @@ export const DEFAULT_REGISTRIES = '/etc/carve/registries.json';
 /** Default of `--policy`. */
 export const DEFAULT_POLICY = '/etc/carve/policy.json';
 
+/** Default of `--gc`. */
+export const DEFAULT_GC = '/etc/carve/gc.json';
+
 /** What `carve daemon --help` prints. */
 export const DAEMON_HELP = `Usage: carve daemon [--root DIR] [--run DIR] [--host ADDRESS]... [--log-level LEVEL]
-                    [--registries FILE] [--policy FILE]
+                    [--registries FILE] [--policy FILE] [--gc FILE]
 
 Runs the engine in the foreground. Containers live on when it ends.
 
@@ -49,6 +54,8 @@ Runs the engine in the foreground. Containers live on when it ends.
                      (default ${DEFAULT_REGISTRIES}, which may be absent)
   --policy FILE      which images may be pulled, and signed by whom
                      (default ${DEFAULT_POLICY}, which may be absent)
+  --gc FILE          which images are removed by themselves, and when
+                     (default ${DEFAULT_GC}; without it none is)
 `;
 
 const LEVELS: ReadonlySet<string> = new Set(['debug', 'info', 'warn', 'error']);
@@ -71,6 +78,7 @@ export function daemonFlags(argv: readonly string[]): DaemonFlags {
     logLevel: level,
     registries: absolute('--registries', values.registries ?? DEFAULT_REGISTRIES),
     policy: absolute('--policy', values.policy ?? DEFAULT_POLICY),
+    gc: absolute('--gc', values.gc ?? DEFAULT_GC),
     isHelp: values.help === true,
   };
 }
@@ -83,6 +91,7 @@ function parse(argv: readonly string[]): {
     readonly 'log-level'?: string;
     readonly registries?: string;
     readonly policy?: string;
+    readonly gc?: string;
     readonly help?: boolean;
   };
 } {
@@ -96,6 +105,7 @@ function parse(argv: readonly string[]): {
         'log-level': { type: 'string' },
         registries: { type: 'string' },
         policy: { type: 'string' },
+        gc: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     });

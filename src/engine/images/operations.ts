@@ -10,6 +10,7 @@ import type {
   PlatformOption,
   Progress,
 } from '../engine.ts';
+import { collectByPolicy } from '../gc/collect.ts';
 import type { EngineParts } from '../parts.ts';
 import { commitContainer } from './commit.ts';
 import { describeHistory, describeImage, familiar, summariseImage } from './describe.ts';
@@ -18,12 +19,15 @@ import { getFor, platformOf } from './get-for.ts';
 import { importOperation } from './import.ts';
 import { manifestsOf } from './manifests.ts';
 import { streamProgress } from './progress.ts';
+import { PruneGate } from './prune-gate.ts';
 import { pullOperation, pushOperation } from './remote.ts';
+import { readTree } from './tree.ts';
 import { usersOf } from './users.ts';
 
 /** The operations over `parts`. */
 export function imageOperations(parts: EngineParts): ImageOperations {
   const { images } = parts;
+  const pruning = new PruneGate();
   return {
     list: async (options) => listImages(parts, options),
     inspect: async (ref, { manifests = false } = {}) => {
@@ -56,7 +60,15 @@ export function imageOperations(parts: EngineParts): ImageOperations {
       announceImage(parts, action, image);
     }),
     commit: async (ref, options) => commitContainer(parts, ref, options),
-    prune: async (filters) => pruneImages(parts, filters),
+    prune: async (filters) => await pruning.orRefuse(async () => pruneImages(parts, filters)),
+    tree: async () => readTree(parts),
+    collect: async (options) =>
+      await pruning.inTurn(async () =>
+        collectByPolicy(parts, {
+          ...options,
+          onRemoved: (removals) => announceRemovals(parts, removals),
+        }),
+      ),
   };
 }
 
@@ -124,15 +136,18 @@ async function pruneImages(
   filters: Filters,
 ): Promise<{ readonly deleted: readonly ImageDeleteItem[]; readonly spaceReclaimedBytes: number }> {
   const { danglingOnly, accept } = compilePruneFilter(filters, parts.clock.nowNs());
-  const result = await parts.images.prune({ danglingOnly, accept, users: usersOf(parts) });
-  const deleted = announceRemovals(parts, result.removals);
+  const pruned = await parts.images.prune({ danglingOnly, accept, users: usersOf(parts) });
+  // Layers of images that went while containers stood on them.
+  const swept = await parts.images.collect();
+  const deleted = announceRemovals(parts, [...pruned.removals, ...swept.removals]);
+  const reclaimedBytes = pruned.reclaimedBytes + swept.reclaimedBytes;
   parts.events.publish({
     type: 'image',
     action: 'prune',
     id: '',
-    attributes: { reclaimed: String(result.reclaimedBytes) },
+    attributes: { reclaimed: String(reclaimedBytes) },
   });
-  return { deleted, spaceReclaimedBytes: result.reclaimedBytes };
+  return { deleted, spaceReclaimedBytes: reclaimedBytes };
 }
 
 function announceRemovals(

@@ -1,7 +1,9 @@
 /** `carve images`. */
 
+import type { Filters } from '../../../client/types.ts';
 import type { ImageSummary } from '../../../spec/docker/image.ts';
 import { defineCommand, type Command } from '../../command.ts';
+import { usageError } from '../../flags/usage-error.ts';
 import { readFilters } from '../../filters.ts';
 import { printListing, shortId } from '../../print/listing.ts';
 import { formatDuration, formatExactSize, formatSize, formatTimestamp } from '../../print/units.ts';
@@ -21,18 +23,28 @@ export const imagesCommand: Command = defineCommand(
       format: { kind: 'string', help: 'Write each image by a template, or as json' },
       'no-trunc': { kind: 'bool', help: 'Shorten nothing' },
       quiet: { kind: 'bool', short: 'q', help: 'Print only ids' },
+      tree: {
+        kind: 'bool',
+        help: 'Show layers, which images share them, and what removing each image would free',
+      },
     },
     args: { min: 0, max: 1, completes: 'image' },
-    examples: ['carve images', "carve images --format '{{.Repository}}:{{.Tag}} {{.Size}}'"],
+    examples: [
+      'carve images',
+      "carve images --format '{{.Repository}}:{{.Tag}} {{.Size}}'",
+      'carve images --tree',
+    ],
   },
   async (context, { flags, args }) => {
     const { client, io } = context;
-    const given = readFilters(flags.filter);
-    const [pattern] = args;
-    const filters =
-      pattern === undefined
-        ? given
-        : { ...given, reference: [...(given['reference'] ?? []), pattern] };
+    if (flags.tree) {
+      const hasChoice = args.length + flags.filter.length > 0 || flags.quiet || flags.digests;
+      if (hasChoice) throw usageError('--tree shows every image: it goes with --format json only');
+      const { printImageTree } = await import('./tree.ts');
+      await printImageTree(client, io, flags.format);
+      return;
+    }
+    const filters = filtersOf(flags.filter, args[0]);
     const images = await client.images.list({ all: flags.all, filters });
     const isFull = flags['no-trunc'];
     const rows = images.flatMap((image) =>
@@ -57,6 +69,12 @@ export const imagesCommand: Command = defineCommand(
     });
   },
 );
+
+function filtersOf(texts: readonly string[], pattern: string | undefined): Filters {
+  const given = readFilters(texts);
+  if (pattern === undefined) return given;
+  return { ...given, reference: [...(given['reference'] ?? []), pattern] };
+}
 
 const headings = {
   Repository: 'REPOSITORY',
