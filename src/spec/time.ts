@@ -20,6 +20,12 @@ export function formatTimeNs(ns: bigint): string {
   return `${base}.${rest.toString().padStart(9, '0').replace(/0+$/, '')}Z`;
 }
 
+/** Nanoseconds since the epoch → RFC 3339 in UTC with nine digits of fraction: lines of it sort as text. */
+export function formatFixedTimeNs(ns: bigint): string {
+  const base = new Date(Number(ns / NS_PER_S) * 1000).toISOString().slice(0, 19);
+  return `${base}.${(ns % NS_PER_S).toString().padStart(9, '0')}Z`;
+}
+
 /** RFC 3339 with any count of fraction digits (nanoseconds kept) → nanoseconds since the epoch. Errors: `invalid`. */
 export function parseTimeNs(text: string): bigint {
   const match = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,18}))?(Z|z|[+-]\d\d:\d\d)$/.exec(

@@ -493,9 +493,14 @@ test('prune asks first; only a yes goes on', async () => {
 
 test('events prints one line each, in nanoseconds, nothing a terminal would obey', async () => {
   const text =
-    '{"Type":"container","Action":"die","Actor":{"ID":"abc","Attributes":{"name":"a\\u001b","exitCode":"0"}},"scope":"local","time":1763913645,"timeNano":1763913645123456789}\n';
+    '{"Type":"container","Action":"die","Actor":{"ID":"abc","Attributes":{"name":"a\\u001b","exitCode":"0"}},"scope":"local","time":1763913645,"timeNano":1763913645123456789}\n' +
+    '{"Type":"container","Action":"stop","Actor":{"ID":"abc","Attributes":{}},"scope":"local","time":1763913646,"timeNano":1763913646500000000}\n';
   const { out } = await run({ 'GET /events': () => ({ text }) }, ['events']);
-  assert.equal(out, '2025-11-23T16:00:45.123456789Z container die abc (exitCode=0, name=a\\x1b)\n');
+  assert.equal(
+    out,
+    '2025-11-23T16:00:45.123456789Z container die abc (exitCode=0, name=a\\x1b)\n' +
+      '2025-11-23T16:00:46.500000000Z container stop abc\n',
+  );
   const json = await run({ 'GET /events': () => ({ text }) }, [
     'events',
     '--format',
@@ -503,7 +508,10 @@ test('events prints one line each, in nanoseconds, nothing a terminal would obey
     '-f',
     'event=die',
   ]);
-  assert.equal(json.out, 'abc 1763913645123456789 1763913645123456789\n');
+  assert.equal(
+    json.out,
+    'abc 1763913645123456789 1763913645123456789\nabc 1763913646500000000 1763913646500000000\n',
+  );
 });
 
 test('stats --no-stream works out the figures', async () => {

@@ -328,6 +328,13 @@ test('namespaces of another container are joined', async () => {
       joined,
       new RegExp(readlinkSync(`/proc/${pid}/ns/${kind}`).replace(/[[\]]/g, '\\$&')),
     );
+  const closed = await fixture.create({ Cmd: ['sleep', '100'] }, {}, 'closed');
+  await containers.start(closed);
+  const guest = await fixture.create({ Cmd: ['true'] }, { IpcMode: 'container:closed' });
+  await assert.rejects(containers.start(guest), {
+    kind: 'conflict',
+    message: `can't join IPC of container ${closed}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
+  });
   const named = await fixture.run(
     { Cmd: ['sh', '-c', 'hostname; echo $HOSTNAME'] },
     { UTSMode: 'container:one' },

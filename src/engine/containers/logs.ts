@@ -5,6 +5,7 @@
 
 import { EngineError, messageOf } from '../../base/error.ts';
 import { encodeStreamFrame, STREAM_NUMBER, streamFrameHeader } from '../../spec/stream-frame.ts';
+import { formatFixedTimeNs } from '../../spec/time.ts';
 import type { LogOptions } from '../engine.ts';
 import type { LogLine, LogQuery } from '../log-reader.ts';
 import type { EngineParts } from '../parts.ts';
@@ -92,14 +93,7 @@ function makePrefix(
   const details = options.details ? `${logDetails(container)} ` : '';
   const encoder = new TextEncoder();
   return (line) =>
-    encoder.encode((options.timestamps ? `${formatLogTime(line.timeNs)} ` : '') + details);
-}
-
-/** Fixed nine digits, so that lines sort. */
-export function formatLogTime(ns: bigint): string {
-  const seconds = ns / 1_000_000_000n;
-  const base = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
-  return `${base}.${(ns % 1_000_000_000n).toString().padStart(9, '0')}Z`;
+    encoder.encode((options.timestamps ? `${formatFixedTimeNs(line.timeNs)} ` : '') + details);
 }
 
 /** Labels and variables that `--log-opt labels=` and `env=` chose, sorted, URL-escaped. */

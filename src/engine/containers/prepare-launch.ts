@@ -263,7 +263,7 @@ function makeRunDir(parts: EngineParts, record: ContainerRecord): void {
     rmSync(`${stateDirOf(parts.paths, record.id)}/exit`, { force: true });
 }
 
-/** Namespaces of other containers. Errors: `conflict` when one does not run, `not-found` when it is gone. */
+/** Namespaces of other containers. Errors: `conflict` when one does not run or shares no IPC, `not-found` when it is gone. */
 export function joinedOf(parts: EngineParts, record: ContainerRecord): readonly LinuxNamespace[] {
   return modesOf(record).flatMap(({ type, file, mode }) => {
     const ref = referredContainer(mode);
@@ -275,12 +275,23 @@ export function joinedOf(parts: EngineParts, record: ContainerRecord): readonly 
         `cannot join ${type} namespace of a non running container: ${other.id}`,
       );
     }
+    if (type === 'ipc' && !sharesIpc(other.record)) {
+      throw new EngineError(
+        'conflict',
+        `can't join IPC of container ${other.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
+      );
+    }
     const { pid, startTicks } = other.live.runtime.process;
     // With its start time: another process that gets its number is never joined.
     return [
       { type, path: `/proc/${pid}/ns/${file}`, process: { pid, startTicks: String(startTicks) } },
     ];
   });
+}
+
+/** One that asked for it, or whose IPC is somebody else's anyway. */
+function sharesIpc({ hostConfig: { IpcMode } }: ContainerRecord): boolean {
+  return IpcMode === 'shareable' || IpcMode === 'host' || referredContainer(IpcMode) !== undefined;
 }
 
 /** As `joinedOf`, with a place holder: the others need not run yet. */

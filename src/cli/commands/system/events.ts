@@ -1,7 +1,7 @@
 /** `carve events`. */
 
 import type { EngineEvent } from '../../../spec/docker/system.ts';
-import { formatTimeNs } from '../../../spec/time.ts';
+import { formatFixedTimeNs } from '../../../spec/time.ts';
 import { defineCommand, type Command } from '../../command.ts';
 import { readFilters } from '../../filters.ts';
 import { neutraliseCell } from '../../print/safe.ts';
@@ -62,5 +62,7 @@ function formatEvent({ timeNano, Type, Action, Actor }: EngineEvent): string {
     .map(([key, value]) => `${key}=${value}`)
     .toSorted();
   const suffix = attributes.length === 0 ? '' : ` (${attributes.join(', ')})`;
-  return neutraliseCell(`${formatTimeNs(BigInt(timeNano))} ${Type} ${Action} ${Actor.ID}${suffix}`);
+  return neutraliseCell(
+    `${formatFixedTimeNs(BigInt(timeNano))} ${Type} ${Action} ${Actor.ID}${suffix}`,
+  );
 }
