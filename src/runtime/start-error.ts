@@ -33,7 +33,7 @@ export function explainStart(error: unknown, what: string): unknown {
   if (meaning === undefined) {
     return new EngineError(error.kind, error.message, {
       ...options,
-      details: { ...details, exitCode: OTHER },
+      details: { exitCode: OTHER, ...details },
     });
   }
   return new EngineError('invalid', `${what}: ${meaning.text}`, {

@@ -219,7 +219,6 @@ for (const runtime of Object.keys(runtimes) as (keyof typeof runtimes)[]) {
       const rows: [readonly string[], RegExp][] = [
         [['swarm', 'leave'], /not part of a swarm/],
         [['node', 'ls'], /not a swarm manager/],
-        [['search', 'x'], /not supported yet/],
       ];
       for (const [args, text] of rows) assert.match((await docker(args, { code: 1 })).stderr, text);
       await docker(['plugin', 'ls', '-q'], { code: 0, stdout: '' });

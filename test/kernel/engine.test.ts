@@ -22,6 +22,7 @@ test('what cannot run is 127 or 126 with the words clients look for', async () =
   await using fixture = await openFixture();
   const { containers } = fixture.engine;
   const rows: readonly [readonly string[], number, RegExp][] = [
+    [[''], 127, /exec: "": executable file not found in \$PATH/],
     [['nope'], 127, /exec: "nope": executable file not found in \$PATH/],
     [['/no/such'], 127, /exec: "\/no\/such": stat \/no\/such: no such file or directory/],
     [['/etc'], 126, /exec: "\/etc": permission denied/],
@@ -93,14 +94,17 @@ test('environment, host name, user, directory and files are as asked', async () 
     Cmd: [
       'sh',
       '-c',
-      'id -u; id -g; echo $HOME $FOO $HOSTNAME; hostname; pwd; cat /etc/hostname; grep -c localhost /etc/hosts; ls -d /.dockerenv',
+      'id -u; id -g; echo $HOME $FOO $HOSTNAME; hostname; pwd; cat /etc/hostname; grep -c localhost /etc/hosts; ls -d /.dockerenv; stat -c %N /etc/mtab',
     ],
     User: 'app',
     Env: ['FOO=bar'],
     Hostname: 'box',
     WorkingDir: '/made/here',
   });
-  assert.equal(stdout, '1000\n1000\n/home/app bar box\nbox\n/made/here\nbox\n2\n/.dockerenv\n');
+  assert.equal(
+    stdout,
+    "1000\n1000\n/home/app bar box\nbox\n/made/here\nbox\n2\n/.dockerenv\n'/etc/mtab' -> '/proc/mounts'\n",
+  );
 });
 
 test('exit codes and signals: 128+n, stop, kill', async () => {

@@ -120,6 +120,20 @@ test('hidden paths are empty, by every entry', async () => {
   assert.match(open.run, /^\/proc\/timer_list Timer/m);
 });
 
+test('inspect tells which paths are hidden and closed', async () => {
+  await using fixture = await openFixture();
+  const shown = async (hostConfig: HostConfig): Promise<HostConfig> => {
+    const id = await fixture.create({ Cmd: ['true'] }, hostConfig);
+    return (await fixture.engine.containers.inspect(id)).HostConfig;
+  };
+  const usual = await shown({});
+  for (const path of MASKED) assert.ok(usual.MaskedPaths?.includes(path) === true, path);
+  assert.deepEqual(usual.ReadonlyPaths, READ_ONLY);
+  const own = await shown({ MaskedPaths: ['/proc/acpi'], ReadonlyPaths: [] });
+  assert.deepEqual([own.MaskedPaths, own.ReadonlyPaths], [['/proc/acpi'], []]);
+  assert.equal((await shown({ Privileged: true })).MaskedPaths ?? null, null);
+});
+
 test('read-only paths take no write, by every entry; they do where they are asked to', async () => {
   await using fixture = await openFixture();
   // Opened for writing only: nothing is changed where it succeeds.

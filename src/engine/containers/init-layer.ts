@@ -1,7 +1,7 @@
 /**
  * A read-only layer of carve's own, between every image and its
- * containers: `/.dockerenv`, and empty files where hosts, hostname and
- * resolv.conf are mounted. Shared by all containers and never written to, so
+ * containers: `/.dockerenv`, `/etc/mtab`, and empty files where hosts, hostname
+ * and resolv.conf are mounted. Shared by all containers and never written to, so
  * that no container needs these inodes for itself and none shows up in `diff`.
  *
  * **Invariant:** an image whose /etc is not known to be a real directory gets
@@ -10,7 +10,7 @@
  * Source: overlayfs.rst "Upper and Lower"; engine-api facts 8; docs/decisions/0023.
  */
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { HostPath } from '../../base/brand.ts';
 import { hostPath } from '../../base/host-path.ts';
 import type { ImageRecord } from '../../images/store.ts';
@@ -31,6 +31,9 @@ export function makeInitLayers(paths: EnginePaths): void {
   for (const name of ETC_FILES) {
     writeFileSync(`${paths.root}/init/etc/etc/${name}`, '', { mode: 0o644 });
   }
+  const mtab = `${paths.root}/init/etc/etc/mtab`;
+  rmSync(mtab, { force: true });
+  symlinkSync('/proc/mounts', mtab);
 }
 
 /** The form for containers of `image`. */

@@ -17,6 +17,7 @@ import { hostnameOf } from './hostname.ts';
 import { fileSourceOf } from './network-files.ts';
 import { stateDirOf } from './paths.ts';
 import type { ContainerRecord } from './record.ts';
+import { systemPaths } from './spec/masks.ts';
 
 /** Errors: `not-found`. */
 export async function inspectContainer(
@@ -52,7 +53,7 @@ export async function inspectContainer(
     ProcessLabel: '',
     AppArmorProfile: '',
     ExecIDs: execIds.length === 0 ? null : execIds,
-    HostConfig: record.hostConfig,
+    HostConfig: inspectHostConfig(parts, record),
     GraphDriver: graphDriverOf(parts, id),
     ...sizes,
     Mounts: describeMounts(record),
@@ -65,6 +66,17 @@ export async function inspectContainer(
 function inspectConfig(parts: EngineParts, record: ContainerRecord): ContainerRecord['config'] {
   const { config } = record;
   return { ...config, Hostname: hostnameOf(parts, record), Domainname: config.Domainname ?? '' };
+}
+
+/** With the lists of paths that are hidden or closed, which the request rarely has. */
+function inspectHostConfig(
+  parts: EngineParts,
+  { hostConfig }: ContainerRecord,
+): ContainerRecord['hostConfig'] {
+  if (hostConfig.Privileged === true) return hostConfig;
+  const host = parts.host.specHost({ withDevices: false });
+  const { maskedPaths, readonlyPaths } = systemPaths(hostConfig, host, false);
+  return { ...hostConfig, MaskedPaths: maskedPaths, ReadonlyPaths: readonlyPaths };
 }
 
 /** Without what Docker does not list. */

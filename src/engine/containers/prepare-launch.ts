@@ -25,6 +25,7 @@ import type { FileSources } from './network-files.ts';
 import { ensureNetworkFiles, fileSourceOf } from './network-files.ts';
 import { runDirOf, stateDirOf } from './paths.ts';
 import type { ContainerRecord } from './record.ts';
+import { checkPropagation } from './check-propagation.ts';
 import { referredContainer } from './resolve-references.ts';
 import { missingSource } from './resolve-mounts.ts';
 import type { EngineFile, ResolvedUser, SpecInput } from './spec/input.ts';
@@ -253,6 +254,7 @@ function ensureBindSources(record: ContainerRecord): void {
     if (!mount.createSource) throw missingSource(mount);
     mkdirSync(mount.source, { recursive: true, mode: 0o755 });
   }
+  checkPropagation(record.mounts);
 }
 
 function makeRunDir(parts: EngineParts, record: ContainerRecord): void {

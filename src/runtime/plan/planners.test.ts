@@ -106,7 +106,7 @@ test('what cannot be planned is refused with one sentence, never left out', () =
     /clock/,
   );
   refused(process({ args: [] }), /no program/);
-  refused(process({ args: [''] }), /no program/);
+  refused(process({ args: [''] }), /exec: "": executable file not found/);
   refused(process({ cwd: 'x' }), /working directory/);
   refused(process({ terminal: true }), /devpts/);
   refused(process({ oomScoreAdj: 1001 }), /oomScoreAdj/);

@@ -151,8 +151,13 @@ function checkSupported({ scheduler, ioPriority, selinuxLabel }: OciProcess): vo
 
 function checkArgs(args: readonly string[]): readonly string[] {
   const [name] = args;
-  if (name === undefined || name === '')
-    throw new EngineError('invalid', 'There is no program to run');
+  if (name === undefined) throw new EngineError('invalid', 'There is no program to run');
+  if (name === '') {
+    // As a search of $PATH that finds nothing ends.
+    throw new EngineError('invalid', 'exec: "": executable file not found in $PATH', {
+      details: { exitCode: 127 },
+    });
+  }
   return args;
 }
 
