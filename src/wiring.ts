@@ -141,6 +141,7 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
     clock,
     log,
     remove: async (directory) => walker.remove(directory),
+    failpoints,
   });
   const runtime = await openChiselRuntime({
     chiselPath,

@@ -15,6 +15,7 @@ import type { Clock } from '../base/clock.ts';
 import { EngineError, isEngineError, messageOf } from '../base/error.ts';
 import { hostPath } from '../base/host-path.ts';
 import type { Log } from '../base/log.ts';
+import type { Failpoints } from '../base/failpoint.ts';
 import { diskError } from '../kernel/disk-error.ts';
 import { isVolumeName, VOLUME_NAME_CHARACTERS } from '../spec/volume-name.ts';
 import { decodeVolume, encodeVolume } from './decode-volume.ts';
@@ -30,6 +31,8 @@ export interface DiskVolumesOptions {
   readonly log: Log;
   /** Deletes a directory with all in it, whatever a container put there. */
   readonly remove: (directory: string) => Promise<void>;
+  /** Tests only. */
+  readonly failpoints?: Failpoints;
 }
 
 /** Makes the store's table; idempotent. */
@@ -165,6 +168,7 @@ export class DiskVolumes implements VolumeStore {
     };
     // The row first: from here on a crash finishes the renaming at the next open.
     this.#rename.run(newName, encodeVolume(renamed), name);
+    this.#options.failpoints?.hit('volume-rename.committed');
     try {
       renameSync(`${this.#options.root}/${name}`, `${this.#options.root}/${newName}`);
     } catch (error) {

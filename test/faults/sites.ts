@@ -44,6 +44,32 @@ export const SITES: readonly string[] = [
   'open.swept',
 ];
 
+/** Every failpoint of volumes: made, filled, copied, renamed, removed. */
+export const VOLUME_SITES: readonly string[] = [
+  'volume-create.begin',
+  'volume-create.committed',
+  'volume-stage.made',
+  'volume-stage.filled',
+  'volume-fill.begun',
+  'volume-fill.copied',
+  'volume-fill.done',
+  'volume-rename.begin',
+  'volume-rename.committed',
+  'volume-rename.done',
+  'volume-remove.begin',
+  'volume-remove.committed',
+];
+
+/** Of these, the steps that can fail in earnest. */
+export const FALLIBLE_VOLUME_SITES: readonly string[] = [
+  'volume-create.begin',
+  'volume-stage.made',
+  'volume-stage.filled',
+  'volume-fill.begun',
+  'volume-rename.begin',
+  'volume-remove.begin',
+];
+
 /** Steps that can fail in earnest; what follows a commit cannot. */
 export const FALLIBLE: readonly string[] = [
   'create.begin',

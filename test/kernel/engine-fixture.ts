@@ -171,6 +171,7 @@ export class EngineFixture {
         clock,
         log,
         remove: async (path) => walker.remove(path),
+        failpoints,
       }),
       logs: { read: readLogBatches },
     });

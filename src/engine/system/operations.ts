@@ -4,7 +4,6 @@ import { readdir } from 'node:fs/promises';
 import { EngineError } from '../../base/error.ts';
 import type { DiskUsage, EngineEvent, SystemInfo, Volume } from '../../spec/docker/system.ts';
 import { parseDriverOptions } from '../../volumes/driver-options.ts';
-import type { VolumeRecord } from '../../volumes/store.ts';
 import { summarise } from '../containers/list.ts';
 import { sizesOf } from '../containers/inspect.ts';
 import type { Filters, SystemOperations } from '../engine.ts';
@@ -66,12 +65,7 @@ async function readDiskUsage(parts: EngineParts): Promise<DiskUsage> {
       ...(await sizesOf(parts, container).catch(() => ({ SizeRw: 0, SizeRootFs: 0 }))),
     })),
   );
-  const volumeUsers = usersByVolume(parts);
-  const volumes = await Promise.all(
-    parts.volumes
-      .list()
-      .map(async (volume) => volumeUsage(parts, volume, volumeUsers.get(volume.name)?.length ?? 0)),
-  );
+  const volumes = await measureVolumes(parts);
   return {
     LayersSize: usage.layersBytes,
     Images: parts.images.list().map((image) =>
@@ -86,18 +80,26 @@ async function readDiskUsage(parts: EngineParts): Promise<DiskUsage> {
   };
 }
 
-/** A volume whose files are elsewhere is not measured. */
-async function volumeUsage(
-  parts: EngineParts,
-  volume: VolumeRecord,
-  users: number,
-): Promise<Volume> {
-  const isElsewhere = parseDriverOptions(volume.driverOptions).mount !== undefined;
-  const usage = isElsewhere
-    ? undefined
-    : await parts.trees.measure(volume.mountpoint).catch(() => undefined);
-  return {
-    ...describeVolume(volume),
-    UsageData: { Size: usage?.sizeBytes ?? -1, RefCount: users },
-  };
+/** Trees that are measured at a time. */
+const MEASURE_LIMIT = 8;
+
+/** Those whose files are elsewhere take no room here, and are left out as Docker does. */
+async function measureVolumes(parts: EngineParts): Promise<readonly Volume[]> {
+  const users = usersByVolume(parts);
+  const waiting = parts.volumes
+    .list()
+    .filter(({ driverOptions }) => parseDriverOptions(driverOptions).mount === undefined);
+  const measured: Volume[] = [];
+  while (waiting.length > 0) {
+    const some = waiting.splice(0, MEASURE_LIMIT).map(async (volume) => {
+      const usage = await parts.trees.measure(volume.mountpoint).catch(() => undefined);
+      const UsageData = {
+        Size: usage?.sizeBytes ?? -1,
+        RefCount: users.get(volume.name)?.length ?? 0,
+      };
+      return { ...describeVolume(volume), UsageData };
+    });
+    measured.push(...(await Promise.all(some)));
+  }
+  return measured;
 }
