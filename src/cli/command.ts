@@ -25,6 +25,15 @@ export interface Context {
   showHelp(): Promise<void>;
 }
 
+/** What an argument can name. */
+export type ArgumentKind =
+  | 'container'
+  | 'running-container'
+  | 'image'
+  | 'network'
+  | 'volume'
+  | 'file';
+
 /** What there is to say about a command. */
 export interface CommandSpec<T extends FlagTable> {
   /** Follows the command's name, e.g. `[OPTIONS] IMAGE [COMMAND] [ARG...]`. */
@@ -38,8 +47,8 @@ export interface CommandSpec<T extends FlagTable> {
     readonly min: number;
     /** Count of arguments, at most; `undefined`: any. */
     readonly max?: number;
-    /** What they name, for completion. */
-    readonly completes?: 'container' | 'running-container' | 'image' | 'volume' | 'file';
+    /** What they name, for completion; a list: each in turn. */
+    readonly completes?: ArgumentKind | readonly ArgumentKind[];
   };
   /** False: the first argument ends the flags. Default true. */
   readonly isInterspersed?: boolean;

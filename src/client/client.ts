@@ -14,6 +14,7 @@ import { createExecClient, type ExecClient } from './execs.ts';
 import { parseHost, type HostAddress } from './host.ts';
 import { openConnection, type Connection } from './http/connection.ts';
 import { createImageClient, type ImageClient } from './images.ts';
+import { createNetworkClient, type NetworkClient } from './networks.ts';
 import { createRegistriesClient, type RegistriesClient } from './registries.ts';
 import { createSystemClient, type SystemClient } from './system.ts';
 import { createVolumeClient, type VolumeClient } from './volumes.ts';
@@ -40,6 +41,7 @@ export interface Client {
   readonly containers: ContainerClient;
   readonly execs: ExecClient;
   readonly images: ImageClient;
+  readonly networks: NetworkClient;
   readonly registries: RegistriesClient;
   readonly volumes: VolumeClient;
   readonly system: SystemClient;
@@ -63,6 +65,7 @@ export function createClient(options: ClientOptions = {}): Client {
     containers: createContainerClient(transport),
     execs: createExecClient(transport),
     images: createImageClient(transport),
+    networks: createNetworkClient(transport),
     registries: createRegistriesClient(transport),
     volumes: createVolumeClient(transport),
     system: createSystemClient(transport),

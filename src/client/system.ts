@@ -1,12 +1,10 @@
 /**
- * The endpoints of the engine itself, typed; and those of networks
- * that only read.
+ * The endpoints of the engine itself, typed.
  *
- * Source: Docker Engine API 1.51, "System", "Network".
+ * Source: Docker Engine API 1.51, "System".
  */
 
 import type { DiskUsage, EngineEvent, SystemInfo } from '../spec/docker/system.ts';
-import { encodeSegment } from './http/message.ts';
 import { decodeAs } from './decode.ts';
 import { readJsonStream } from './json.ts';
 import type { Transport } from './transport.ts';
@@ -58,7 +56,6 @@ export interface SystemClient {
   ): AsyncIterable<EngineEvent>;
   /** Checks credentials with their registry. */
   login(auth: AuthConfig): Promise<{ readonly Status: string; readonly IdentityToken?: string }>;
-  inspectNetwork(ref: string): Promise<object>;
 }
 
 /** The system endpoints of one engine. */
@@ -78,7 +75,5 @@ export function createSystemClient(transport: Transport): SystemClient {
       for await (const event of readJsonStream(body)) yield decodeAs<EngineEvent>(event);
     },
     login: (auth) => transport.json({ method: 'POST', path: '/auth', json: auth }),
-    inspectNetwork: (ref) =>
-      transport.json({ method: 'GET', path: `/networks/${encodeSegment(ref)}` }),
   };
 }

@@ -213,6 +213,44 @@ const manifestEntries: readonly CommandEntry[] = [
   ),
 ];
 
+const networkEntries: readonly CommandEntry[] = [
+  leaf(
+    'connect',
+    'Connect a container to a network',
+    async () => (await import('./network/connect.ts')).networkConnectCommand,
+  ),
+  leaf(
+    'create',
+    'Make a network',
+    async () => (await import('./network/create.ts')).networkCreateCommand,
+  ),
+  leaf(
+    'disconnect',
+    'Disconnect a container from a network',
+    async () => (await import('./network/connect.ts')).networkDisconnectCommand,
+  ),
+  leaf(
+    'inspect',
+    'Print all there is to know about networks',
+    async () => (await import('./network/inspect.ts')).networkInspectCommand,
+  ),
+  as(
+    leaf('ls', 'List networks', async () => (await import('./network/ls.ts')).networkLsCommand),
+    'ls',
+    { aliases: ['list'] },
+  ),
+  leaf(
+    'prune',
+    'Remove networks that nothing uses',
+    async () => (await import('./network/prune.ts')).networkPruneCommand,
+  ),
+  as(
+    leaf('rm', 'Remove networks', async () => (await import('./network/rm.ts')).networkRmCommand),
+    'rm',
+    { aliases: ['remove'] },
+  ),
+];
+
 const info = leaf(
   'info',
   'Show what the engine is and has',
@@ -317,6 +355,7 @@ const groups: readonly GroupEntry[] = [
   group('container', 'Work with containers', containerEntries),
   group('image', 'Work with images', imageEntries),
   group('manifest', 'Work with manifests and lists of them', manifestEntries),
+  group('network', 'Work with networks', networkEntries),
   group('system', 'Work with the engine itself', [df, events, gc, info, systemPrune]),
   group('volume', 'Work with volumes', volumeEntries),
 ];

@@ -38,7 +38,7 @@ function namesOf(client: Client): FindNames {
             RepoTags.map((name) => name.replace(/:latest$/, '')),
           );
         case 'network':
-          return ['host', 'none'];
+          return (await client.networks.list({ signal })).map(({ Name }) => Name);
         case 'volume':
           return (await client.volumes.list({}, { signal })).map(({ Name }) => Name);
       }

@@ -225,9 +225,10 @@ async function argumentOf(
   if (args.max !== undefined && countOfArgs >= args.max) return nothing;
   // After the image or container comes somebody else's command line.
   if (isInterspersed === false && countOfArgs > 0) return { candidates: [], files: 'files' };
-  if (args.completes === undefined) return nothing;
-  if (args.completes === 'file') return { candidates: [], files: 'files' };
-  return matching(await findNames(args.completes), current);
+  const kind = typeof args.completes === 'object' ? args.completes[countOfArgs] : args.completes;
+  if (kind === undefined) return nothing;
+  if (kind === 'file') return { candidates: [], files: 'files' };
+  return matching(await findNames(kind), current);
 }
 
 function matching(words: readonly string[], current: string): Completion {

@@ -4,7 +4,7 @@
  * `credentials.ts`.
  *
  * Source: docker's `config.json`: auths, credsStore, credHelpers, HttpHeaders,
- * detachKeys, psFormat, imagesFormat, statsFormat, proxies.
+ * detachKeys, psFormat, imagesFormat, networksFormat, statsFormat, proxies.
  */
 
 import { readFileSync } from 'node:fs';
@@ -19,8 +19,8 @@ export interface ClientConfig {
   readonly raw: Readonly<Record<string, unknown>>;
   readonly detachKeys: string | undefined;
   readonly httpHeaders: Readonly<Record<string, string>>;
-  /** Formats of tables by command: `ps`, `images`, `stats`. */
-  formatOf(command: 'ps' | 'images' | 'stats' | 'volumes'): string | undefined;
+  /** Formats of tables by command: `ps`, `images`, `networks`, `stats`, `volumes`. */
+  formatOf(command: 'ps' | 'images' | 'networks' | 'stats' | 'volumes'): string | undefined;
   /** Proxy settings for containers of the engine at `host`, as environment variables. */
   proxyEnvironment(host: string): Readonly<Record<string, string>>;
 }

@@ -11,7 +11,7 @@ type Find = (client: Client, name: string, withSize: boolean) => Promise<object>
 const kinds: ReadonlyMap<string, Find> = new Map<string, Find>([
   ['container', (client, name, size) => client.containers.inspect(name, { size })],
   ['image', (client, name) => client.images.inspect(name)],
-  ['network', (client, name) => client.system.inspectNetwork(name)],
+  ['network', (client, name) => client.networks.inspect(name)],
   ['volume', (client, name) => client.volumes.inspect(name)],
 ]);
 

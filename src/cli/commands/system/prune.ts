@@ -6,7 +6,7 @@ import type { Filters } from '../../../client/types.ts';
 import { readFilters } from '../../filters.ts';
 import { formatDeleted, formatImageItem, formatReclaimed } from '../../print/reclaimed.ts';
 
-/** Removes stopped containers and unused images in one go. */
+/** Removes stopped containers, unused networks and unused images in one go. */
 export const systemPruneCommand: Command = defineCommand(
   {
     synopsis: '[OPTIONS]',
@@ -25,11 +25,14 @@ export const systemPruneCommand: Command = defineCommand(
   async ({ client, io }, { flags }) => {
     const filters = readFilters(flags.filter, '--filter');
     const image = flags.all ? 'every image that no container uses' : 'every image without a name';
-    const what = flags.volumes ? `${image}, and every unused anonymous volume` : image;
-    if (!flags.force && !(await confirm(io, `This removes every stopped container and ${what}.`)))
+    const rest = `every network that no container is on, and ${image}`;
+    const what = flags.volumes ? `${rest}, and every unused anonymous volume` : rest;
+    if (!flags.force && !(await confirm(io, `This removes every stopped container, ${what}.`)))
       return 1;
     const containers = await client.containers.prune(filters);
     await io.stdout.write(formatDeleted('Deleted Containers', containers.ContainersDeleted ?? []));
+    const { NetworksDeleted } = await client.networks.prune(filters);
+    await io.stdout.write(formatDeleted('Deleted Networks', NetworksDeleted ?? []));
     const volumes = flags.volumes
       ? await client.volumes.prune(withoutUntil(filters))
       : { VolumesDeleted: [], SpaceReclaimed: 0 };

@@ -1,0 +1,61 @@
+/**
+ * The network endpoints of the Engine API, typed. `ref` is an id, a unique
+ * prefix of one, or a name.
+ *
+ * Source: Docker Engine API 1.51, "Network".
+ */
+
+import type {
+  NetworkConnectBody,
+  NetworkCreateBody,
+  NetworkCreated,
+  NetworkDisconnectBody,
+  NetworkInspect,
+  NetworkSummary,
+} from '../spec/docker/network.ts';
+import { encodeSegment } from './http/message.ts';
+import type { Transport } from './transport.ts';
+import { encodeFilters, type CallOptions, type Filters } from './types.ts';
+
+/** Operations on networks. Every method throws `EngineError`. */
+export interface NetworkClient {
+  list(options?: CallOptions & { readonly filters?: Filters }): Promise<readonly NetworkSummary[]>;
+  inspect(ref: string, options?: { readonly verbose?: boolean }): Promise<NetworkInspect>;
+  create(body: NetworkCreateBody): Promise<NetworkCreated>;
+  remove(ref: string): Promise<void>;
+  prune(filters?: Filters): Promise<{ readonly NetworksDeleted: readonly string[] | null }>;
+  connect(ref: string, body: NetworkConnectBody): Promise<void>;
+  disconnect(ref: string, body: NetworkDisconnectBody): Promise<void>;
+}
+
+/** The network endpoints of one engine. */
+export function createNetworkClient(transport: Transport): NetworkClient {
+  const pathOf = (ref: string, verb = ''): string => `/networks/${encodeSegment(ref)}${verb}`;
+  return {
+    list: ({ filters, signal } = {}) =>
+      transport.json({
+        method: 'GET',
+        path: '/networks',
+        query: { filters: encodeFilters(filters) },
+        signal,
+      }),
+    inspect: (ref, { verbose } = {}) =>
+      transport.json({ method: 'GET', path: pathOf(ref), query: { verbose } }),
+    create: (json) => transport.json({ method: 'POST', path: '/networks/create', json }),
+    remove: async (ref) => {
+      await transport.send({ method: 'DELETE', path: pathOf(ref) });
+    },
+    prune: (filters) =>
+      transport.json({
+        method: 'POST',
+        path: '/networks/prune',
+        query: { filters: encodeFilters(filters) },
+      }),
+    connect: async (ref, json) => {
+      await transport.send({ method: 'POST', path: pathOf(ref, '/connect'), json });
+    },
+    disconnect: async (ref, json) => {
+      await transport.send({ method: 'POST', path: pathOf(ref, '/disconnect'), json });
+    },
+  };
+}
