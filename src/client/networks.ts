@@ -17,9 +17,16 @@ import { encodeSegment } from './http/message.ts';
 import type { Transport } from './transport.ts';
 import { encodeFilters, type CallOptions, type Filters } from './types.ts';
 
+/** A network as engines of any version list it. */
+export interface ListedNetwork extends Omit<NetworkSummary, 'EnableIPv4' | 'Labels'> {
+  /** Since API 1.48. */
+  readonly EnableIPv4?: boolean;
+  readonly Labels: NetworkSummary['Labels'] | null;
+}
+
 /** Operations on networks. Every method throws `EngineError`. */
 export interface NetworkClient {
-  list(options?: CallOptions & { readonly filters?: Filters }): Promise<readonly NetworkSummary[]>;
+  list(options?: CallOptions & { readonly filters?: Filters }): Promise<readonly ListedNetwork[]>;
   inspect(ref: string, options?: { readonly verbose?: boolean }): Promise<NetworkInspect>;
   create(body: NetworkCreateBody): Promise<NetworkCreated>;
   remove(ref: string): Promise<void>;

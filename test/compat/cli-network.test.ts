@@ -331,11 +331,12 @@ describe('carve network beside docker network, over the same answers', () => {
         : { ...flagless, verbose: verbose === '1' || verbose === 'true' };
     if (filters === undefined || filters === '{}' || filters === '') return rest;
     const decoded = JSON.parse(filters) as Readonly<Record<string, object>>;
-    const lists = Object.entries(decoded).map(([key, values]) => [
-      key,
-      (Array.isArray(values) ? values : Object.keys(values)).toSorted(),
-    ]);
-    return { ...rest, filters: Object.fromEntries(lists) };
+    const words = Object.entries(decoded).flatMap(([key, values]) =>
+      (Array.isArray(values) ? values.map(String) : Object.keys(values)).map(
+        (value) => `${key}=${value}`,
+      ),
+    );
+    return { ...rest, filters: words.toSorted((a, b) => (a < b ? -1 : 1)) };
   }
 
   for (const args of lines) {
@@ -356,7 +357,7 @@ describe('carve network beside docker network, over the same answers', () => {
   }
 
   test('prune asks first, and no is no', async () => {
-    const before = engine.requests.length;
+    const first = engine.requests.length;
     for (const [stdin, code, asks] of [
       ['n\n', 1, 0],
       ['', 1, 0],
@@ -365,7 +366,7 @@ describe('carve network beside docker network, over the same answers', () => {
       const io = testIo({ env: { HOME: home }, stdin });
       assert.equal(await runCli(['-H', engine.host, 'network', 'prune'], io), code);
       assert.match(io.out(), /every network of yours that no running container is on.*\[y\/N\]/s);
-      const prunes = engine.requests.slice(before).filter(({ path }) => path === '/networks/prune');
+      const prunes = engine.requests.slice(first).filter(({ path }) => path === '/networks/prune');
       assert.equal(prunes.length, asks);
     }
   });

@@ -50,12 +50,12 @@ export function readIpam(flags: IpamFlags): Ipam {
   if (overlap) throw invalid('multiple overlapping subnet configuration is not supported');
   for (const range of ranges) {
     const home = homeOf(drafts, 'range', range);
-    if (home.range !== undefined) throw twice('ranges', range, home.range, home.text);
+    if (home.range !== undefined) throw twice('ranges', `${range}, ${home.range}`, home);
     home.range = range;
   }
   for (const gateway of gateways) {
     const home = homeOf(drafts, 'gateway', gateway);
-    if (home.gateway !== undefined) throw twice('gateways', gateway, home.gateway, home.text);
+    if (home.gateway !== undefined) throw twice('gateways', `${gateway}, ${home.gateway}`, home);
     home.gateway = gateway;
   }
   for (const [name, address] of Object.entries(flags.auxAddresses)) {
@@ -107,10 +107,8 @@ function configOf({ text, range, gateway, auxAddresses }: Draft): IpamConfig {
   };
 }
 
-function twice(what: string, one: string, other: string, subnet: string): EngineError {
-  return invalid(
-    `cannot configure multiple ${what} (${one}, ${other}) on the same subnet (${subnet})`,
-  );
+function twice(what: string, both: string, { text }: Draft): EngineError {
+  return invalid(`cannot configure multiple ${what} (${both}) on the same subnet (${text})`);
 }
 
 function invalid(text: string): EngineError {

@@ -1,6 +1,6 @@
 /** `carve network ls`. */
 
-import type { NetworkSummary } from '../../../spec/docker/network.ts';
+import type { ListedNetwork } from '../../../client/networks.ts';
 import { defineCommand, type Command } from '../../command.ts';
 import { readFilters } from '../../filters.ts';
 import { printListing, shortId } from '../../print/listing.ts';
@@ -56,14 +56,14 @@ const headings = {
   CreatedAt: 'CREATED AT',
 } as const;
 
-function rowOf(network: NetworkSummary, isFull: boolean): Readonly<Record<string, unknown>> {
+function rowOf(network: ListedNetwork, isFull: boolean): Readonly<Record<string, unknown>> {
   const labels = network.Labels ?? {};
   return {
     CreatedAt: goTime(network.Created),
     Driver: network.Driver,
     ID: isFull ? network.Id : shortId(network.Id),
     // An engine that does not say it has nothing else.
-    IPv4: String(network.EnableIPv4 ?? false),
+    IPv4: network.EnableIPv4 === true ? 'true' : 'false',
     IPv6: String(network.EnableIPv6),
     Internal: String(network.Internal),
     Label: (name: unknown) => labels[String(name)] ?? '',
