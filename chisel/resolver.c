@@ -259,11 +259,24 @@ static struct connection *make_room(void) {
   return oldest;
 }
 
+/* No descriptor to be had: the next tick may have one. Who may administer the namespace can end the listener. */
+static void fail_accept(void) {
+  if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
+  resolver.spent = TICK_MAX;
+  if (errno != EINVAL) return;
+  fd_cleanup(&resolver.listener);
+  resolver.listener = -1;
+}
+
 static void accept_connections(void) {
   static const int room = 2 * (int)ANSWER_MAX; /* an answer fits whole, or its reader is too slow */
   for (uint32_t i = 0; i < CONNECTIONS; i++) {
     int fd = accept4(resolver.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) return;
+    if (fd < 0) {
+      fail_accept();
+      return;
+    }
+    resolver.spent++;
     struct connection *connection = make_room();
     *connection = (struct connection){.fd = fd, .ticket = -1, .generation = connection->generation, .used_us = wait_now_us()};
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { CLONE } from '../../src/kernel/plan/flags.ts';
 import { isAlive, readUntil } from './monitor-fixture.ts';
 import { PlanFixture } from './plan-fixture.ts';
 import { FakeNames, type Heard, resolverOps } from './resolver-fixture.ts';
@@ -56,6 +57,20 @@ test('a name is asked and answered over UDP, with and without redirection', asyn
     assert.match(ended.output, /Name:\s+web\nAddress: 192\.0\.2\.7/);
   }
   assert.deepEqual(new Set(labels), new Set(['c1']));
+});
+
+test('a resolver in a user namespace of its own works the same', async () => {
+  await using fixture = await PlanFixture.create();
+  await using _names = await FakeNames.listen(fixture.dir, answerAddress);
+  const argv = ['/bin/busybox', 'nslookup', '-type=a', 'web', '127.0.0.11'];
+  const ops = resolverOps(fixture.dir, argv).map((op) =>
+    op.op === 'clone'
+      ? { ...op, flags: op.flags | CLONE.CLONE_NEWUSER, uidMap: '0 0 1000\n', gidMap: '0 0 1000\n' }
+      : op,
+  );
+  const ended = await fixture.run(ops);
+  assert.equal(ended.code, 0, ended.output);
+  assert.match(ended.output, /Address: 192\.0\.2\.7/);
 });
 
 test('a name server in the container has port 53 of every address, and the resolver still answers', async () => {

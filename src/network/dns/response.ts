@@ -18,6 +18,7 @@ import {
   OPCODE_MASK,
   type Query,
   type Question,
+  RCODE,
   skipRecord,
   TYPE,
 } from './query.ts';
@@ -95,12 +96,13 @@ export function encodeAnswer(query: Query, answer: OwnAnswer): Buffer {
     roomBytes -= bytes.length;
     records.push(bytes);
   }
+  const isOurs = answer.rcode === RCODE.noError || answer.rcode === RCODE.nameError;
   const isCut = records.length < answer.records.length;
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt16BE(query.idNumber, 0);
   header.writeUInt16BE(
     FLAG.response |
-      FLAG.authoritative |
+      (isOurs ? FLAG.authoritative : 0) |
       FLAG.recursionAvailable |
       (query.flags & (FLAG.recursionDesired | FLAG.checkingDisabled)) |
       (isCut ? FLAG.truncated : 0) |

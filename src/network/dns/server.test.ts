@@ -137,6 +137,13 @@ test('N10: queries beyond what the engine has time for have no answer, and the n
   socket.write(Buffer.concat(Array.from({ length: 3000 }, (_, id) => query(id, one))));
   const got = await frames(socket, 3000);
   assert.equal(got.filter(({ payload }) => payload.length > 0).length, 2000);
+  const other = connect(fixture.path);
+  other.write(Buffer.concat([hello('c1'), query(1, one)]));
+  assert.ok(
+    (await frames(other, 1)).every(({ payload }) => payload.length > 0),
+    'another is served',
+  );
+  other.destroy();
   fixture.tick();
   socket.write(query(1, one));
   assert.ok((await frames(socket, 1)).every(({ payload }) => payload.length > 0));

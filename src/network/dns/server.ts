@@ -35,7 +35,7 @@ const TCP_TOKEN = 2 ** 48;
 /** Answers that a monitor did not take yet. */
 const UNSENT_MAX_BYTES = 4 * 1024 * 1024;
 const TICK_MS = 100;
-/** Queries of all containers in a tick; more have no answer, so that the engine has time for others. */
+/** Queries of all containers in a tick, so that the engine has time for others; more are answered for who has asked less than its share. */
 const TICK_MAX = 2000;
 const NOTHING = new Uint8Array(0);
 
@@ -44,6 +44,10 @@ interface Connection {
   readonly decoder: FrameDecoder;
   /** Empty before HELLO. */
   containerId: string;
+  /** The tick it last asked in, by its start in milliseconds. */
+  tickMs: number;
+  /** Queries in that tick, a number. */
+  tickCount: number;
 }
 
 /** Answers containers. Get one by {@link NameServer.listen}; close it. */
@@ -54,6 +58,7 @@ export class NameServer {
   readonly #sockets = new Set<Socket>();
   #tickMs = 0;
   #tickCount = 0;
+  #askerCount = 0;
 
   private constructor(options: NameServerOptions) {
     this.#resolver = new NameResolver(options);
@@ -96,6 +101,8 @@ export class NameServer {
       socket,
       decoder: new FrameDecoder(FRAME_MAX_BYTES),
       containerId: '',
+      tickMs: 0,
+      tickCount: 0,
     };
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
@@ -122,7 +129,7 @@ export class NameServer {
     if (isFirst || frame.kind !== FRAME_KIND.query) {
       throw new EngineError('corrupt', `Cannot take frame ${frame.kind} of a monitor`);
     }
-    if (this.#isTooMuch()) {
+    if (this.#isTooMuch(connection)) {
       this.#answer(connection, frame.id, undefined);
       return;
     }
@@ -135,14 +142,21 @@ export class NameServer {
       .then((bytes) => this.#answer(connection, frame.id, bytes));
   }
 
-  #isTooMuch(): boolean {
+  #isTooMuch(connection: Connection): boolean {
     const nowMs = this.#nowMs();
     if (nowMs >= this.#tickMs + TICK_MS) {
       this.#tickMs = nowMs;
       this.#tickCount = 0;
+      this.#askerCount = 0;
+    }
+    if (connection.tickMs !== this.#tickMs) {
+      connection.tickMs = this.#tickMs;
+      connection.tickCount = 0;
+      this.#askerCount += 1;
     }
     this.#tickCount += 1;
-    return this.#tickCount > TICK_MAX;
+    connection.tickCount += 1;
+    return this.#tickCount > TICK_MAX && connection.tickCount > TICK_MAX / this.#askerCount;
   }
 
   #answer({ socket }: Connection, id: number, bytes: Uint8Array | undefined): void {
