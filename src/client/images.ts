@@ -26,6 +26,12 @@ import {
   type Progress,
 } from './types.ts';
 
+/** Which platform an image must be for. */
+export interface PlatformCall {
+  /** `os/arch[/variant]`; empty: any. */
+  readonly platform?: string | undefined;
+}
+
 /** What to import. */
 export interface ImportOptions extends CallOptions {
   /** A URL the engine fetches, or the archive itself. */
@@ -64,18 +70,18 @@ export interface ImageClient {
       readonly digests?: boolean;
     },
   ): Promise<readonly ImageSummary[]>;
-  inspect(ref: string, options?: CallOptions): Promise<ImageInspect>;
-  history(ref: string): Promise<readonly HistoryItem[]>;
+  inspect(ref: string, options?: CallOptions & PlatformCall): Promise<ImageInspect>;
+  history(ref: string, options?: PlatformCall): Promise<readonly HistoryItem[]>;
   tag(ref: string, target: { readonly repository: string; readonly tag: string }): Promise<void>;
   remove(
     ref: string,
-    options?: { readonly force?: boolean; readonly noPrune?: boolean },
+    options?: PlatformCall & { readonly force?: boolean; readonly noPrune?: boolean },
   ): Promise<readonly ImageDeleteItem[]>;
   load(
     archive: RequestBody,
-    options?: CallOptions & { readonly quiet?: boolean },
+    options?: CallOptions & PlatformCall & { readonly quiet?: boolean },
   ): AsyncIterable<Progress>;
-  save(refs: readonly string[], options?: CallOptions): Promise<ByteQueue>;
+  save(refs: readonly string[], options?: CallOptions & PlatformCall): Promise<ByteQueue>;
   import(options: ImportOptions): AsyncIterable<Progress>;
   /** `tag`: a tag or a digest; empty: all tags. */
   pull(
@@ -124,9 +130,19 @@ function recordsOf(
         query: { all, digests, filters: encodeFilters(filters) },
         signal,
       }),
-    inspect: (ref, { signal } = {}) =>
-      transport.json({ method: 'GET', path: pathOf(ref, '/json'), signal }),
-    history: (ref) => transport.json({ method: 'GET', path: pathOf(ref, '/history') }),
+    inspect: (ref, { platform, signal } = {}) =>
+      transport.json({
+        method: 'GET',
+        path: pathOf(ref, '/json'),
+        query: { platform: encodePlatform(platform) },
+        signal,
+      }),
+    history: (ref, { platform } = {}) =>
+      transport.json({
+        method: 'GET',
+        path: pathOf(ref, '/history'),
+        query: { platform: encodePlatform(platform) },
+      }),
     tag: async (ref, { repository, tag }) => {
       await transport.send({
         method: 'POST',
@@ -134,11 +150,11 @@ function recordsOf(
         query: { repo: repository, tag },
       });
     },
-    remove: (ref, { force, noPrune } = {}) =>
+    remove: (ref, { force, noPrune, platform } = {}) =>
       transport.json({
         method: 'DELETE',
         path: pathOf(ref, ''),
-        query: { force, noprune: noPrune },
+        query: { force, noprune: noPrune, platforms: encodePlatform(platform) },
       }),
     search: (term, { limit, filters, auth, signal } = {}) =>
       transport.json({
@@ -165,21 +181,27 @@ function streamsOf(
   transport: Transport,
 ): Pick<ImageClient, 'load' | 'save' | 'import' | 'pull' | 'push'> {
   return {
-    load: (archive, { quiet, signal } = {}) =>
+    load: (archive, { quiet, platform, signal } = {}) =>
       progressOf(transport, {
         method: 'POST',
         path: '/images/load',
-        query: { quiet: quiet === true ? '1' : '0' },
+        query: { quiet: quiet === true ? '1' : '0', platform: encodePlatform(platform) },
         body: archive,
         contentType: 'application/x-tar',
         signal,
       }),
-    save: async (refs, { signal } = {}) => {
+    save: async (refs, { platform: text, signal } = {}) => {
+      const platform = encodePlatform(text);
       const [first = ''] = refs;
       const request: TransportRequest =
         refs.length === 1
-          ? { method: 'GET', path: `/images/${encodeImagePath(first)}/get`, signal }
-          : { method: 'GET', path: '/images/get', query: { names: refs }, signal };
+          ? {
+              method: 'GET',
+              path: `/images/${encodeImagePath(first)}/get`,
+              query: { platform },
+              signal,
+            }
+          : { method: 'GET', path: '/images/get', query: { names: refs, platform }, signal };
       return (await transport.stream(request)).body;
     },
     import: ({ source, repository, tag, message, platform, changes, signal }) =>

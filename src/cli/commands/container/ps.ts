@@ -59,7 +59,7 @@ export const psCommand: Command = defineCommand(
     }
     const columns = ['ID', 'Image', 'Command', 'RunningFor', 'Status', 'Ports', 'Names'];
     await printListing(io.stdout, {
-      rows: containers.map((container) => rowOf(container, { isFull, nowMs: io.now() })),
+      rows: containers.map((container) => containerRow(container, { isFull, nowMs: io.now() })),
       headings,
       columns: flags.size ? [...columns, 'Size'] : columns,
       format,
@@ -84,14 +84,15 @@ const headings = {
   Networks: 'NETWORKS',
 } as const;
 
-interface RowOptions {
+/** How a row is written. */
+export interface RowOptions {
   readonly isFull: boolean;
   /** Milliseconds since the epoch. */
   readonly nowMs: number;
 }
 
 /** A container as a row; fields that cost time are worked out when asked for. */
-function rowOf(
+export function containerRow(
   container: ContainerSummary,
   { isFull, nowMs }: RowOptions,
 ): Readonly<Record<string, unknown>> {

@@ -13,13 +13,17 @@ export const historyCommand: Command = defineCommand(
       format: { kind: 'string', help: 'Write each step by a template, or as json' },
       human: { kind: 'bool', short: 'H', help: 'Write sizes and times for people', default: true },
       'no-trunc': { kind: 'bool', help: 'Shorten nothing' },
+      platform: {
+        kind: 'string',
+        help: 'Refuse an image for another platform than this, e.g. linux/arm64',
+      },
       quiet: { kind: 'bool', short: 'q', help: 'Print only ids' },
     },
     args: { min: 1, max: 1, completes: 'image' },
   },
   async ({ client, io }, { flags, args }) => {
     const [ref = ''] = args;
-    const items = await client.images.history(ref);
+    const items = await client.images.history(ref, { platform: flags.platform });
     const options = { isFull: flags['no-trunc'], isHuman: flags.human, nowMs: io.now() };
     const rows = items.map((item) => rowOf(item, options));
     if (flags.quiet && flags.format === '') {

@@ -16,6 +16,7 @@ export const loadCommand: Command = defineCommand(
         help: 'Read this file, not standard input',
         completes: 'file',
       },
+      platform: { kind: 'string', help: 'Load only the image for this platform, e.g. linux/arm64' },
       quiet: { kind: 'bool', short: 'q', help: 'Do not show progress' },
     },
     args: { min: 0, max: 0 },
@@ -23,7 +24,10 @@ export const loadCommand: Command = defineCommand(
   },
   async ({ client, io }, { flags }) => {
     const isQuiet = flags.quiet || !io.stdout.isTerminal;
-    const steps = client.images.load(await openArchive(io, flags.input), { quiet: isQuiet });
+    const steps = client.images.load(await openArchive(io, flags.input), {
+      quiet: isQuiet,
+      platform: flags.platform,
+    });
     if (!isQuiet) await printProgress(steps, io.stdout);
     else
       for (const text of await collectProgress(steps))

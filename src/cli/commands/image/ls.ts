@@ -48,7 +48,7 @@ export const imagesCommand: Command = defineCommand(
     const images = await client.images.list({ all: flags.all, filters });
     const isFull = flags['no-trunc'];
     const rows = images.flatMap((image) =>
-      rowsOf(image, { isFull, withDigests: flags.digests, nowMs: io.now() }),
+      imageRows(image, { isFull, withDigests: flags.digests, nowMs: io.now() }),
     );
     if (flags.quiet && flags.format === '') {
       await io.stdout.write(rows.map(({ ID }) => `${String(ID)}\n`).join(''));
@@ -90,7 +90,9 @@ const headings = {
   Containers: 'CONTAINERS',
 } as const;
 
-interface RowOptions {
+/** How a row is written. */
+export interface RowOptions {
+  /** Shorten nothing. */
   readonly isFull: boolean;
   readonly withDigests: boolean;
   /** Milliseconds since the epoch. */
@@ -105,7 +107,8 @@ interface Name {
 
 const none = '<none>';
 
-function rowsOf(
+/** The rows of an image: one a name. */
+export function imageRows(
   image: ImageSummary,
   options: RowOptions,
 ): readonly Readonly<Record<string, unknown>>[] {

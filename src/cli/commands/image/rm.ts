@@ -13,6 +13,10 @@ export const rmiCommand: Command = defineCommand(
     flags: {
       force: { kind: 'bool', short: 'f', help: 'Remove images that stopped containers use too' },
       'no-prune': { kind: 'bool', help: 'Keep untagged parents' },
+      platform: {
+        kind: 'string',
+        help: 'Refuse an image for another platform than this, e.g. linux/arm64',
+      },
     },
     args: { min: 1, completes: 'image' },
   },
@@ -24,6 +28,7 @@ export const rmiCommand: Command = defineCommand(
         const items = await client.images.remove(name, {
           force: flags.force,
           noPrune: flags['no-prune'],
+          platform: flags.platform,
         });
         await io.stdout.write(
           items.map((item) => `${neutraliseCell(formatImageItem(item, 'title'))}\n`).join(''),

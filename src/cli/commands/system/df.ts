@@ -9,11 +9,19 @@ import { formatExactSize } from '../../print/units.ts';
 export const dfCommand: Command = defineCommand(
   {
     synopsis: '[OPTIONS]',
-    flags: { format: { kind: 'string', help: 'Write each kind by a template, or as json' } },
+    flags: {
+      format: { kind: 'string', help: 'Write each kind by a template, or as json' },
+      verbose: { kind: 'bool', short: 'v', help: 'Show every image, container and volume' },
+    },
     args: { min: 0, max: 0 },
   },
   async ({ client, io }, { flags }) => {
     const usage = await client.system.diskUsage();
+    if (flags.verbose) {
+      const { formatVerboseUsage } = await import('./df-verbose.ts');
+      await io.stdout.write(formatVerboseUsage(usage, flags.format, io.now()));
+      return;
+    }
     await printListing(io.stdout, {
       rows: [imagesRow(usage), containersRow(usage), volumesRow(usage), cacheRow(usage)],
       headings: {
