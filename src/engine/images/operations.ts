@@ -125,9 +125,8 @@ function saveImages(
   refs: readonly string[],
   { platform, ...options }: OperationOptions & PlatformOption,
 ): Readable {
-  const wanted = platform === undefined ? {} : { platform };
-  // Errors of unknown names come before the first byte.
-  for (const ref of refs) getFor(parts, ref, wanted);
+  if (platform !== undefined) for (const ref of refs) getFor(parts, ref, { platform });
+  // It looks up every name before the first byte.
   return Readable.from(parts.images.save(refs, options), { objectMode: false });
 }
 

@@ -20,13 +20,12 @@ export function formatVerboseUsage(usage: DiskUsage, format: string, nowMs: numb
   if (format === '' || format === 'table') return tables(usage, { isFull: false, nowMs });
   const options = { isFull: true, nowMs };
   const template = compileTemplate(format === 'json' ? '{{json .}}' : format);
-  const text = template.format({
+  return template.format({
     Images: imagesOf(usage, options),
     Containers: containersOf(usage, options),
     Volumes: volumesOf(usage),
     BuildCache: [],
   });
-  return `${text}\n`;
 }
 
 function tables(usage: DiskUsage, options: RowOptions): string {
