@@ -10,7 +10,7 @@
  *    and whenever its networks change; {@link NameDirectory.removeClient} when
  *    it is gone.
  * 2. {@link NameDirectory.join} when it has its addresses on a network,
- *    {@link NameDirectory.leave} when it leaves or stops. A network whose names
+ *    {@link NameDirectory.leave} when it leaves, {@link NameDirectory.forget} when it stops. A network whose names
  *    are not told (Docker's default bridge) is never joined.
  * 3. The container's plan has the operations of `planResolver`
  *    (`network/plan/resolver.ts`), its resolv.conf names 127.0.0.11.
@@ -89,6 +89,8 @@ function namesOf(member: Membership): ReadonlySet<string> {
 export class NameDirectory {
   readonly #networks = new Map<string, NamedNetwork>();
   readonly #clients = new Map<string, ClientSettings>();
+  /** Container → ids of the networks it is on. */
+  readonly #placesOf = new Map<string, ReadonlySet<string>>();
 
   /** Replaces what the container said of this network before. */
   join(member: Membership): void {
@@ -101,6 +103,8 @@ export class NameDirectory {
     };
     this.#networks.set(member.networkId, network);
     network.members.set(member.containerId, member);
+    const places = this.#placesOf.get(member.containerId) ?? [];
+    this.#placesOf.set(member.containerId, new Set([...places, member.networkId]));
     for (const name of namesOf(member)) {
       const holders = network.byName.get(name) ?? new Map<string, Membership>();
       network.byName.set(name, holders.set(member.containerId, member));
@@ -114,6 +118,10 @@ export class NameDirectory {
     const member = network?.members.get(containerId);
     if (network === undefined || member === undefined) return;
     network.members.delete(containerId);
+    const places = new Set(this.#placesOf.get(containerId));
+    places.delete(networkId);
+    if (places.size > 0) this.#placesOf.set(containerId, places);
+    else this.#placesOf.delete(containerId);
     for (const name of namesOf(member)) {
       const holders = network.byName.get(name);
       holders?.delete(containerId);
@@ -124,6 +132,14 @@ export class NameDirectory {
       if (network.byAddress.get(text) === member) network.byAddress.delete(text);
     }
     if (network.members.size === 0) this.#networks.delete(networkId);
+  }
+
+  /** Its process is gone: it is on no network, and asks nothing. Idempotent. */
+  forget(containerId: string): void {
+    this.removeClient(containerId);
+    for (const networkId of this.#placesOf.get(containerId) ?? []) {
+      this.leave(networkId, containerId);
+    }
   }
 
   /** Replaces what was said of the container before. */
