@@ -11,6 +11,7 @@
  * config.md); docs/security.md rows I1–I3.
  */
 import { EngineError } from '../base/error.ts';
+import { quoteText } from '../base/quote.ts';
 import { type DocumentKind, documentKindOf, MEDIA_TYPE } from '../spec/media-type.ts';
 import { isDigest } from '../spec/digest.ts';
 import type { Digest } from '../base/brand.ts';
@@ -64,7 +65,7 @@ function announcedKind(
 ): DocumentKind | undefined {
   if (mediaType === '') return own === undefined ? undefined : documentKindOf(own);
   const announced = documentKindOf(mediaType);
-  const shown = JSON.stringify(mediaType.slice(0, 200));
+  const shown = quoteText(mediaType);
   if (announced !== 'index' && announced !== 'manifest') {
     throw new EngineError(
       'unsupported',
@@ -72,7 +73,7 @@ function announcedKind(
     );
   }
   if (own !== undefined && own !== mediaType)
-    throw fields.refuse(`it says it is ${JSON.stringify(own)} but was announced as ${shown}`);
+    throw fields.refuse(`it says it is ${quoteText(own)} but was announced as ${shown}`);
   return announced;
 }
 
@@ -156,9 +157,7 @@ function decodePlatform(fields: Fields): DescriptorPlatform {
 function digestField(fields: Fields, name: string): Digest {
   const text = fields.text(name);
   if (!isDigest(text))
-    throw fields.refuse(
-      `${name} ${JSON.stringify(text.slice(0, 100))} is not a digest carve can verify`,
-    );
+    throw fields.refuse(`${name} ${quoteText(text, 100)} is not a digest carve can verify`);
   return text;
 }
 
@@ -168,10 +167,10 @@ export function parseConfig(bytes: Uint8Array): ImageConfig {
   const rootfs = fields.object('rootfs');
   const type = rootfs.optionalText('type');
   if (type !== 'layers')
-    throw fields.refuse(`its root file system has the unknown type ${JSON.stringify(type ?? '')}`);
+    throw fields.refuse(`its root file system has the unknown type ${quoteText(type ?? '')}`);
   const diffIds = (rootfs.optionalTexts('diff_ids') ?? []).map((id) => {
     if (isDigest(id)) return id;
-    throw fields.refuse(`diff id ${JSON.stringify(id.slice(0, 100))} is not a digest`);
+    throw fields.refuse(`diff id ${quoteText(id, 100)} is not a digest`);
   });
   if (diffIds.length > LAYERS_MAX)
     throw new EngineError(
@@ -227,7 +226,7 @@ export function checkLayout(bytes: Uint8Array): void {
   if (version !== '1.0.0')
     throw new EngineError(
       'unsupported',
-      `Cannot use image layout: its version ${JSON.stringify(version.slice(0, 50))} is not 1.0.0`,
+      `Cannot use image layout: its version ${quoteText(version, 50)} is not 1.0.0`,
     );
 }
 
@@ -238,14 +237,14 @@ export function checkRunnable(manifest: ImageManifest): void {
     const what = manifest.artifactType ?? type;
     throw new EngineError(
       'unsupported',
-      `Cannot use image: it is an artifact of type ${JSON.stringify(what.slice(0, 200))}, not a container image`,
+      `Cannot use image: it is an artifact of type ${quoteText(what)}, not a container image`,
     );
   }
   for (const layer of manifest.layers) {
     if (documentKindOf(layer.mediaType) !== 'layer') {
       throw new EngineError(
         'unsupported',
-        `Cannot use image: a layer has the media type ${JSON.stringify(layer.mediaType.slice(0, 200))}, which is none of a file system layer`,
+        `Cannot use image: a layer has the media type ${quoteText(layer.mediaType)}, which is none of a file system layer`,
       );
     }
   }

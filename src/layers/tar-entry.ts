@@ -6,6 +6,7 @@
  * Source: POSIX.1-2017 pax "ustar Interchange Format"; GNU tar manual "Basic Tar Format".
  */
 import { EngineError } from '../base/error.ts';
+import { quoteText } from '../base/quote.ts';
 
 /** What an entry is. */
 export type TarType = 'file' | 'directory' | 'symlink' | 'hardlink' | 'char' | 'block' | 'fifo';
@@ -78,18 +79,8 @@ export const TAR_LIMITS: TarLimits = {
 
 /** A byte string for people: UTF-8 where it is, control characters escaped, quoted, bounded. */
 export function quoteName(name: string): string {
-  const text = Buffer.from(
-    name.length > 200 ? `${name.slice(0, 200)}...` : name,
-    'latin1',
-  ).toString('utf8');
-  return JSON.stringify(text).replaceAll(
-    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
-    escapeCharacter,
-  );
-}
-
-function escapeCharacter(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  const short = name.length > 200 ? `${name.slice(0, 200)}...` : name;
+  return quoteText(Buffer.from(short, 'latin1').toString('utf8'), Infinity);
 }
 
 /** The archive breaks its format. `what` continues "Cannot read archive: ". */

@@ -384,7 +384,7 @@ function typeOf(header: TarHeader, path: string): TarType {
   const type = TYPES[header.flag];
   if (type === undefined)
     throw corruptArchive(
-      `${quoteName(header.path)} has the unknown type ${JSON.stringify(header.flag)}`,
+      `${quoteName(header.path)} has the unknown type ${quoteName(header.flag)}`,
     );
   return header.flag === '\0' && path.endsWith('/') ? 'directory' : type;
 }

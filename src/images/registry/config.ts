@@ -16,6 +16,7 @@
  */
 
 import { EngineError } from '../../base/error.ts';
+import { quoteText } from '../../base/quote.ts';
 
 /** A host that answers for another one. */
 export interface MirrorSettings {
@@ -68,7 +69,7 @@ function refuseUnknown(
 ): void {
   const unknown = Object.keys(object).find((key) => !known.includes(key));
   if (unknown !== undefined)
-    throw invalid(where, `has an unknown key "${unknown}" (known: ${known.join(', ')})`);
+    throw invalid(where, `has an unknown key ${quoteText(unknown)} (known: ${known.join(', ')})`);
 }
 
 function flagOf(value: unknown, where: string): boolean {

@@ -5,6 +5,7 @@
  * Source: containers/image "simple signing" payload; cosign's signature specification.
  */
 
+import { quoteText } from '../../base/quote.ts';
 import type { Digest } from '../../base/brand.ts';
 import { parseDigest } from '../../spec/digest.ts';
 import { parseReference, type Reference } from '../../spec/reference.ts';
@@ -30,7 +31,7 @@ export function parseClaim(payload: Uint8Array): SignedClaim {
   const critical = fields.object('critical');
   const type = critical.text('type');
   if (type !== PAYLOAD_TYPE)
-    throw critical.refuse(`its type ${JSON.stringify(type.slice(0, 100))} is not one of an image`);
+    throw critical.refuse(`its type ${quoteText(type, 100)} is not one of an image`);
   const name = critical.optionalObject('identity')?.optionalText('docker-reference') ?? '';
   return {
     digest: parseDigest(critical.object('image').text('docker-manifest-digest')),
