@@ -47,6 +47,11 @@ const TASKS = {
     chisel: true,
     entry: () => ['scripts/test.ts', 'compat'],
   },
+  'test:fuzz': {
+    packages: ['compiler', 'isolation', 'tests'],
+    chisel: true,
+    entry: () => ['scripts/test.ts', 'fuzz'],
+  },
   'test:dist': {
     packages: ['compiler', 'isolation', 'tests'],
     chisel: true,
