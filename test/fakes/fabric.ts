@@ -1,5 +1,6 @@
 /** A fabric that makes nothing and remembers what it was asked for. */
 
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { NetworkFabric } from '../../src/network/fabric.ts';
 import type { NetworkRecord } from '../../src/network/store.ts';
 import { parseNetwork, type Network } from '../../src/spec/cidr.ts';
@@ -36,5 +37,31 @@ export class FakeFabric implements NetworkFabric {
     const { failure } = this;
     this.failure = undefined;
     if (failure !== undefined) throw failure;
+  }
+}
+
+/** A fabric whose networks are files, so that they outlive the process that made them, as bridges do. */
+export class FileFabric extends FakeFabric {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    super();
+    this.#directory = directory;
+    mkdirSync(directory, { recursive: true });
+  }
+
+  /** Ids of the networks that are there. */
+  get ids(): readonly string[] {
+    return readdirSync(this.#directory).toSorted();
+  }
+
+  override async ensure(network: NetworkRecord): Promise<void> {
+    await super.ensure(network);
+    writeFileSync(`${this.#directory}/${network.id}`, network.name);
+  }
+
+  override async remove(network: NetworkRecord): Promise<void> {
+    await super.remove(network);
+    rmSync(`${this.#directory}/${network.id}`, { force: true });
   }
 }

@@ -40,7 +40,7 @@ export interface RigOptions {
 
 /** An engine and everything around it. */
 export class Rig {
-  readonly directory: string = mkdtempSync(join(tmpdir(), 'carve-engine-'));
+  readonly directory: string;
   readonly clock: ManualClock = new ManualClock();
   readonly world: FakeWorld = fakeWorld();
   readonly warnings: string[] = [];
@@ -48,10 +48,16 @@ export class Rig {
   readonly logLines: LogLine[] = [];
   runtime: FakeRuntime = new FakeRuntime(this.world);
   readonly files: FakeFiles = new FakeFiles();
-  readonly fabric: FakeFabric = new FakeFabric();
+  /** May be replaced before `open`. */
+  fabric: FakeFabric = new FakeFabric();
   readonly copies: FakeCopies = new FakeCopies();
   #engine: Engine | undefined;
   #events = new AbortController();
+
+  /** `directory`: of an earlier rig; default a new one. */
+  constructor(directory: string = mkdtempSync(join(tmpdir(), 'carve-engine-'))) {
+    this.directory = directory;
+  }
 
   get engine(): Engine {
     if (this.#engine === undefined) throw new Error('the engine is not open');

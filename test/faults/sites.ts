@@ -70,6 +70,18 @@ export const FALLIBLE_VOLUME_SITES: readonly string[] = [
   'volume-remove.begin',
 ];
 
+/** Every failpoint of a network's life. */
+export const NETWORK_SITES: readonly string[] = [
+  'network-create.begin',
+  'network-create.saved',
+  'network-create.made',
+  'network-connect.saved',
+  'network-disconnect.saved',
+  'network-remove.begin',
+  'network-remove.unmade',
+  'network-remove.saved',
+];
+
 /** Steps that can fail in earnest; what follows a commit cannot. */
 export const FALLIBLE: readonly string[] = [
   'create.begin',

@@ -5,6 +5,7 @@ import type { Filters } from '../engine.ts';
 import { checkFilterKeys, filterValues, matchesAny, matchesLabels } from '../filters.ts';
 import type { EngineParts } from '../parts.ts';
 import type { Container } from './container.ts';
+import type { ContainerRecord } from './record.ts';
 import { statusOf } from './life.ts';
 
 const KEYS: ReadonlySet<string> = new Set([
@@ -82,8 +83,7 @@ function objectChecks(parts: EngineParts, filters: Filters): Check[] {
         (value) => statusOf(container.state, container.isRemoving) === value,
       ),
     ({ state }) => matchesAny(filters, 'health', (value) => state.health === value),
-    ({ record }) =>
-      matchesAny(filters, 'network', (value) => record.hostConfig.NetworkMode === value),
+    ({ record }) => matchesAny(filters, 'network', (value) => isOnNetwork(record, value)),
     ({ record }) =>
       matchesAny(filters, 'expose', (value) => hasPort(record.config.ExposedPorts ?? {}, value)),
     ({ record }) =>
@@ -163,4 +163,12 @@ function hasPort(ports: Readonly<Record<string, unknown>>, value: string): boole
     const [port, kind] = key.split('/');
     return kind === protocol && Number(port) >= Number(first) && Number(port) <= Number(last);
   });
+}
+
+/** By name of the network, or a prefix of its id. */
+function isOnNetwork({ endpoints }: ContainerRecord, value: string): boolean {
+  return Object.entries(endpoints).some(
+    ([name, asked]) =>
+      name === value || (value !== '' && (asked?.NetworkID ?? '').startsWith(value)),
+  );
 }

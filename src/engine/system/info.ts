@@ -25,7 +25,7 @@ export function describeSystem(
     ],
     Plugins: {
       Volume: ['local'],
-      Network: ['host', 'null'],
+      Network: ['bridge', 'host', 'ipvlan', 'macvlan', 'null'],
       Authorization: null,
       Log: ['carve', 'json-file', 'local', 'none'],
     },

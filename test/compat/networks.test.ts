@@ -1,0 +1,180 @@
+/** Networks by the real docker CLI and by dockerode: the engine and its HTTP are real, what makes networks in the kernel is not. */
+
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type RunningServer, serve } from '../../src/http/serve.ts';
+import { openRig, type Rig } from '../fakes/opened-engine.ts';
+import { dockerPath, type Outcome, run, runtimes } from './target.ts';
+
+const folder = fileURLToPath(new URL('.', import.meta.url));
+
+describe('networks', () => {
+  let rig: Rig;
+  let server: RunningServer;
+  let path: string;
+  before(async () => {
+    rig = await openRig();
+    path = join(rig.directory, 's');
+    server = await serve(rig.engine, {
+      listen: { kind: 'unix', path },
+      identity: { version: '0.1.0', gitCommit: '', buildTime: '', runtime: 'test' },
+    });
+  });
+  after(async () => {
+    await server.close();
+    await rig.dispose();
+  });
+
+  /** Words of `args`, and what it must do. A format follows the words. */
+  async function docker(
+    args: string,
+    expected: Partial<Outcome> & { readonly format?: string } = {},
+  ): Promise<Outcome> {
+    const env = {
+      DOCKER_HOST: `unix://${path}`,
+      DOCKER_CONFIG: rig.directory,
+      HOME: rig.directory,
+    };
+    const { format, ...given } = expected;
+    const formats = format === undefined ? [] : ['--format', format];
+    const outcome = await run([dockerPath(), ...args.split(' '), ...formats], { env });
+    const wanted = { code: 0, ...given };
+    for (const key of ['code', 'stdout', 'stderr'] as const) {
+      if (wanted[key] === undefined) continue;
+      assert.equal(outcome[key], wanted[key], `docker ${args}: ${JSON.stringify(outcome)}`);
+    }
+    return outcome;
+  }
+
+  /** Fails with this one line. */
+  async function refuses(args: string, message: string): Promise<void> {
+    const { stderr, code } = await docker(args, { code: 1 });
+    const lines = stderr.replace(/^exit status 1\n/m, '');
+    assert.deepEqual([code, lines], [1, `Error response from daemon: ${message}\n`]);
+  }
+
+  test('a network is made, listed, shown and removed', async () => {
+    const { stdout } = await docker('network create --label tier=front --subnet 10.5.0.0/16 web');
+    const id = stdout.trim();
+    assert.match(id, /^[0-9a-f]{64}$/);
+    await docker('network ls --format {{.Name}}', { stdout: 'bridge\nhost\nnone\nweb\n' });
+    await docker('network ls -q --no-trunc --filter label=tier', { stdout: `${id}\n` });
+    await docker('network inspect web', {
+      format: '{{.Driver}} {{.EnableIPv6}} {{(index .IPAM.Config 0).Gateway}}',
+      stdout: 'bridge true 10.5.0.1\n',
+    });
+    await docker(`network rm ${id.slice(0, 12)}`, { stdout: `${id.slice(0, 12)}\n` });
+    await docker('network ls --filter type=custom -q', { stdout: '' });
+  });
+
+  test('options of every kind reach the record', async () => {
+    const args =
+      'network create -d macvlan -o parent=eth0 --internal --attachable --ipv6 --subnet 10.6.0.0/24 --ip-range 10.6.0.128/25 --gateway 10.6.0.254 --aux-address nas=10.6.0.200 wire';
+    await docker(args);
+    const shown = JSON.parse((await docker('network inspect wire')).stdout) as readonly object[];
+    const { Id: _, Created: __, IPAM, ...rest } = shown[0] as Record<string, unknown>;
+    const { Config } = IPAM as { readonly Config: readonly object[] };
+    assert.deepEqual(Config[0], {
+      Subnet: '10.6.0.0/24',
+      IPRange: '10.6.0.128/25',
+      Gateway: '10.6.0.254',
+      AuxiliaryAddresses: { nas: '10.6.0.200' },
+    });
+    assert.equal(Config.length, 2);
+    assert.deepEqual(rest, {
+      Name: 'wire',
+      Scope: 'local',
+      Driver: 'macvlan',
+      EnableIPv4: true,
+      EnableIPv6: true,
+      Internal: true,
+      Attachable: true,
+      Ingress: false,
+      ConfigFrom: { Network: '' },
+      ConfigOnly: false,
+      Containers: {},
+      Options: { parent: 'eth0' },
+      Labels: {},
+    });
+    await docker('network rm wire');
+  });
+
+  test('what cannot be is refused in one line', async () => {
+    await docker('network create taken');
+    await refuses('network create taken', 'network with name taken already exists');
+    await refuses('network create host', 'operation is not permitted on predefined host network');
+    await refuses('network rm none', 'none is a pre-defined network and cannot be removed');
+    await refuses('network rm nope', 'network nope not found');
+    await refuses(
+      'network create -d weave x',
+      'plugin "weave" not found. The network drivers of carve are bridge, macvlan and ipvlan',
+    );
+    await refuses(
+      'network create --subnet 10.1.2.3/24 x',
+      'invalid network config: invalid subnet 10.1.2.3/24: it should be 10.1.2.0/24',
+    );
+    await refuses('network connect nope web', 'No such container: web');
+    await docker('network prune -f', { stdout: 'Deleted Networks:\ntaken\n\n' });
+  });
+
+  test('a container is created on networks, and changes them', async () => {
+    await docker('network create --subnet 10.8.0.0/24 front');
+    await docker('network create back');
+    await docker('create --name web --network front --ip 10.8.0.7 --network-alias w busybox true');
+    await docker('network connect --alias db back web');
+    const format = '{{range $n, $e := .NetworkSettings.Networks}}{{$n}}{{$e.Aliases}};{{end}}';
+    await docker('inspect web', { format, stdout: 'back[db];front[w];\n' });
+    await docker('ps -a --filter network=back --format {{.Names}}', { stdout: 'web\n' });
+    await refuses(
+      'network connect back web',
+      'endpoint with name web already exists in network back',
+    );
+    await docker('network disconnect front web');
+    await docker('inspect web', { format, stdout: 'back[db];\n' });
+    const { stderr } = await docker('create --network nope busybox true', { code: 1 });
+    assert.equal(stderr, 'Error response from daemon: network nope not found\n');
+    const outside = await docker('create --network front --ip 10.9.0.7 busybox true', { code: 1 });
+    assert.match(
+      outside.stderr,
+      /no configured subnet or ip-range contain the IP address 10\.9\.0\.7/,
+    );
+    await docker('rm web');
+    await docker('network rm front back', { stdout: 'front\nback\n' });
+  });
+
+  test('dockerode makes, joins and leaves networks', async () => {
+    const outcome = await run([runtimes.node, join(folder, 'clients/networks.mjs')], {
+      env: { DOCKER_SOCKET: path },
+    });
+    assert.equal(outcome.code, 0, outcome.stderr);
+    assert.deepEqual(JSON.parse(outcome.stdout), {
+      inspected: {
+        Name: 'lan',
+        Driver: 'bridge',
+        Scope: 'local',
+        Labels: { a: 'b' },
+        IPAM: {
+          Driver: 'default',
+          Options: {},
+          Config: [{ Subnet: '10.77.0.0/24', Gateway: '10.77.0.1' }],
+        },
+        EnableIPv6: false,
+        Containers: {},
+      },
+      listed: ['lan'],
+      networks: [
+        ['lan', { IPv4Address: '10.77.0.9' }, ['alias'], true],
+        ['other', null, ['b'], true],
+      ],
+      found: 1,
+      absent: 404,
+      taken: 409,
+      overlapping: 403,
+      predefined: 403,
+      twice: 403,
+      pruned: ['lan', 'other'],
+    });
+  });
+});
