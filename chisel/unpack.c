@@ -41,6 +41,7 @@ struct unpack {
   uint32_t index;   /* of the running operation */
   const char *call; /* that failed */
   const char *name; /* component the running operation is about */
+  char file_name[256]; /* that of the open file */
   char path[PATH_LENGTH_MAX + 1]; /* of `dir`, for the answer */
   struct stack stack;
   bool replaces;      /* DIR is in use: what is in the way of an object goes first */
@@ -231,7 +232,10 @@ static int open_file(struct unpack *unpack, struct fields *fields) {
   if (fields->bad || fields->left != 0 || unpack->file >= 0)
     return EPROTO;
   unpack->file = create_file(unpack, 0600);
-  return unpack->file < 0 ? errno : 0;
+  int error = unpack->file < 0 ? errno : 0;
+  /* The operations that follow speak of it, and the input buffer moves on. */
+  unpack->name = memcpy(unpack->file_name, unpack->name, strlen(unpack->name) + 1);
+  return error;
 }
 
 static int write_file(struct unpack *unpack, struct fields *fields) {
@@ -458,6 +462,8 @@ static int run_stream(struct unpack *unpack, uint32_t *flags) {
     return EPROTO;
   input_start += 16;
   for (;; unpack->index++) {
+    if (unpack->file < 0)
+      unpack->name = "";
     unpack->call = "read";
     error = need(UNPACK_OP_HEADER);
     if (error != 0)

@@ -33,6 +33,7 @@ export async function receiveBlob(
     if (sizeBytes > limit) throw tooLarge(options, limit);
     hash.update(chunk);
     await writeAll(file, chunk);
+    options.follower?.onWritten(sizeBytes);
   }
   const digest = digestOf(hash, algorithm);
   if (wanted !== undefined && wanted !== digest) throw wrongDigest(wanted, digest);

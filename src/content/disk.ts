@@ -91,6 +91,7 @@ export class DiskContentStore implements ContentStore {
     const what = digest ?? 'blob';
     try {
       const file = await open(path, 'wx', 0o600);
+      options.follower?.onOpen(path);
       return await this.#write({ file, path }, source, options);
     } catch (error) {
       await rm(path, { force: true });

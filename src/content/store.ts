@@ -31,7 +31,17 @@ export interface PutOptions {
   readonly lease?: Lease;
   /** Return once it is readable; it survives a power cut only after the next `sync`. Default: false. */
   readonly deferSync?: boolean;
+  /** A reader beside the writer. */
+  readonly follower?: PutFollower;
   readonly signal?: AbortSignal;
+}
+
+/** Hears how the file of a blob grows; its bytes are not verified before `put` resolved. */
+export interface PutFollower {
+  /** The file exists. Never called by a store that is not on a disk, nor for a blob that is here already. */
+  onOpen(path: string): void;
+  /** Bytes that are in the file. */
+  onWritten(sizeBytes: number): void;
 }
 
 /** Options of a read. */

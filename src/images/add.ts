@@ -13,7 +13,7 @@ import type { Digest } from '../base/brand.ts';
 import { EngineError, isEngineError } from '../base/error.ts';
 import type { Lease } from '../content/store.ts';
 import type { TargetLayer } from '../layers/target.ts';
-import type { LayerBytes } from '../layers/unpack-thread.ts';
+import { bytesOf } from '../layers/layer-bytes.ts';
 import type { UnpackRequest } from '../layers/unpack.ts';
 import { chainIds, shortDigest } from '../spec/digest.ts';
 import { mergeCaptured } from '../spec/layer.ts';
@@ -256,13 +256,9 @@ function requestOf(
     diffId,
     digest: layer.digest,
     sizeBytes: layer.size,
-    bytes: async () => (await layerSource?.(layer, index)) ?? (await bytesOf(parts, layer)),
+    bytes: async () =>
+      (await layerSource?.(layer, index)) ??
+      (await bytesOf(parts.content, { digest: layer.digest, sizeBytes: layer.size })),
     ...(onProgress === undefined ? {} : { onProgress: say }),
   };
-}
-
-async function bytesOf(parts: ImageParts, layer: Descriptor): Promise<LayerBytes> {
-  const place = await parts.content.locate(layer.digest);
-  if (place !== undefined) return { kind: 'file', ...place };
-  return { kind: 'stream', chunks: parts.content.get(layer.digest, { sizeBytes: layer.size }) };
 }

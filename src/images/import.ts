@@ -5,9 +5,12 @@
  * Source: Docker CLI reference `docker import`; OCI image-spec 1.1.1 config.md.
  */
 import type { Digest } from '../base/brand.ts';
-import { EngineError, isEngineError, messageOf } from '../base/error.ts';
-import type { BlobInfo, Lease } from '../content/store.ts';
+import { EngineError, isEngineError } from '../base/error.ts';
+import { Growth } from '../content/growth.ts';
+import type { BlobInfo, Lease, PutOptions } from '../content/store.ts';
 import { blameInput } from '../layers/input-error.ts';
+import { interruptible } from '../layers/interruptible.ts';
+import { bytesOf, followFile, type LayerBytes } from '../layers/layer-bytes.ts';
 import type { UnpackResult } from '../layers/unpack-job.ts';
 import { baseChainId } from '../spec/digest.ts';
 import { mergeCaptured } from '../spec/layer.ts';
@@ -21,7 +24,6 @@ import { putConfig, putManifest } from './manifest.ts';
 import type { ImageParts } from './parts.ts';
 import type { ImageRecord, ImportOptions } from './store.ts';
 import { sweep } from './sweep.ts';
-import { READER_STOPPED, Tee } from './tee.ts';
 
 /** What an import works with. */
 interface ImportContext {
@@ -114,17 +116,20 @@ async function describeImage(
 }
 
 async function storeAndUnpack(
-  { parts, lease, options, stored }: ImportContext,
+  context: ImportContext,
   source: AsyncIterable<Uint8Array>,
 ): Promise<ImportedLayer> {
+  const { parts, lease, options } = context;
   const { onProgress } = options;
-  const tee = new Tee(source);
   const abort = new AbortController();
   const signal =
     options.signal === undefined ? abort.signal : AbortSignal.any([options.signal, abort.signal]);
-  const storing = parts.content.put(tee.first, { lease, deferSync: true, signal });
+  const { storing, bytes } = storeFollowed(parts, interruptible(source, signal), {
+    lease,
+    signal,
+  });
   const unpacking = parts.unpacker.unpackNew({
-    bytes: { kind: 'stream', chunks: tee.second },
+    bytes,
     signal,
     onProgress: (current) => onProgress?.({ status: 'Importing', current }),
   });
@@ -134,11 +139,7 @@ async function storeAndUnpack(
       throw new EngineError('internal', 'Cannot import: the stored stream is not the unpacked one');
     return { blob, result };
   } catch (error) {
-    // A reader that only hears of the other's failure must not cut that one's words off.
-    if (!isConsequence(error) || signal.aborted) {
-      tee.fail(error);
-      abort.abort();
-    }
+    abort.abort();
     const ends = await Promise.allSettled([storing, unpacking]);
     // One fails, the other hears that it stopped: whoever is first, the cause is told.
     const reasons = ends.map((end): unknown =>
@@ -148,14 +149,44 @@ async function storeAndUnpack(
   } finally {
     // A blob that was whole before the unpacking failed is taken away again.
     await storing.then(
-      ({ digest }) => stored.push(digest),
+      ({ digest }) => context.stored.push(digest),
       () => undefined,
     );
   }
 }
 
-/** It failed because the other reader did. */
+/** Store a stream whose digest nobody knows; `bytes`: the same for a reader beside the writer. */
+function storeFollowed(
+  { content }: ImageParts,
+  source: AsyncIterable<Uint8Array>,
+  options: Pick<PutOptions, 'lease' | 'signal'>,
+): { readonly storing: Promise<BlobInfo>; readonly bytes: () => Promise<LayerBytes> } {
+  const growth = new Growth();
+  const opened = Promise.withResolvers<string | undefined>();
+  const follower = {
+    onOpen: opened.resolve,
+    onWritten: (sizeBytes: number) => growth.advance(sizeBytes),
+  };
+  const storing = content.put(source, { ...options, deferSync: true, follower });
+  storing.then(
+    () => {
+      growth.complete();
+      opened.resolve(undefined);
+    },
+    (error: unknown) => {
+      growth.fail(error);
+      opened.resolve(undefined);
+    },
+  );
+  const bytes = async (): Promise<LayerBytes> => {
+    const path = await opened.promise;
+    const growing = path === undefined ? undefined : await followFile(path, growth);
+    return growing ?? (await bytesOf(content, await storing));
+  };
+  return { storing, bytes };
+}
+
+/** It failed because the other side did. */
 function isConsequence(reason: unknown): boolean {
-  if (isEngineError(reason) && reason.kind === 'cancelled') return true;
-  return messageOf(reason).endsWith(READER_STOPPED);
+  return isEngineError(reason) && reason.kind === 'cancelled';
 }

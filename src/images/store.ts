@@ -16,7 +16,7 @@
  */
 import type { ChainId, Digest } from '../base/brand.ts';
 import type { Lease } from '../content/store.ts';
-import type { LayerBytes } from '../layers/unpack-thread.ts';
+import type { LayerBytes } from '../layers/layer-bytes.ts';
 import type { CapturedFile, CapturedPath } from '../spec/layer.ts';
 import type { Descriptor, ExecutionConfig, HistoryEntry, ImageConfig } from '../spec/oci/image.ts';
 import type { Platform } from '../spec/platform.ts';

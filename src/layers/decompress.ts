@@ -8,7 +8,7 @@
  * Source: RFC 1952, RFC 8878; docs/security.md row F5.
  */
 import type { Hash } from 'node:crypto';
-import { Readable } from 'node:stream';
+import type { Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Digest } from '../base/brand.ts';
 import { EngineError, isEngineError, messageOf, toError } from '../base/error.ts';
@@ -32,7 +32,7 @@ const RATIO_FREE_BYTES = 16 * 1024 * 1024;
 /** Bytes that tell how a stream is packed. */
 const HEAD_BYTES = 6;
 /** Bytes of one inflated chunk: the default of 16 KiB is 2.5 times slower. */
-const CHUNK_BYTES = 512 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 
 /** A layer being decoded. Iterate `tar` once; the rest is known after its end. */
 export interface DecodedLayer {
@@ -55,7 +55,7 @@ export interface DecodeResults {
   readonly tarBytes: number;
 }
 
-/** Decode `source`. Errors while iterating: `corrupt`, `exhausted`, and those of the source. */
+/** Decode `source`, whose chunks need be valid only until the next one is asked for. Errors while iterating: `corrupt`, `exhausted`, and those of the source. */
 export function decodeLayer(
   source: AsyncIterable<Uint8Array>,
   limits: DecompressLimits = DECOMPRESS_LIMITS,
@@ -119,7 +119,8 @@ async function peek(
   while (length < HEAD_BYTES) {
     const next = await chunks.next();
     if (next.done === true) break;
-    taken.push(next.value);
+    // The next chunk may lie in the same memory.
+    taken.push(next.value.length < HEAD_BYTES ? Buffer.from(next.value) : next.value);
     length += next.value.length;
   }
   async function* all(): AsyncGenerator<Buffer> {
@@ -155,29 +156,72 @@ async function* inflate(
   const decoder = isGzip
     ? createGunzip({ chunkSize: CHUNK_BYTES })
     : createZstdDecompress({ chunkSize: CHUNK_BYTES });
-  // Object mode: pieces of zstd frames must stay apart.
-  const input = Readable.from(isGzip ? chunks : splitFrames(chunks), {
-    objectMode: true,
-    highWaterMark: 2,
-  });
-  let sourceError: unknown;
-  input.on('error', (error) => {
-    sourceError = error;
-    decoder.destroy(error);
-  });
-  input.pipe(decoder);
+  const feeder = new Feeder(decoder, isGzip ? chunks : splitFrames(chunks));
   try {
     yield* decoder as AsyncIterable<Buffer>;
+    await feeder.finished;
   } catch (error) {
-    if (sourceError !== undefined) throw toError(sourceError);
+    if (feeder.sourceError !== undefined) throw toError(feeder.sourceError);
     throw new EngineError(
       'corrupt',
       `Cannot decompress layer: its ${compression} stream is damaged (${messageOf(error)})`,
       { cause: error },
     );
   } finally {
-    input.destroy();
-    decoder.destroy();
+    feeder.leave();
+  }
+}
+
+/**
+ * Gives a decoder its input one chunk at a time: it is done with one before the
+ * next is asked for, which may lie in the same memory. What stands behind the
+ * decoder's end (zeros behind a gzip member) is read and dropped.
+ */
+class Feeder {
+  /** All of the source was read. */
+  readonly finished: Promise<void>;
+  sourceError: unknown;
+  readonly #decoder: Transform;
+  #isOver = false;
+  #isLeft = false;
+  #wake: () => void = () => undefined;
+
+  constructor(decoder: Transform, chunks: AsyncGenerator<Buffer>) {
+    this.#decoder = decoder;
+    // At its end a decoder may keep a chunk without ever saying that it is done with it.
+    for (const event of ['end', 'close']) {
+      decoder.once(event, () => {
+        this.#isOver = true;
+        this.#wake();
+      });
+    }
+    this.finished = this.#feed(chunks);
+    this.finished.catch((error: unknown) => {
+      this.sourceError = error;
+      decoder.destroy(toError(error));
+    });
+  }
+
+  /** Nobody reads any more. */
+  leave(): void {
+    this.#isLeft = true;
+    this.#decoder.destroy();
+  }
+
+  async #feed(chunks: AsyncGenerator<Buffer>): Promise<void> {
+    for await (const chunk of chunks) {
+      if (this.#isLeft) return;
+      if (!this.#isOver) await this.#write(chunk);
+    }
+    if (!this.#isOver) this.#decoder.end();
+  }
+
+  async #write(chunk: Buffer): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      // A failure is told to the reader.
+      this.#decoder.write(chunk, () => resolve());
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * What the main thread and an unpack worker say to each other. Plain data only.
  *
- * A stream travels as `chunk` messages; the worker grants {@link CHUNK_CREDIT}
+ * A file is read by the worker itself. A stream travels as `chunk` messages; the worker grants {@link CHUNK_CREDIT}
  * at first and one more for each it took, so that at most that many wait.
  */
 import { EngineError, type ErrorKind, isEngineError, messageOf } from '../base/error.ts';
@@ -11,16 +11,24 @@ import type { UnpackJob, UnpackResult } from './unpack-job.ts';
 /** Chunks that may be on their way to a worker. */
 export const CHUNK_CREDIT = 8;
 
+/** Where a worker finds the bytes. */
+export type WorkerSource =
+  | { readonly kind: 'file'; readonly path: string; readonly sizeBytes: number }
+  /** An open file of the process; `grown` says how far it may be read. */
+  | { readonly kind: 'growing'; readonly fd: number }
+  | { readonly kind: 'messages' };
+
 /** Given to a worker at its start. */
 export interface WorkerTask {
   readonly job: UnpackJob;
-  /** File to read; `undefined`: the bytes come as messages. */
-  readonly path: string | undefined;
+  readonly source: WorkerSource;
 }
 
 /** To the worker. */
 export type ToWorker =
   | { readonly kind: 'chunk'; readonly bytes: Uint8Array }
+  | { readonly kind: 'grown'; readonly sizeBytes: number }
+  /** Every chunk was sent, or the file is whole. */
   | { readonly kind: 'end' }
   /** The layers below are unpacked. */
   | { readonly kind: 'below'; readonly facts: BelowFacts }

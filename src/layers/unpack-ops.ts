@@ -29,7 +29,7 @@ const WHOLE_FILE_MAX = 512 * 1024;
 /** Data of one `data` operation in bytes. */
 const DATA_MAX = 1024 * 1024;
 /** Bytes of one batch. */
-const BATCH_BYTES = 1024 * 1024;
+const BATCH_BYTES = 256 * 1024;
 
 /** Kinds as in chisel/unpack.h. */
 const KIND = {

@@ -2,12 +2,13 @@
  * Runs an unpack job in a worker thread, or here when it is small or no worker
  * is configured. Both look the same to the caller.
  *
- * **Invariant:** when a run settles, its chisel is gone and its worker ends by
- * itself; a worker that dies is a failed run, never a failed daemon.
+ * **Invariant:** when a run settles, its chisel is gone, nobody reads its bytes
+ * and its worker ends by itself; a worker that dies is a failed run, never a failed daemon.
  */
-import { createReadStream } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { EngineError } from '../base/error.ts';
+import type { Growth } from '../content/growth.ts';
+import { type LayerBytes, readLayer, releaseBytes } from './layer-bytes.ts';
 import {
   runUnpackJob,
   throwIfAborted,
@@ -21,17 +22,12 @@ import {
   decodeError,
   type FromWorker,
   type ToWorker,
+  type WorkerSource,
   type WorkerTask,
 } from './unpack-message.ts';
 
-/** Where a layer's bytes come from. */
-export type LayerBytes =
-  | { readonly kind: 'file'; readonly path: string; readonly sizeBytes: number }
-  | { readonly kind: 'stream'; readonly chunks: AsyncIterable<Uint8Array> };
-
 /** Layers of fewer bytes are not worth a thread. */
 const WORKER_MIN_BYTES = 2 * 1024 * 1024;
-const READ_BYTES = 1024 * 1024;
 
 /**
  * The worker's module, for the one place that names it. A compiled program has
@@ -56,17 +52,24 @@ export interface UnpackTask {
   readonly worker: URL | undefined;
 }
 
-/** Run a job. Errors: those of the job and of the source. */
+/** Run a job; its bytes are released whatever the outcome. Errors: those of the job and of the source. */
 export async function runUnpack(task: UnpackTask): Promise<UnpackRun> {
   const { job, bytes, hooks, worker } = task;
-  throwIfAborted(hooks.signal);
-  const isSmall = bytes.kind === 'file' && bytes.sizeBytes < WORKER_MIN_BYTES;
-  if (worker !== undefined && !isSmall) return await new WorkerRun(worker, task).started;
-  const source =
-    bytes.kind === 'file'
-      ? createReadStream(bytes.path, { highWaterMark: READ_BYTES })
-      : bytes.chunks;
-  return await runUnpackJob(job, source, hooks);
+  let isHere = true;
+  try {
+    throwIfAborted(hooks.signal);
+    isHere = worker === undefined || isSmall(task);
+    if (!isHere && worker !== undefined) return await new WorkerRun(worker, task).started;
+    return await runUnpackJob(job, readLayer(bytes), hooks);
+  } finally {
+    // A worker's run knows when they are not read any more.
+    if (isHere) await releaseBytes(bytes);
+  }
+}
+
+function isSmall({ job, bytes }: UnpackTask): boolean {
+  const sizeBytes = bytes.kind === 'file' ? bytes.sizeBytes : job.sizeBytes;
+  return sizeBytes !== undefined && sizeBytes < WORKER_MIN_BYTES;
 }
 
 /** One job in one worker. */
@@ -83,10 +86,7 @@ class WorkerRun {
 
   constructor(url: URL, { job, bytes, hooks }: UnpackTask) {
     this.#hooks = hooks;
-    const workerData: WorkerTask = {
-      job,
-      path: bytes.kind === 'file' ? bytes.path : undefined,
-    };
+    const workerData: WorkerTask = { job, source: sourceOf(bytes) };
     this.#worker = new Worker(url, { workerData, env: {}, stdin: false });
     this.#worker.on('message', (message: FromWorker) => {
       this.#onMessage(message);
@@ -98,20 +98,31 @@ class WorkerRun {
         }),
       );
     });
+    const exited = Promise.withResolvers<undefined>();
     this.#worker.on('exit', () => {
       this.#fail(new EngineError('internal', 'Cannot unpack layer: its worker ended early'));
       this.#synced.resolve(false);
+      exited.resolve(undefined);
     });
     const onAbort = (): void => {
       this.#say({ kind: 'cancel' });
     };
     hooks.signal?.addEventListener('abort', onAbort, { once: true });
     if (bytes.kind === 'stream') void this.#feed(bytes.chunks);
-    this.started = this.#result.promise
-      .then((result) => ({ result, synced: this.#synced.promise }))
-      .finally(() => {
+    if (bytes.kind === 'growing') void this.#follow(bytes.growth);
+    const settle = async (): Promise<UnpackRun> => {
+      try {
+        return { result: await this.#result.promise, synced: this.#synced.promise };
+      } catch (error) {
+        // It may still read.
+        await exited.promise;
+        throw error;
+      } finally {
         hooks.signal?.removeEventListener('abort', onAbort);
-      });
+        await releaseBytes(bytes);
+      }
+    };
+    this.started = settle();
   }
 
   #say(message: ToWorker): void {
@@ -179,4 +190,27 @@ class WorkerRun {
       this.#say({ kind: 'cancel' });
     }
   }
+
+  /** The worker reads the file by itself; it is told how far it may. */
+  async #follow(growth: Growth): Promise<void> {
+    try {
+      while (!this.#isSettled) {
+        const { changed } = growth;
+        growth.throwFailure();
+        this.#say({ kind: 'grown', sizeBytes: growth.sizeBytes });
+        if (growth.isComplete) break;
+        await changed;
+      }
+      this.#say({ kind: 'end' });
+    } catch (error) {
+      this.#sourceError = error;
+      this.#say({ kind: 'cancel' });
+    }
+  }
+}
+
+function sourceOf(bytes: LayerBytes): WorkerSource {
+  if (bytes.kind === 'file') return bytes;
+  if (bytes.kind === 'stream') return { kind: 'messages' };
+  return { kind: 'growing', fd: bytes.file.fd };
 }

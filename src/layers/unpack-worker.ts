@@ -3,33 +3,36 @@
  * about a layer (inflating, hashing, parsing) happens here, beside the daemon's
  * event loop.
  */
-import { createReadStream } from 'node:fs';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { BelowFacts } from './tree.ts';
 import { ChunkQueue } from './chunk-queue.ts';
+import { Growth, readGrowing } from '../content/growth.ts';
+import { readLayer } from './layer-bytes.ts';
 import { runUnpackJob } from './unpack-job.ts';
 import { decodeTask } from './decode-task.ts';
 import { encodeError, type FromWorker, type ToWorker, type WorkerTask } from './unpack-message.ts';
 
-/** Bytes of one read of a blob. */
-const READ_BYTES = 1024 * 1024;
 /** Progress is said at most this often, in milliseconds. */
 const PROGRESS_MS = 50;
 
 if (parentPort !== null) void work(parentPort, decodeTask(workerData));
 
-async function work(port: MessagePort, { job, path }: WorkerTask): Promise<void> {
+async function work(port: MessagePort, { job, source }: WorkerTask): Promise<void> {
   const say = (message: FromWorker): void => {
     port.postMessage(message);
   };
   const abort = new AbortController();
   const chunks = new ChunkQueue(() => say({ kind: 'taken' }));
+  const growth = new Growth();
   const belowFacts = Promise.withResolvers<BelowFacts>();
   belowFacts.promise.catch(() => undefined);
   port.on('message', (message: ToWorker) => {
     if (message.kind === 'chunk') chunks.push(message.bytes);
-    else if (message.kind === 'end') chunks.end();
-    else if (message.kind === 'below') belowFacts.resolve(message.facts);
+    else if (message.kind === 'grown') growth.advance(message.sizeBytes);
+    else if (message.kind === 'end') {
+      chunks.end();
+      growth.complete();
+    } else if (message.kind === 'below') belowFacts.resolve(message.facts);
     else {
       chunks.end();
       abort.abort();
@@ -40,11 +43,15 @@ async function work(port: MessagePort, { job, path }: WorkerTask): Promise<void>
     say({ kind: 'ask-below' });
     return await belowFacts.promise;
   };
-  const source =
-    path === undefined ? chunks : createReadStream(path, { highWaterMark: READ_BYTES });
+  const bytes =
+    source.kind === 'messages'
+      ? chunks
+      : source.kind === 'file'
+        ? readLayer(source)
+        : readGrowing(source.fd, growth);
   const onProgress = throttled((readBytes) => say({ kind: 'progress', readBytes }));
   try {
-    const run = await runUnpackJob(job, source, { signal: abort.signal, below, onProgress });
+    const run = await runUnpackJob(job, bytes, { signal: abort.signal, below, onProgress });
     say({ kind: 'done', result: run.result });
     say({ kind: 'synced', isSynced: await run.synced });
   } catch (error) {

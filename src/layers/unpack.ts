@@ -19,11 +19,12 @@ import type { DecompressLimits } from './decompress.ts';
 import { Flight, type FlightControls } from './flight.ts';
 import { Gate } from './gate.ts';
 import { unlessAborted } from './interruptible.ts';
+import { type LayerBytes, releaseBytes } from './layer-bytes.ts';
 import type { TarLimits } from './tar-entry.ts';
 import type { LayerTarget, TargetDraft, TargetLayer } from './target.ts';
 import type { BelowFacts } from './tree.ts';
 import type { UnpackJob, UnpackResult } from './unpack-job.ts';
-import { type LayerBytes, runUnpack } from './unpack-thread.ts';
+import { runUnpack } from './unpack-thread.ts';
 
 /** How layers are unpacked on this machine. */
 export interface UnpackerOptions {
@@ -56,7 +57,8 @@ export interface UnpackRequest {
 
 /** A base layer whose digests nobody knows yet. */
 export interface UnpackNewRequest {
-  readonly bytes: LayerBytes;
+  /** Where its bytes are; settles when they can be read. */
+  readonly bytes: () => Promise<LayerBytes>;
   readonly onProgress?: (readBytes: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -149,20 +151,23 @@ export class LayerUnpacker {
   async unpackNew(
     request: UnpackNewRequest,
   ): Promise<{ readonly layer: TargetLayer; readonly result: UnpackResult }> {
-    const leave = await this.#gate.enter(request.signal);
-    const draft = await this.#options.target.draftLayer(undefined);
+    const { bytes, leave } = await this.#begin(request, request.signal);
+    let draft: TargetDraft | undefined;
+    let isGiven = false;
     try {
+      draft = await this.#options.target.draftLayer(undefined);
       const job = this.#jobOf({}, draft, undefined);
-      const { bytes } = request;
       const { worker } = this.#options;
+      isGiven = true;
       const { result, synced } = await runUnpack({ job, bytes, hooks: request, worker });
       const { diffId } = result.facts;
       const layer = await draft.commit(baseChainId(diffId), undefined, result.facts);
       this.#markLater(draft, synced);
       return { layer, result };
     } catch (error) {
+      if (!isGiven) await releaseBytes(bytes);
       // What cannot be dropped now is swept when the store is opened next; the first failure counts.
-      await draft.discard().catch(() => undefined);
+      await draft?.discard().catch(() => undefined);
       throw error;
     } finally {
       leave();
@@ -239,8 +244,9 @@ export class LayerUnpacker {
   ): Promise<TargetLayer> {
     let leave: (() => void) | undefined;
     try {
-      const bytes = await unlessAborted(request.bytes(), controls.signal);
-      leave = await this.#gate.enter(controls.signal);
+      const begun = await this.#begin(request, controls.signal);
+      const { bytes } = begun;
+      ({ leave } = begun);
       const job = this.#jobOf(request, draft, below);
       const hooks = {
         ...controls,
@@ -260,6 +266,22 @@ export class LayerUnpacker {
       throw error;
     } finally {
       leave?.();
+    }
+  }
+
+  /** Wait for the bytes and a place at the gate. */
+  async #begin(
+    request: Pick<UnpackRequest, 'bytes'>,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly bytes: LayerBytes; readonly leave: () => void }> {
+    const pending = request.bytes();
+    try {
+      const bytes = await (signal === undefined ? pending : unlessAborted(pending, signal));
+      return { bytes, leave: await this.#gate.enter(signal) };
+    } catch (error) {
+      // They may come later, and nobody will read them.
+      pending.then(releaseBytes).catch(() => undefined);
+      throw error;
     }
   }
 

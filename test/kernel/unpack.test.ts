@@ -1,6 +1,7 @@
 /** Real layers, unpacked by the real chisel, against what GNU tar and the kernel make of them. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   closeSync,
@@ -535,7 +536,7 @@ test('an import of unknown content is a base layer named by its diff id', async 
         yield gzipSync(tar);
       }
       const { layer, result } = await fixture.unpacker.unpackNew({
-        bytes: { kind: 'stream', chunks: chunks() },
+        bytes: () => Promise.resolve({ kind: 'stream', chunks: chunks() }),
       });
       assert.equal(layer.chainId, digestBytes(tar));
       assert.equal(result.compression, 'gzip');
@@ -548,4 +549,24 @@ test('an import of unknown content is a base layer named by its diff id', async 
     },
     { worker: WORKER },
   );
+});
+
+test('a large file that does not fit is named, however much of it was written', async (t) => {
+  let disk = '';
+  const fixture = new LayerFixture({}, (directory) => {
+    disk = directory;
+    mkdirSync(directory);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'carve-test', directory]);
+  });
+  t.after(async () => {
+    await fixture.unpacker.close();
+    await fixture.store.close();
+    execFileSync('umount', [disk]);
+    await fixture.dispose();
+  });
+  const content = randomBytes(20 * 1024 * 1024);
+  await assert.rejects(fixture.unpackEntries({ type: 'file', path: 'var/lib/large', content }), {
+    kind: 'exhausted',
+    message: 'Cannot unpack layer: "var/lib/large": no space is left on the disk',
+  });
 });

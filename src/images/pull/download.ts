@@ -10,14 +10,15 @@
 
 import { EngineError, isEngineError, messageOf } from '../../base/error.ts';
 import type { ContentStore, Ingest, Lease } from '../../content/store.ts';
+import { Growth } from '../../content/growth.ts';
+import { followFile, type LayerBytes } from '../../layers/layer-bytes.ts';
 import type { Descriptor } from '../../spec/oci/image.ts';
 import { isRangeRefused, type RegistryClient, type RemoteBlob } from '../registry/client.ts';
-import { readBounded } from '../registry/read.ts';
+import { readInto } from '../registry/read.ts';
 import { withRetries } from '../registry/retry.ts';
-import { GrowingBlob } from './growing.ts';
 
 /** Bytes of one range of a large blob. */
-const RANGE_BYTES = 4 * 1024 * 1024;
+const RANGE_BYTES = 2 * 1024 * 1024;
 /** Ranges of one blob on their way at once. */
 const RANGE_WINDOW = 4;
 /** Blobs of fewer bytes come in one request. */
@@ -43,7 +44,7 @@ export interface Download {
   /** Settles when the blob is in the store. */
   readonly finished: Promise<void>;
   /** The bytes while they come in; `undefined` when the blob is in the store. */
-  readonly follow: () => Promise<AsyncIterable<Uint8Array> | undefined>;
+  readonly follow: () => Promise<LayerBytes | undefined>;
 }
 
 /** Begin. Waits while somebody else downloads the same blob. */
@@ -57,7 +58,7 @@ export async function startDownload(request: DownloadRequest): Promise<Download>
   });
   if (ingest === undefined)
     return { finished: Promise.resolve(), follow: () => Promise.resolve(undefined) };
-  const growing = new GrowingBlob();
+  const growing = new Growth();
   const finished = runDownload(request, ingest, growing);
   // The reader tells too; whoever waits first takes the error.
   finished.catch(() => undefined);
@@ -65,9 +66,9 @@ export async function startDownload(request: DownloadRequest): Promise<Download>
   return {
     finished,
     follow: async () => {
-      const chunks = path === undefined ? undefined : await growing.follow(path);
-      if (chunks === undefined) await finished;
-      return chunks;
+      const bytes = path === undefined ? undefined : await followFile(path, growing);
+      if (bytes === undefined) await finished;
+      return bytes;
     },
   };
 }
@@ -75,7 +76,7 @@ export async function startDownload(request: DownloadRequest): Promise<Download>
 async function runDownload(
   request: DownloadRequest,
   ingest: Ingest,
-  growing: GrowingBlob,
+  growing: Growth,
 ): Promise<void> {
   try {
     growing.advance(ingest.offsetBytes);
@@ -100,11 +101,7 @@ function cancelled(cause: unknown): EngineError {
 }
 
 /** Fetch what is missing. Errors: `unavailable` when the connection broke; what came is kept. */
-async function fetchRest(
-  request: DownloadRequest,
-  ingest: Ingest,
-  growing: GrowingBlob,
-): Promise<void> {
+async function fetchRest(request: DownloadRequest, ingest: Ingest, growing: Growth): Promise<void> {
   const { blob } = request;
   let told = ingest.offsetBytes;
   const write = async (chunk: Uint8Array): Promise<void> => {
@@ -179,12 +176,14 @@ async function fetchRanges(
   const { blob, signal } = request;
   const stop = new AbortController();
   const both = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-  const pending: Promise<Uint8Array | undefined>[] = [];
+  const pending: Promise<Buffer | undefined>[] = [];
+  const free: Buffer[] = [];
   let next = ingest.offsetBytes;
   const ask = (): void => {
     const start = next;
     next = Math.min(start + RANGE_BYTES, blob.size);
-    const range = fetchRange(request, { start, end: next }, both);
+    const memory = free.pop() ?? Buffer.allocUnsafeSlow(RANGE_BYTES);
+    const range = fetchRange(request, { start, memory: memory.subarray(0, next - start) }, both);
     // Ranges behind a failed one are given up together with it.
     range.catch(() => undefined);
     pending.push(range);
@@ -196,6 +195,7 @@ async function fetchRanges(
       if (bytes === undefined) return false;
       while (next < blob.size && pending.length < RANGE_WINDOW) ask();
       await write(bytes);
+      free.push(Buffer.from(bytes.buffer));
     }
     return true;
   } finally {
@@ -203,29 +203,25 @@ async function fetchRanges(
   }
 }
 
-/** The bytes of a range; `undefined` when the registry sends something else. */
+/** Fills `memory` with the bytes from `start` on; `undefined` when the registry sends something else. */
 async function fetchRange(
   { client, blob }: DownloadRequest,
-  range: { readonly start: number; readonly end: number },
+  { start, memory }: { readonly start: number; readonly memory: Buffer },
   signal: AbortSignal,
-): Promise<Uint8Array | undefined> {
-  const length = range.end - range.start;
+): Promise<Buffer | undefined> {
   const ask = withRetries(
     async () => {
-      const remote = await client.openBlob(
-        blob.digest,
-        { offsetBytes: range.start, endBytes: range.end },
-        { signal },
-      );
-      if (remote.offsetBytes !== range.start || !remote.isPartial) {
+      const range = { offsetBytes: start, endBytes: start + memory.length };
+      const remote = await client.openBlob(blob.digest, range, { signal });
+      if (remote.offsetBytes !== start || !remote.isPartial) {
         remote.body.destroy();
         return undefined;
       }
-      const bytes = await readBounded(remote.body, length, `a part of ${blob.digest}`);
-      if (bytes.length === length) return bytes;
+      const sizeBytes = await readInto(remote.body, memory, `a part of ${blob.digest}`);
+      if (sizeBytes === memory.length) return memory;
       throw new EngineError(
         'unavailable',
-        `Cannot download ${blob.digest}: a part ended after ${bytes.length} of ${length} bytes`,
+        `Cannot download ${blob.digest}: a part ended after ${sizeBytes} of ${memory.length} bytes`,
       );
     },
     { ...client.retry, signal },

@@ -14,7 +14,7 @@
 import type { Digest } from '../../base/brand.ts';
 import { EngineError, isEngineError } from '../../base/error.ts';
 import type { ContentStore, Lease } from '../../content/store.ts';
-import type { LayerBytes } from '../../layers/unpack-thread.ts';
+import type { LayerBytes } from '../../layers/layer-bytes.ts';
 import { shortDigest } from '../../spec/digest.ts';
 import type { Descriptor, ImageManifest } from '../../spec/oci/image.ts';
 import type { Platform } from '../../spec/platform.ts';
@@ -253,8 +253,7 @@ class LayerDownloads {
     }
     return async (layer) => {
       const download = await this.#started.get(layer.digest);
-      const chunks = await download?.follow();
-      return chunks === undefined ? undefined : { kind: 'stream', chunks };
+      return await download?.follow();
     };
   }
 

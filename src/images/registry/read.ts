@@ -10,9 +10,30 @@ export async function readBounded(
   what: string,
 ): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
+  await readChunks(body, { maxBytes, what, onChunk: (chunk) => chunks.push(chunk) });
+  return Buffer.concat(chunks);
+}
+
+/** Copies `body` into `memory`; the count of bytes that came. Errors: `exhausted` when it has more, `unavailable` when the stream breaks. `what` is for the message. */
+export async function readInto(body: Readable, memory: Buffer, what: string): Promise<number> {
+  const onChunk = (chunk: Uint8Array, offsetBytes: number): void => memory.set(chunk, offsetBytes);
+  return await readChunks(body, { maxBytes: memory.length, what, onChunk });
+}
+
+interface ChunkReader {
+  readonly maxBytes: number;
+  readonly what: string;
+  readonly onChunk: (chunk: Uint8Array, offsetBytes: number) => void;
+}
+
+async function readChunks(
+  body: Readable,
+  { maxBytes, what, onChunk }: ChunkReader,
+): Promise<number> {
   let sizeBytes = 0;
   try {
     for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      const offsetBytes = sizeBytes;
       sizeBytes += chunk.length;
       if (sizeBytes > maxBytes) {
         throw new EngineError(
@@ -21,7 +42,7 @@ export async function readBounded(
           { operation: 'registry.read' },
         );
       }
-      chunks.push(chunk);
+      onChunk(chunk, offsetBytes);
     }
   } catch (error) {
     if (isEngineError(error)) throw error;
@@ -30,5 +51,5 @@ export async function readBounded(
       cause: error,
     });
   }
-  return Buffer.concat(chunks);
+  return sizeBytes;
 }
