@@ -5,42 +5,18 @@
  */
 
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isEngineError } from '../../src/base/error.ts';
 import { O } from '../../src/kernel/plan/flags.ts';
 import type { Plan, PlanOp } from '../../src/kernel/plan/op.ts';
+import { compileFlipper, flip } from './flipper.ts';
 import { openDir, OWN_MOUNTS, PlanFixture, tmpfsMount } from './plan-fixture.ts';
 
 const ROUNDS = 400;
 /** A slow machine does fewer. */
 const ROW_MS = 3000;
-
-/** A program that exchanges two names as fast as it can until it is killed. */
-function compileFlipper(fixture: PlanFixture): string {
-  const source = `#define _GNU_SOURCE
-#include <fcntl.h>
-#include <stdio.h>
-int main(int argc, char **argv) {
-  if (argc < 3) return 1;
-  puts("flipping");
-  fflush(stdout);
-  while (renameat2(AT_FDCWD, argv[1], AT_FDCWD, argv[2], RENAME_EXCHANGE) == 0) continue;
-  return 1;
-}
-`;
-  const program = fixture.path('flipper');
-  execFileSync('gcc', ['-x', 'c', '-O1', '-o', program, '-'], { input: source });
-  return program;
-}
-
-async function flip(program: string, one: string, two: string): Promise<ChildProcess> {
-  const flipper = spawn(program, [one, two], { stdio: ['ignore', 'pipe', 'inherit'] });
-  await new Promise((resolve) => flipper.stdout.once('data', resolve));
-  return flipper;
-}
 
 /** Everything below a directory with its content. */
 async function snapshot(dir: string): Promise<readonly string[]> {
@@ -90,7 +66,7 @@ test('a directory exchanged with a link to the outside never lets a plan out of 
   await writeFile(join(root, 'a', 'file'), 'mine');
   await symlink(canary, join(root, 'b'));
   const before = await snapshot(canary);
-  const flipper = await flip(compileFlipper(fixture), join(root, 'a'), join(root, 'b'));
+  const flipper = await flip(compileFlipper(fixture.dir), join(root, 'a'), join(root, 'b'));
   try {
     const own: Plan = [
       ...OWN_MOUNTS,
@@ -135,7 +111,7 @@ test('what is read through an exchanged path is the root’s own, or nothing', {
   await writeFile(fixture.path('secret'), 'secret of the host');
   await writeFile(join(root, 'file'), 'mine');
   await symlink(fixture.path('secret'), join(root, 'link'));
-  const flipper = await flip(compileFlipper(fixture), join(root, 'file'), join(root, 'link'));
+  const flipper = await flip(compileFlipper(fixture.dir), join(root, 'file'), join(root, 'link'));
   const seen = new Set<string>();
   try {
     const end = performance.now() + ROW_MS;

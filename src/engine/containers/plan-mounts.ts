@@ -15,7 +15,7 @@ import { imageVolume, parseBind, parseMount, parseTmpfs } from './parse-mount.ts
 
 /** The parts of a request that ask for mounts. */
 export interface MountRequest {
-  readonly hostConfig: Pick<HostConfig, 'Binds' | 'Mounts' | 'Tmpfs'>;
+  readonly hostConfig: Pick<HostConfig, 'Binds' | 'Mounts' | 'Tmpfs' | 'VolumeDriver'>;
   /** The merged configuration: the image's volumes and the client's. */
   readonly config: Pick<ContainerConfig, 'Volumes'>;
   /** Mounts of the containers named by `VolumesFrom`, in order, read-only where asked. */
@@ -26,7 +26,7 @@ export interface MountRequest {
 export function planContainerMounts(request: MountRequest): readonly ContainerMount[] {
   const { hostConfig } = request;
   const asked = [
-    ...(hostConfig.Binds ?? []).map(parseBind),
+    ...(hostConfig.Binds ?? []).map((text) => withDriver(parseBind(text), hostConfig)),
     ...(hostConfig.Mounts ?? []).map(parseMount),
     ...Object.entries(hostConfig.Tmpfs ?? {}).map(([target, options]) =>
       parseTmpfs(target, options),
@@ -46,10 +46,19 @@ export function planContainerMounts(request: MountRequest): readonly ContainerMo
     // A key with a colon is a bind in the wrong field: Docker refuses it too.
     if (target.includes(':'))
       throw new EngineError('invalid', `invalid volume specification: '${target}'`);
-    const mount = imageVolume(target);
+    const mount = withDriver(imageVolume(target), hostConfig);
     if (!byDestination.has(mount.destination)) byDestination.set(mount.destination, mount);
   }
   return [...byDestination.values()].sort((a, b) => depth(a.destination) - depth(b.destination));
+}
+
+/** `--volume-driver` is of volumes that name none themselves. */
+function withDriver(
+  mount: ContainerMount,
+  { VolumeDriver: driver = '' }: Pick<HostConfig, 'VolumeDriver'>,
+): ContainerMount {
+  if (mount.volume === undefined || driver === '') return mount;
+  return { ...mount, volume: { ...mount.volume, driver } };
 }
 
 function depth(path: string): number {

@@ -15,7 +15,7 @@
 import { mkdirSync, opendirSync, readdirSync, renameSync, rmdirSync } from 'node:fs';
 import type { HostPath } from '../../base/brand.ts';
 import { hostPath } from '../../base/host-path.ts';
-import { messageOf } from '../../base/error.ts';
+import { EngineError, isEngineError, messageOf } from '../../base/error.ts';
 import { diskError } from '../../kernel/disk-error.ts';
 import type { FilePlace } from '../../layers/container-files.ts';
 import type { RootSource } from '../../runtime/runtime.ts';
@@ -79,10 +79,16 @@ export async function prepareVolumes(
     return prepared;
   } catch (error) {
     discardPrepared(parts, prepared);
-    throw error;
+    throw ofCreate(error);
   } finally {
     await image.close();
   }
+}
+
+/** Not `not-found`: of a create that means the image, and Docker's CLI would go and pull it. */
+function ofCreate(error: unknown): unknown {
+  if (!isEngineError(error) || error.kind !== 'not-found') return error;
+  return new EngineError('invalid', error.message, { cause: error });
 }
 
 /** Nobody made volumes of these. */
