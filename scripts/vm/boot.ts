@@ -9,6 +9,7 @@
  */
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { runChild } from '../child.ts';
@@ -63,8 +64,10 @@ const FEATURE_MODULES = [
 
 const FOLDER = join(ROOT, 'build', 'vm');
 const DEFAULT_TIMEOUT_MS = 180_000;
-/** A machine is at its init after some five seconds. */
+/** A machine is at its init after some five seconds, where it has the processors for itself. */
 const BOOT_TIMEOUT_MS = 60_000;
+/** How many times longer it may take where it has not. */
+const PATIENCE_MAX = 4;
 /** First byte on the second line: the init is about to run the script. */
 const STARTED = '\u0001';
 
@@ -107,13 +110,19 @@ const NEVER_BOOTED: VmResult = {
   durationMs: 2 * BOOT_TIMEOUT_MS,
 };
 
+/** Emulation has its share of the processors only: longer where more want to run. */
+function bootTimeoutMs(): number {
+  const [load = 0] = loadavg();
+  return BOOT_TIMEOUT_MS * Math.min(PATIENCE_MAX, Math.max(1, load / availableParallelism()));
+}
+
 /** `undefined`: the machine never reached its init. */
 async function bootOnce(run: VmRun, machine: Machine): Promise<VmResult | undefined> {
   rmSync(machine.result, { force: true });
   const hung = new AbortController();
   const timer = setTimeout(() => {
     if (!readResult(machine.result).startsWith(STARTED)) hung.abort();
-  }, BOOT_TIMEOUT_MS);
+  }, bootTimeoutMs());
   const ended = await runChild(qemuArgv(run, machine), {
     timeoutMs: run.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     signal: hung.signal,

@@ -59,6 +59,8 @@ function meaningOf(failure: KernelFailure): Meaning | undefined {
     const text = `chdir to cwd (${JSON.stringify(op.path)}) failed: ${wordsOf(errno)}`;
     return { text, exitCode: errno === 'ENOENT' ? NOT_FOUND : CANNOT_RUN };
   }
+  if (op?.op === 'write' && op.dir !== undefined && op.path.startsWith('sys/'))
+    return { text: meaningOfSysctl(op.path, errno), exitCode: OTHER };
   return meaningOfMount(failure);
 }
 
@@ -76,6 +78,17 @@ function meaningOfMount({ op, errno }: KernelFailure): Meaning | undefined {
     return { text, exitCode: NOT_FOUND };
   }
   return undefined;
+}
+
+/** `path` is below a procfs. */
+function meaningOfSysctl(path: string, errno: string): string {
+  const name = path.slice('sys/'.length).replaceAll('/', '.');
+  const reasons: Readonly<Record<string, string>> = {
+    ENOENT: 'the kernel has no such parameter here',
+    EINVAL: 'the kernel does not take this value',
+    ERANGE: 'the kernel does not take this value',
+  };
+  return `cannot set sysctl ${JSON.stringify(name)}: ${reasons[errno] ?? wordsOf(errno)}`;
 }
 
 function meaningOfExec(op: PlanOpOf<'exec'>, failure: KernelFailure): Meaning {

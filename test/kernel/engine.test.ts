@@ -42,6 +42,17 @@ test('what cannot run is 127 or 126 with the words clients look for', async () =
     const { State } = await containers.inspect(id);
     assert.deepEqual([State.Status, State.ExitCode, State.Pid], ['created', exitCode, 0]);
   }
+  for (const [name, value, reason] of [
+    ['net.nosuch', '1', 'the kernel has no such parameter here'],
+    ['net.ipv4.ip_forward', 'x', 'the kernel does not take this value'],
+  ] as const) {
+    const tuned = await fixture.create({ Cmd: ['true'] }, { Sysctls: { [name]: value } });
+    await assert.rejects(containers.start(tuned), (error: Error & { kind: string }) => {
+      assert.match(error.message, new RegExp(`: cannot set sysctl "${name}": ${reason}`));
+      assert.equal(error.kind, 'invalid');
+      return true;
+    });
+  }
   const id = await fixture.create({ Cmd: ['true'], WorkingDir: '/etc/passwd' });
   await assert.rejects(
     containers.start(id),
