@@ -16,6 +16,7 @@ export type {
   ExecOperations,
   ExplainedPlan,
   ImageOperations,
+  NetworkOperations,
   SystemOperations,
   WaitCondition,
   WaitResult,

@@ -14,6 +14,7 @@ import { parsePlatform } from '../../spec/platform.ts';
 import { diskError } from '../../kernel/disk-error.ts';
 import type { CreateContainer } from '../engine.ts';
 import { checkEndpoints } from '../networks/check-endpoints.ts';
+import { checkLinks } from '../networks/check-links.ts';
 import { findNetwork } from '../networks/find.ts';
 import type { EngineParts } from '../parts.ts';
 import { announce } from './announce.ts';
@@ -106,6 +107,9 @@ export function draftContainer(
     (ref) => findNetwork(parts, ref),
   );
   const hostConfig = { ...referred, NetworkMode: networkMode };
+  if (findNetwork(parts, networkMode)?.isPredefined === true) {
+    checkLinks(hostConfig.Links ?? [], (ref) => parts.containers.find(ref));
+  }
   checkRequest(config, hostConfig);
   const limitWarnings = checkResources(hostConfig, parts.host);
   commandOf(config);
