@@ -28,19 +28,26 @@ export async function readHelperCredentials(
 ): Promise<HelperCredentials | undefined> {
   const answer = await callHelper(helper, 'get', key);
   if (answer === undefined) return undefined;
-  const value: unknown = JSON.parse(answer);
-  if (
-    typeof value !== 'object' ||
-    value === null ||
-    !('Username' in value) ||
-    !('Secret' in value)
-  ) {
+  const value = parseAnswer(answer);
+  const isCredentials =
+    typeof value === 'object' && value !== null && 'Username' in value && 'Secret' in value;
+  if (!isCredentials || typeof value.Username !== 'string' || typeof value.Secret !== 'string') {
     throw new EngineError(
       'corrupt',
       `Cannot use the credential helper ${helper}: its answer has no credentials`,
     );
   }
-  return { Username: String(value.Username), Secret: String(value.Secret) };
+  return { Username: value.Username, Secret: value.Secret };
+}
+
+/** `undefined` for what is not JSON. */
+function parseAnswer(answer: string): unknown {
+  try {
+    const value: unknown = JSON.parse(answer);
+    return value;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Gives credentials to a helper to keep. Throws `unavailable`. */

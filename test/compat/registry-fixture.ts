@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** How the registry wants to be spoken to. */
-export type RegistryMode = 'plain' | 'password' | 'token' | 'tls';
+export type RegistryMode = 'plain' | 'password' | 'token' | 'tls' | 'client-tls';
 
 /** User and password of the modes that want one. */
 export const USER = { username: 'tester', password: 'open sesame' } as const;
@@ -100,9 +100,10 @@ export class RegistryFixture {
     const { directory, port } = this;
     mkdirSync(join(directory, 'data'));
     const extra = mode === 'plain' ? [] : await this.#settings(mode);
+    const clients = mode === 'client-tls' ? `, clientcas: [${directory}/ca.pem]` : '';
     const tls =
-      mode === 'tls'
-        ? [`  tls: {certificate: ${directory}/cert.pem, key: ${directory}/key.pem}`]
+      mode === 'tls' || mode === 'client-tls'
+        ? [`  tls: {certificate: ${directory}/cert.pem, key: ${directory}/key.pem${clients}}`]
         : [];
     const config = [
       'version: 0.1',
@@ -132,6 +133,7 @@ export class RegistryFixture {
         return [`auth: {htpasswd: {realm: test, path: ${directory}/htpasswd}}`];
       }
       case 'tls':
+      case 'client-tls':
         makeCertificates(directory);
         return [];
       case 'token': {
@@ -145,10 +147,31 @@ export class RegistryFixture {
     }
   }
 
+  /** The OAuth2 way: a refresh token for a token. */
+  async #refresh(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    let body = '';
+    for await (const chunk of request) body += String(chunk);
+    const form = new URLSearchParams(body);
+    if (form.get('refresh_token') !== REFRESH_TOKEN) {
+      response.writeHead(401).end('{}');
+      return;
+    }
+    const scopes = (form.get('scope') ?? '').split(' ').map((scope) => {
+      const [type = '', name = '', actions = ''] = scope.split(':');
+      return { type, name, actions: actions.split(',') };
+    });
+    const token = signToken(this.directory, scopes);
+    response.end(JSON.stringify({ access_token: token, expires_in: 300 }));
+  }
+
   async #serveTokens(): Promise<number> {
     const server = http.createServer((request, response) => {
       const url = new URL(request.url ?? '/', 'http://localhost');
-      this.tokenRequests.push(url.search);
+      this.tokenRequests.push(`${request.method === 'POST' ? 'POST ' : ''}${url.search}`);
+      if (request.method === 'POST') {
+        void this.#refresh(request, response);
+        return;
+      }
       const expected = `Basic ${Buffer.from(`${USER.username}:${USER.password}`).toString('base64')}`;
       const { authorization } = request.headers;
       if (authorization !== undefined && authorization !== expected) {
@@ -162,13 +185,20 @@ export class RegistryFixture {
           .filter((action) => authorization !== undefined || action === 'pull');
         return { type, name, actions: granted };
       });
-      response.end(JSON.stringify({ token: signToken(this.directory, scopes), expires_in: 300 }));
+      // A login asks for a token that lasts.
+      const isOffline = url.searchParams.get('offline_token') === 'true';
+      const token = signToken(this.directory, scopes);
+      const more = isOffline && authorization !== undefined ? { refresh_token: REFRESH_TOKEN } : {};
+      response.end(JSON.stringify({ token, expires_in: 300, ...more }));
     });
     this.#tokens = server;
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return (server.address() as AddressInfo).port;
   }
 }
+
+/** What the token server gives to a login instead of the password. */
+export const REFRESH_TOKEN = 'a-token-that-lasts';
 
 function makeCertificates(directory: string): void {
   const openssl = (...args: string[]): void =>

@@ -185,6 +185,35 @@ test('a registry with a certificate of its own authority: refused without it, ta
   await drain(lax.images.pull(name, {}));
 });
 
+test('a registry that wants client certificates: refused without, taken with the ones of its settings', async (t) => {
+  const registry = await openRegistry(t, 'client-tls');
+  const name = `${registry.host}/app:1`;
+  const stranger = await openEngine(t, { [registry.host]: { ca: registry.caPath } });
+  await importImage(stranger, name);
+  await fails(
+    drain(stranger.images.push(name, {})),
+    'unavailable',
+    /it does not accept the client certificate, or wants one/,
+  );
+  const known = await openEngine(t, {
+    [registry.host]: {
+      ca: registry.caPath,
+      clientCertificate: join(registry.directory, 'cert.pem'),
+      clientKey: join(registry.directory, 'key.pem'),
+    },
+  });
+  await importImage(known, name);
+  await drain(known.images.push(name, {}));
+  const missing = await openEngine(t, {
+    [registry.host]: { clientCertificate: '/nowhere/cert.pem', clientKey: '/nowhere/key.pem' },
+  });
+  await fails(
+    drain(missing.images.pull(name, {})),
+    'invalid',
+    /\/nowhere\/cert\.pem cannot be read/,
+  );
+});
+
 test('skopeo reads what was pushed and saved, and what skopeo wrote loads here', async (t) => {
   const registry = await openRegistry(t, 'plain');
   const engine = await openEngine(t);

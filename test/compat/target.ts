@@ -80,12 +80,14 @@ export class Target {
   static async start(
     runtime: keyof typeof runtimes,
     name: ServerProgram = 'serve-processes.ts',
+    env: Readonly<Record<string, string>> = {},
   ): Promise<Target> {
     const directory = mkdtempSync(join(tmpdir(), 'carve-compat-'));
     const socket = join(directory, 's');
     const program = fileURLToPath(new URL(name, import.meta.url));
     const child = spawn(runtimes[runtime], [program, socket], {
       stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, ...env },
     });
     await new Promise<void>((resolve, reject) => {
       child.stdout.once('data', () => resolve());

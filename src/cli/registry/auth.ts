@@ -40,7 +40,10 @@ export async function findAuth(config: ClientConfig, domain: string): Promise<Au
 
 function storedAuth(config: ClientConfig, key: string): AuthConfig {
   const auths = recordOf(config.raw['auths']);
-  const name = Object.keys(auths).find((candidate) => sameRegistry(candidate, key));
+  // The key itself before old spellings of it.
+  const name = Object.hasOwn(auths, key)
+    ? key
+    : Object.keys(auths).find((candidate) => sameRegistry(candidate, key));
   if (name === undefined) return {};
   const entry = recordOf(auths[name]);
   const { auth, identitytoken, registrytoken } = entry;

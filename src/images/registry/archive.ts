@@ -13,12 +13,17 @@ import type { HttpResponse, Transport } from './transport.ts';
 const MAX_REDIRECTS = 10;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-/** A URL as it may be shown: without name and password. */
-export function shownUrl(url: URL): string {
+/** The URL without name and password. */
+function bareUrl(url: URL): URL {
   const copy = new URL(url);
   copy.username = '';
   copy.password = '';
-  return copy.href;
+  return copy;
+}
+
+/** A URL as it may be shown. */
+export function shownUrl(url: URL): string {
+  return bareUrl(url).href;
 }
 
 /** `http` where no scheme is given. Errors: `invalid`. */
@@ -64,7 +69,8 @@ async function follow(
   for (let hops = 0; ; hops += 1) {
     const response = await transport.send({
       method: 'GET',
-      url,
+      // A proxy sees the whole URL.
+      url: bareUrl(url),
       headers: { Accept: '*/*', ...authorization(first, url) },
       tls: { isVerified: true },
       signal,

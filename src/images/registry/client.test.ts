@@ -288,5 +288,25 @@ test('small parsers: Link, Range, digest query, Retry-After, problems, auth head
   assert.equal(proxyFor(proxies, new URL('https://a.corp.example/')), undefined);
   assert.equal(proxyFor(proxies, new URL('https://direct.example/')), undefined);
   assert.equal(proxyFor(proxies, new URL('http://direct.example/'))?.host, 'p:3128');
+  const exempt = { http: 'p:1', no: 'plain.example,.below.example,10.0.0.0/8,fd00::/8,10/8,bad/1' };
+  for (const [url, isDirect] of [
+    ['http://plain.example/', true],
+    ['http://a.plain.example/', true],
+    ['http://notplain.example/', false],
+    ['http://below.example/', false],
+    ['http://a.below.example/', true],
+    ['http://10.1.2.3/', true],
+    ['http://11.1.2.3/', false],
+    ['http://[fd00::1]/', true],
+    ['http://[fe80::1]/', false],
+  ] as const)
+    assert.equal(proxyFor(exempt, new URL(url)) === undefined, isDirect, url);
+  assert.throws(
+    () => proxyFor({ http: 'https://me:secret@p:1' }, new URL('http://x.example/')),
+    (error) =>
+      error instanceof Error &&
+      /https:\/\/p:1/.test(error.message) &&
+      !error.message.includes('secret'),
+  );
   assert.equal(proxyFor(proxies, new URL('http://127.0.0.1:5000/')), undefined);
 });

@@ -43,7 +43,9 @@ function isNotTls(error: unknown): boolean {
     typeof cause === 'object' &&
     cause !== null &&
     'code' in cause &&
-    NOT_TLS.test(String(cause.code))
+    NOT_TLS.test(String(cause.code)) &&
+    // Who sends an alert speaks TLS, and wants something else: never plain HTTP.
+    !String(cause.code).includes('ALERT')
   );
 }
 

@@ -16,7 +16,7 @@ import type { Readable } from 'node:stream';
 import tls from 'node:tls';
 import { EngineError, messageOf } from '../../base/error.ts';
 import { scopeOf, type AddressScope } from './address.ts';
-import { proxyFor, type ProxySettings } from './proxy.ts';
+import { proxyAuthorization, proxyFor, type ProxySettings } from './proxy.ts';
 
 /** What TLS needs to know of one registry. */
 export interface TlsSettings {
@@ -86,10 +86,24 @@ function codeOf(error: unknown): string {
     : '';
 }
 
+/** Alerts of a server that looked at the client's certificate, or missed it. */
+const CLIENT_CERTIFICATE = /ALERT_(?:BAD_CERTIFICATE|CERTIFICATE_|UNKNOWN_CA|UNSUPPORTED_CERT)/;
 const TLS_ERROR = /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|HOSTNAME|EPROTO|ERR_SSL/;
 
 function connectionError(url: URL, error: unknown): EngineError {
   const code = codeOf(error);
+  if (CLIENT_CERTIFICATE.test(code)) {
+    return new EngineError(
+      'unavailable',
+      `Cannot reach ${url.host}: it does not accept the client certificate, or wants one`,
+      {
+        operation: 'registry.connect',
+        hint: 'Name "clientCertificate" and "clientKey" of this registry in the registry configuration',
+        details: { isFinal: true, isTls: true },
+        cause: error,
+      },
+    );
+  }
   if (TLS_ERROR.test(code)) {
     return new EngineError(
       'unavailable',
@@ -158,18 +172,12 @@ function serverName(url: URL): { readonly servername?: string } {
 /** A TLS connection through a CONNECT tunnel. */
 async function tunnel(request: HttpRequest, proxy: URL): Promise<tls.TLSSocket> {
   const target = `${request.url.hostname}:${portOf(request.url)}`;
-  const credentials =
-    proxy.username === ''
-      ? {}
-      : {
-          'Proxy-Authorization': `Basic ${Buffer.from(`${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`).toString('base64')}`,
-        };
   const ask = http.request({
     host: proxy.hostname,
     port: portOf(proxy),
     method: 'CONNECT',
     path: target,
-    headers: { Host: target, ...credentials },
+    headers: { Host: target, ...proxyAuthorization(proxy) },
   });
   return await new Promise((resolve, reject) => {
     const fail = (error: unknown): void => reject(connectionError(proxy, error));
@@ -270,19 +278,27 @@ class HttpTransport implements Transport {
     if (request.mayConnect?.(scopeOf(url.hostname)) === false)
       throw addressDenied(url, url.hostname);
     const proxy = proxyFor(this.#proxies, url);
+    const headers: Readonly<Record<string, string>> = { Host: url.host, ...request.headers };
     const base: http.RequestOptions = {
       method: request.method,
       host: url.hostname.replaceAll(/^\[|\]$/g, ''),
       port: portOf(url),
       path: `${url.pathname}${url.search}`,
-      headers: { Host: url.host, ...request.headers },
+      headers,
       // The operator chose the proxy: only what the registry names is guarded.
       ...(proxy === undefined ? { lookup: guardedLookup(request) } : {}),
       ...(request.signal === undefined ? {} : { signal: request.signal }),
     };
     if (url.protocol === 'http:') {
       const via =
-        proxy === undefined ? {} : { host: proxy.hostname, port: portOf(proxy), path: url.href };
+        proxy === undefined
+          ? {}
+          : {
+              host: proxy.hostname,
+              port: portOf(proxy),
+              path: url.href,
+              headers: { ...headers, ...proxyAuthorization(proxy) },
+            };
       return http.request({ ...base, ...via, agent: this.#plainAgent });
     }
     if (proxy !== undefined) {

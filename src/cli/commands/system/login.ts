@@ -3,7 +3,7 @@
 import { EngineError } from '../../../base/error.ts';
 import type { AuthConfig } from '../../../client/system.ts';
 import { recordOf } from '../../config/config.ts';
-import { writeConfig } from '../../config/write-config.ts';
+import { changeConfig } from '../../config/write-config.ts';
 import { defineCommand, type Command, type Context } from '../../command.ts';
 import { storeHelperCredentials } from '../../credential-helper.ts';
 import { usageError } from '../../flags/usage-error.ts';
@@ -84,7 +84,6 @@ async function keep(context: Context, domain: string, auth: AuthConfig): Promise
   const config = context.config();
   const key = registryKey(domain);
   const helper = helperFor(config, key);
-  const auths = recordOf(config.raw['auths']);
   if (helper === undefined) {
     const pair = Buffer.from(
       `${auth.username ?? ''}:${auth.identitytoken === undefined ? (auth.password ?? '') : ''}`,
@@ -93,7 +92,7 @@ async function keep(context: Context, domain: string, auth: AuthConfig): Promise
       auth: pair,
       ...(auth.identitytoken === undefined ? {} : { identitytoken: auth.identitytoken }),
     };
-    await writeConfig(config.path, { ...config.raw, auths: { ...auths, [key]: entry } });
+    await keepEntry(config.path, key, entry);
     await context.io.stderr.write(
       `WARNING! Your credentials are stored unencrypted in ${neutraliseText(config.path)}. A credential helper keeps them safer.\n`,
     );
@@ -105,5 +104,12 @@ async function keep(context: Context, domain: string, auth: AuthConfig): Promise
     Secret: auth.identitytoken ?? auth.password ?? '',
   });
   // The entry says that there is a login; the secret is with the helper.
-  await writeConfig(config.path, { ...config.raw, auths: { ...auths, [key]: {} } });
+  await keepEntry(config.path, key, {});
+}
+
+async function keepEntry(path: string, key: string, entry: object): Promise<void> {
+  await changeConfig(path, (raw) => ({
+    ...raw,
+    auths: { ...recordOf(raw['auths']), [key]: entry },
+  }));
 }

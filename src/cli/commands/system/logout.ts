@@ -1,7 +1,7 @@
 /** `carve logout`. */
 
 import { recordOf } from '../../config/config.ts';
-import { writeConfig } from '../../config/write-config.ts';
+import { changeConfig } from '../../config/write-config.ts';
 import { defineCommand, type Command } from '../../command.ts';
 import { eraseHelperCredentials } from '../../credential-helper.ts';
 import { neutraliseText } from '../../print/safe.ts';
@@ -28,9 +28,12 @@ export const logoutCommand: Command = defineCommand(
     await io.stdout.write(`Removing login credentials for ${neutraliseText(key)}\n`);
     if (helper !== undefined) await eraseHelperCredentials(helper, key);
     if (names.length === 0) return;
-    const kept = Object.fromEntries(
-      Object.entries(auths).filter(([name]) => !names.includes(name)),
-    );
-    await writeConfig(config.path, { ...config.raw, auths: kept });
+    await changeConfig(config.path, (raw) => {
+      const entries = Object.entries(recordOf(raw['auths']));
+      return {
+        ...raw,
+        auths: Object.fromEntries(entries.filter(([name]) => !names.includes(name))),
+      };
+    });
   },
 );
