@@ -94,7 +94,8 @@ export class DiskContentStore implements ContentStore {
       options.follower?.onOpen(path);
       return await this.#write({ file, path }, source, options);
     } catch (error) {
-      await rm(path, { force: true });
+      // What cannot be removed now is swept when the store is opened next; the first failure counts.
+      await rm(path, { force: true }).catch(() => undefined);
       throw diskError(`Cannot store ${what}`, error);
     }
   }

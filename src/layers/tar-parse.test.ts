@@ -445,12 +445,12 @@ const CORRUPT: readonly (readonly [what: string, bytes: Buffer, message: RegExp]
   ['a pax size that is none', archive(pax([['size', '-1']]), file), /size is not a size/],
   ['a pax size in hex', archive(pax([['size', '0x10']]), file), /size is not a size/],
   ['a pax time that is none', archive(pax([['mtime', 'now']]), file), /mtime is not a time/],
-  ['a global path', archive(pax([['path', 'x']], 'g'), file), /global extended header sets path/],
-  ['a global size', archive(pax([['size', '1']], 'g'), file), /global extended header sets size/],
+  ['a global path', archive(pax([['path', 'x']], 'g'), file), /global extended header sets "path"/],
+  ['a global size', archive(pax([['size', '1']], 'g'), file), /global extended header sets "size"/],
   [
     'a global attribute',
     archive(pax([['SCHILY.xattr.user.a', '1']], 'g'), file),
-    /global extended header sets SCHILY/,
+    /global extended header sets "SCHILY/,
   ],
   [
     'a sparse map out of order',

@@ -6,7 +6,7 @@
  * Source: POSIX.1-2017 pax "pax Extended Header"; star(5) `SCHILY.xattr`;
  * libarchive tar(5) `LIBARCHIVE.xattr`; GNU tar manual "Storing Sparse Files".
  */
-import { corruptArchive, type TarXattr } from './tar-entry.ts';
+import { corruptArchive, quoteName, type TarXattr } from './tar-entry.ts';
 import type { TarSegment } from './tar-sparse.ts';
 
 /** A moment since the epoch. */
@@ -83,7 +83,7 @@ export function checkGlobalPax(content: Buffer): void {
       key === 'size' ||
       /^(?:GNU\.sparse|SCHILY\.xattr|LIBARCHIVE\.xattr)\./.test(key)
     ) {
-      throw corruptArchive(`a global extended header sets ${key}`);
+      throw corruptArchive(`a global extended header sets ${quoteName(key)}`);
     }
   }
 }

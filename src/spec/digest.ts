@@ -9,6 +9,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { ChainId, Digest } from '../base/brand.ts';
 import { EngineError } from '../base/error.ts';
+import { quoteText } from '../base/quote.ts';
 
 /** Algorithms carve computes, with the length of their encoding in hex digits. */
 const HEX_LENGTHS = { sha256: 64, sha512: 128 } as const;
@@ -29,7 +30,7 @@ export function parseDigest(text: string): Digest {
   if (isDigest(text)) return text;
   throw new EngineError(
     'invalid',
-    `Cannot use digest ${quote(text)}: it is not sha256:<64 hex digits> or sha512:<128 hex digits>`,
+    `Cannot use digest ${quoteText(text, 100)}: it is not sha256:<64 hex digits> or sha512:<128 hex digits>`,
   );
 }
 
@@ -96,8 +97,4 @@ export function chainIds(diffIds: readonly Digest[]): readonly ChainId[] {
     );
   }
   return chain;
-}
-
-function quote(text: string): string {
-  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
 }

@@ -87,9 +87,9 @@ async function runDownload(
   } catch (error) {
     const told = request.signal?.aborted === true ? cancelled(error) : error;
     growing.fail(told);
-    // Bytes known to be wrong would spoil every later attempt.
-    const isWrong = isEngineError(error) && error.kind === 'corrupt';
-    if (isWrong || !request.isTrusted()) await ingest.discard();
+    // Wrong bytes would spoil every later attempt; those that filled the disk are in everybody's way.
+    const isUseless = isEngineError(error) && ['corrupt', 'exhausted'].includes(error.kind);
+    if (isUseless || !request.isTrusted()) await ingest.discard();
     throw told;
   } finally {
     await ingest.suspend();

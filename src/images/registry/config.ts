@@ -142,9 +142,9 @@ export function parseRegistryConfig(text: string): RegistryConfig {
   const entries = Object.entries(asObject(root['registries'] ?? {}, 'registries')).map(
     ([host, settings]): readonly [string, RegistrySettings] => {
       if (!/^(\*\.)?[A-Za-z0-9.-]+(:\d{1,5})?$|^\[[0-9A-Fa-f:]+\](:\d{1,5})?$/.test(host)) {
-        throw invalid(`registries["${host}"]`, 'is not a registry host');
+        throw invalid(`registries[${quoteText(host)}]`, 'is not a registry host');
       }
-      return [host.toLowerCase(), parseSettings(settings, `registries["${host}"]`)];
+      return [host.toLowerCase(), parseSettings(settings, `registries[${quoteText(host)}]`)];
     },
   );
   return { registries: new Map(entries) };
