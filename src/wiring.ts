@@ -134,7 +134,7 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
   });
   const { images, remote } = await openImages(base, { snapshots, walker });
   const predefined = predefinedNetworks(engineId, clock.nowNs());
-  const networks = new SqliteNetworks({ database, predefined });
+  const networks = new SqliteNetworks({ database, predefined, log });
   const volumes = new DiskVolumes({
     root: hostPath(`${root}/volumes`),
     database,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { isEngineError } from '../base/error.ts';
+import { silentLog } from '../base/log.ts';
 import { parseAddress, parseNetwork } from '../spec/cidr.ts';
 import { predefinedNetworks } from './predefined.ts';
 import { SqliteNetworks } from './sqlite.ts';
@@ -103,6 +104,32 @@ test('what a caller rolls back was never there', () => {
   assert.equal(networks.list().length, 4);
   database.exec('BEGIN');
   networks.remove(web.id);
+  assert.equal(networks.find(web.id), undefined);
   database.exec('ROLLBACK');
   assert.deepEqual(networks.find(web.id), web);
+  database.exec('BEGIN');
+  networks.update({ ...web, isInternal: true });
+  assert.equal(networks.find(web.id)?.isInternal, true);
+  database.exec('COMMIT');
+  assert.equal(networks.find(web.id)?.isInternal, true);
+});
+
+test('a damaged row is told, spoils no other, and a predefined network comes back', () => {
+  using database = new DatabaseSync(':memory:');
+  const networks = open(database);
+  networks.insert(web);
+  networks.insert({ ...web, id: 'cd'.repeat(32), name: 'db' });
+  database.exec("UPDATE networks SET network = '{\"name\":' WHERE name IN ('web', 'none')");
+  const told: unknown[] = [];
+  const log = { ...silentLog, error: (...[, facts]: readonly unknown[]) => void told.push(facts) };
+  const predefined = predefinedNetworks(ENGINE, 0n);
+  const again = new SqliteNetworks({ database, predefined, log });
+  assert.deepEqual(
+    again.list().map(({ name }) => name),
+    ['bridge', 'host', 'db', 'none'],
+  );
+  assert.match(JSON.stringify(told), /"name":"web"/);
+  again.remove(web.id);
+  again.insert(web);
+  assert.deepEqual(again.find(web.id), web);
 });

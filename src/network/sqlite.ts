@@ -5,11 +5,13 @@
  * - The predefined networks are there as soon as the store is open.
  * - A name belongs to one network: taking it is one insert.
  * - What is read is what the database says, also after the caller's
- *   transaction was rolled back; only the decoding is remembered.
+ *   transaction was rolled back: nothing that was read or written inside one is
+ *   remembered.
  */
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { EngineError } from '../base/error.ts';
+import { EngineError, messageOf } from '../base/error.ts';
+import { type Log, silentLog } from '../base/log.ts';
 import { decodeNetwork, encodeNetwork } from './decode-network.ts';
 import type { NetworkRecord, NetworkStore } from './store.ts';
 
@@ -18,6 +20,8 @@ export interface SqliteNetworksOptions {
   readonly database: DatabaseSync;
   /** Inserted, in this order, when a network of the id is absent. */
   readonly predefined: readonly NetworkRecord[];
+  /** Default: nothing is told. */
+  readonly log?: Log;
 }
 
 /** Makes the store's table; idempotent. */
@@ -34,35 +38,39 @@ export function createNetworkSchema(database: DatabaseSync): void {
 
 /** Networks in a database. */
 export class SqliteNetworks implements NetworkStore {
-  readonly #all: StatementSync;
-  readonly #one: StatementSync;
+  readonly #database: DatabaseSync;
+  readonly #log: Log;
+  readonly #select: StatementSync;
   readonly #owner: StatementSync;
   readonly #insert: StatementSync;
   readonly #update: StatementSync;
   readonly #delete: StatementSync;
-  /** By id: the text a record was decoded from. */
-  readonly #decoded = new Map<string, { readonly text: string; readonly network: NetworkRecord }>();
+  /** All of them, as they were last read; `undefined`: to be read again. */
+  #known: ReadonlyMap<string, NetworkRecord> | undefined;
 
-  constructor({ database, predefined }: SqliteNetworksOptions) {
+  constructor({ database, predefined, log = silentLog }: SqliteNetworksOptions) {
+    this.#database = database;
+    this.#log = log;
     createNetworkSchema(database);
-    this.#all = database.prepare('SELECT id, network FROM networks ORDER BY seq');
-    this.#one = database.prepare('SELECT id, network FROM networks WHERE id = ?');
+    this.#select = database.prepare('SELECT id, name, network FROM networks ORDER BY seq');
     this.#owner = database.prepare('SELECT id FROM networks WHERE name = ? OR id = ?');
     this.#insert = database.prepare('INSERT INTO networks (id, name, network) VALUES (?, ?, ?)');
     this.#update = database.prepare('UPDATE networks SET name = ?, network = ? WHERE id = ?');
     this.#delete = database.prepare('DELETE FROM networks WHERE id = ?');
     for (const network of predefined) {
-      if (this.find(network.id) === undefined) this.insert(network);
+      if (this.find(network.id) !== undefined) continue;
+      // A damaged row may be in its place.
+      this.remove(network.id);
+      this.insert(network);
     }
   }
 
   list(): readonly NetworkRecord[] {
-    return this.#all.all().map((row) => this.#decode(row));
+    return [...this.#all().values()];
   }
 
   find(id: string): NetworkRecord | undefined {
-    const row = this.#one.get(id);
-    return row === undefined ? undefined : this.#decode(row);
+    return this.#all().get(id);
   }
 
   insert(network: NetworkRecord): void {
@@ -72,10 +80,12 @@ export class SqliteNetworks implements NetworkStore {
         details: { name: network.name, owner: String(owner['id']) },
       });
     }
+    this.#known = undefined;
     this.#insert.run(network.id, network.name, encodeNetwork(network));
   }
 
   update(network: NetworkRecord): void {
+    this.#known = undefined;
     const { changes } = this.#update.run(network.name, encodeNetwork(network), network.id);
     if (Number(changes) === 0) {
       throw new EngineError('not-found', `network ${network.name} not found`);
@@ -83,17 +93,30 @@ export class SqliteNetworks implements NetworkStore {
   }
 
   remove(id: string): void {
+    this.#known = undefined;
     this.#delete.run(id);
-    this.#decoded.delete(id);
   }
 
-  #decode(row: Record<string, unknown>): NetworkRecord {
-    const id = String(row['id']);
-    const text = String(row['network']);
-    const known = this.#decoded.get(id);
-    if (known?.text === text) return known.network;
-    const network = decodeNetwork(text);
-    this.#decoded.set(id, { text, network });
-    return network;
+  #all(): ReadonlyMap<string, NetworkRecord> {
+    if (this.#known !== undefined) return this.#known;
+    const all = new Map<string, NetworkRecord>();
+    for (const row of this.#select.all()) {
+      const network = this.#decode(row);
+      if (network !== undefined) all.set(network.id, network);
+    }
+    // A transaction may be rolled back, and nobody would tell.
+    if (!this.#database.isTransaction) this.#known = all;
+    return all;
+  }
+
+  /** A damaged row spoils no other; `undefined` for it. */
+  #decode(row: Readonly<Record<string, unknown>>): NetworkRecord | undefined {
+    try {
+      return decodeNetwork(String(row['network']));
+    } catch (error) {
+      const { id, name } = row;
+      this.#log.error('a network is damaged and left out', { id, name, error: messageOf(error) });
+      return undefined;
+    }
   }
 }
