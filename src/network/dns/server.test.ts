@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -28,8 +29,8 @@ class Fixture implements AsyncDisposable {
     this.path = join(dir, 'names.sock');
   }
 
-  static async create(): Promise<Fixture> {
-    const dir = await mkdtemp(join(tmpdir(), 'carve-names-'));
+  static async create(prefix = 'carve-names-'): Promise<Fixture> {
+    const dir = await mkdtemp(join(tmpdir(), prefix));
     const clock = { nowMs: 1000 };
     const directory = new NameDirectory();
     const networks = [{ networkId: 'n', isInternal: true }];
@@ -148,6 +149,16 @@ test('N10: queries beyond what the engine has time for have no answer, and the n
   socket.write(query(1, one));
   assert.ok((await frames(socket, 1)).every(({ payload }) => payload.length > 0));
   socket.destroy();
+});
+
+test('a directory whose path is longer than a socket address works, and no descriptor stays', async () => {
+  const descriptors = (): number => readdirSync('/proc/self/fd').length;
+  const before = descriptors();
+  {
+    await using fixture = await Fixture.create(`carve-names-${'x'.repeat(120)}-`);
+    assert.equal((await stat(fixture.path)).mode & 0o777, 0o600);
+  }
+  assert.ok(descriptors() <= before + 1);
 });
 
 test('the socket is root’s alone, and closing ends every connection', async () => {

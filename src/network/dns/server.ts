@@ -11,7 +11,7 @@
  * Source: docs/chisel-protocol.md "Names".
  */
 
-import { chmod, rm } from 'node:fs/promises';
+import { chmod, type FileHandle, open, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { EngineError } from '../../base/error.ts';
@@ -27,6 +27,8 @@ export interface NameServerOptions extends ResolverParts {
   readonly nowMs: () => number;
 }
 
+/** Path of a socket address. Source: unix(7). */
+const ADDRESS_MAX_BYTES = 107;
 const QUERY_MAX_BYTES = 4096;
 /** Greatest `length` field of a monitor's frame. */
 const FRAME_MAX_BYTES = QUERY_MAX_BYTES + 12;
@@ -56,6 +58,8 @@ export class NameServer {
   readonly #nowMs: () => number;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** Open as long as the socket's address leads through it. */
+  #directory: FileHandle | undefined;
   #tickMs = 0;
   #tickCount = 0;
   #askerCount = 0;
@@ -74,15 +78,16 @@ export class NameServer {
   static async listen(options: NameServerOptions): Promise<NameServer> {
     const server = new NameServer(options);
     const path = join(options.directoryPath, NAMES_SOCKET);
-    await rm(path, { force: true });
     try {
+      await rm(path, { force: true });
+      const address = await server.#addressOf(options.directoryPath, path);
       await new Promise<void>((resolve, reject) => {
         server.#server.once('error', reject);
-        server.#server.listen(path, resolve);
+        server.#server.listen(address, resolve);
       });
       await chmod(path, 0o600);
     } catch (cause) {
-      server.#server.close();
+      await server.close();
       throw new EngineError('unavailable', `Cannot answer names at ${path}`, { cause });
     }
     return server;
@@ -94,6 +99,15 @@ export class NameServer {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     for (const socket of this.#sockets) socket.destroy();
     await closed;
+    await this.#directory?.close();
+    this.#directory = undefined;
+  }
+
+  /** The path, or a way to it that fits into a socket address. */
+  async #addressOf(directoryPath: string, path: string): Promise<string> {
+    if (Buffer.byteLength(path) <= ADDRESS_MAX_BYTES) return path;
+    this.#directory = await open(directoryPath, 'r');
+    return `/proc/self/fd/${this.#directory.fd}/${NAMES_SOCKET}`;
   }
 
   #serve(socket: Socket): void {
