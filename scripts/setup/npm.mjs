@@ -73,7 +73,7 @@ export function modulesAreCurrent() {
 export function installModules() {
   const npm = findProgram('npm');
   if (npm === undefined)
-    throw new SetupError('npm is missing; install Node.js 20 or later with npm 11');
+    throw new SetupError('npm is missing; install Node.js 20 or later with its npm');
   const env = { ...process.env, PATH: systemPath().join(':') };
   say('installing the npm packages of package-lock.json');
   const ci = [npm, 'ci', '--ignore-scripts', '--no-audit', '--no-fund'];
