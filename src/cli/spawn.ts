@@ -4,7 +4,6 @@
  */
 
 import type * as childProcess from 'node:child_process';
-import { PassThrough } from 'node:stream';
 import { EngineError } from '../base/error.ts';
 
 /** Loaded when something is started: most commands start nothing. */
@@ -69,6 +68,7 @@ export async function spawnPiped(
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   // A runtime throws away what nobody reads of a program that has ended: so it is read from the start.
+  const { PassThrough } = process.getBuiltinModule('node:stream');
   const output = child.stdout.pipe(new PassThrough({ highWaterMark: outputBufferBytes }));
   const exited = new Promise<number>((resolve) => {
     child.once('close', (code) => {

@@ -6,7 +6,7 @@
  * `md5:…`, upper-case hex, wrong lengths and separators never pass.
  * Source: OCI image-spec 1.1.1 descriptor.md "Digests".
  */
-import { createHash, type Hash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import type { ChainId, Digest } from '../base/brand.ts';
 import { EngineError } from '../base/error.ts';
 import { quoteText } from '../base/quote.ts';
@@ -71,7 +71,7 @@ export function shortDigest(digest: Digest | ChainId): string {
 
 /** A running hash of `algorithm` (default sha256); finish it with {@link digestOf}. */
 export function createDigester(algorithm: DigestAlgorithm = 'sha256'): Hash {
-  return createHash(algorithm);
+  return process.getBuiltinModule('node:crypto').createHash(algorithm);
 }
 
 /** The digest a running hash stands at; the hash cannot be used after. */
@@ -81,7 +81,7 @@ export function digestOf(hash: Hash, algorithm: DigestAlgorithm = 'sha256'): Dig
 
 /** sha256 digest of bytes or UTF-8 text. */
 export function digestBytes(data: Uint8Array | string): Digest {
-  return digestOf(createHash('sha256').update(data));
+  return digestOf(createDigester().update(data));
 }
 
 /**

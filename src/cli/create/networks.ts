@@ -5,13 +5,13 @@
  * Source: docker's `--network`: a name, or `name=…,alias=…,ip=…`.
  */
 
-import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { EngineError } from '../../base/error.ts';
 import type { EndpointSettings } from '../../spec/docker/container.ts';
 import { readEach } from '../flags/parse.ts';
 import { recordOfPairs, splitFields, splitPair } from './key-value.ts';
 import type { FlagValues } from '../flags/table.ts';
 import type { networkFlags } from './flags-host.ts';
+import { ipVersion } from '../../client/ip-version.ts';
 
 /** The networks of a container. */
 export interface NetworkSet {
@@ -185,7 +185,7 @@ function endpointOf(attachment: Attachment): EndpointSettings {
 }
 
 function checkIp(text: string, flag: string): string {
-  const isGood = text === '' || (flag === 'ip' ? isIPv4(text) : isIPv6(text));
+  const isGood = text === '' || (flag === 'ip' ? ipVersion(text) === 4 : ipVersion(text) === 6);
   if (!isGood) throw new EngineError('invalid', `invalid address "${text}" for --${flag}`);
   return text;
 }
@@ -203,7 +203,7 @@ export function parseExtraHost(text: string): string {
   const { name, address = '' } = match ?? {};
   if (name === undefined) throw new EngineError('invalid', `bad format for add-host: "${text}"`);
   const bare = address.replace(/^\[(.*)\]$/, '$1');
-  if (bare !== 'host-gateway' && isIP(bare) === 0)
+  if (bare !== 'host-gateway' && ipVersion(bare) === 0)
     throw new EngineError('invalid', `invalid IP address in add-host: "${bare}"`);
   return `${name}:${bare}`;
 }
@@ -211,7 +211,7 @@ export function parseExtraHost(text: string): string {
 /** An address of a DNS server. Throws `invalid`. */
 export function parseDns(text: string): string {
   const address = text.trim();
-  if (isIP(address) === 0)
+  if (ipVersion(address) === 0)
     throw new EngineError('invalid', `IP address is not correctly formatted: ${text}`);
   return address;
 }

@@ -5,10 +5,10 @@
  * form `target=…,published=…,protocol=…`.
  */
 
-import { isIPv4, isIPv6 } from 'node:net';
 import { EngineError } from '../../base/error.ts';
 import type { PortBinding } from '../../spec/docker/container.ts';
 import { splitFields, splitPair } from './key-value.ts';
+import { ipVersion } from '../../client/ip-version.ts';
 
 /** Ports of a container: which exist, and where they are published. */
 export interface PortSet {
@@ -92,7 +92,7 @@ function splitAddress(
   const host = parts.pop() ?? '';
   const hostIp = parts.join(':').replace(/^\[(.*)\]$/, '$1');
   if (container === '') throw new EngineError('invalid', `no port specified: ${text}<empty>`);
-  if (hostIp !== '' && !isIPv4(hostIp) && !isIPv6(hostIp))
+  if (hostIp !== '' && ipVersion(hostIp) === 0)
     throw new EngineError('invalid', `invalid IP address: ${hostIp}`);
   return { hostIp, host, container };
 }

@@ -1,6 +1,5 @@
 /** The size of a container's terminal, told to the engine. */
 
-import { setTimeout as delay } from 'node:timers/promises';
 import type { TerminalSize } from '../io.ts';
 
 /** Attempts while the process is not there yet. */
@@ -18,7 +17,14 @@ export async function resizeWithRetry(
       await resize(size);
       return;
     } catch {
-      await delay(attempt * pauseStepMs, undefined, { ref: false });
+      await pause(attempt * pauseStepMs);
     }
   }
+}
+
+/** Keeps no process alive. */
+async function pause(durationMs: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    setTimeout(resolve, durationMs).unref();
+  });
 }

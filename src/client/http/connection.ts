@@ -1,17 +1,18 @@
 /**
- * One HTTP/1.1 connection to an engine, over `node:net` itself: `node:http`
+ * One HTTP/1.1 connection to an engine, over a bare socket: `node:http`
  * costs a command 15 ms of start-up, and its upgrades differ between runtimes.
  * One request at a time; a hijacked connection becomes a raw stream.
  *
  * Source: RFC 9112; Docker Engine API "attach" for the hijack.
  */
 
-import { connect, type Socket } from 'node:net';
 import { EngineError } from '../../base/error.ts';
 import { formatHost, type HostAddress } from '../host.ts';
 import { encodeChunk, encodeRequestHead, lastChunk, type RequestHead } from './message.ts';
+import { openSocket } from './open-socket.ts';
 import { ResponseParser, type ResponseHead } from './parser.ts';
 import { ByteQueue } from './queue.ts';
+import type { RawSocket } from './raw-socket.ts';
 
 /** A body to send: complete, or in pieces whose length is not known. */
 export type RequestBody = Uint8Array | string | AsyncIterable<Uint8Array>;
@@ -38,39 +39,30 @@ interface Exchange {
 }
 
 /** Connects; throws `unavailable` with `details.code` (`ENOENT`, `ECONNREFUSED`, `EACCES`…). */
-export function openConnection(address: HostAddress): Promise<Connection> {
-  return new Promise((resolve, reject) => {
-    const socket =
-      address.kind === 'unix'
-        ? connect({ path: address.path, allowHalfOpen: true })
-        : connect({ host: address.hostname, port: address.port, allowHalfOpen: true });
-    const fail = (error: NodeJS.ErrnoException): void => {
-      reject(connectError(address, error));
-    };
-    socket.once('error', fail);
-    socket.once('connect', () => {
-      socket.removeListener('error', fail);
-      if (address.kind === 'tcp') socket.setNoDelay(true);
-      resolve(new Connection(socket, address));
-    });
-  });
+export async function openConnection(address: HostAddress): Promise<Connection> {
+  try {
+    return new Connection(await openSocket(address), address);
+  } catch (error) {
+    throw connectError(address, error);
+  }
 }
 
-function connectError(address: HostAddress, error: NodeJS.ErrnoException): EngineError {
+function connectError(address: HostAddress, error: unknown): EngineError {
   const host = formatHost(address);
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const text =
-    error.code === 'EACCES' || error.code === 'EPERM'
+    code === 'EACCES' || code === 'EPERM'
       ? `Cannot connect to the carve daemon at ${host}: permission denied`
       : `Cannot connect to the carve daemon at ${host}. Is it running?`;
   return new EngineError('unavailable', text, {
-    details: { code: error.code, host },
+    details: { code, host },
     cause: error,
   });
 }
 
 /** A connected socket that speaks HTTP, then perhaps something else. */
 export class Connection {
-  readonly #socket: Socket;
+  readonly #socket: RawSocket;
   readonly #host: string;
   #exchange: Exchange | undefined;
   #isClosed = false;
@@ -79,22 +71,22 @@ export class Connection {
   #isHijacked = false;
   #isInputEnded = false;
   #onIdle: (() => void) | undefined;
+  /** Who waits until more may be written. */
+  #writers: (() => void)[] = [];
 
-  constructor(socket: Socket, address: HostAddress) {
+  constructor(socket: RawSocket, address: HostAddress) {
     this.#socket = socket;
     this.#host = formatHost(address);
-    socket.on('data', (bytes: Buffer) => {
-      this.#receive(bytes);
-    });
-    socket.on('end', () => {
-      this.#inputEnded();
-    });
-    socket.on('error', (cause) => {
-      this.#fail(this.#lost(cause));
-    });
-    socket.on('close', () => {
-      this.#isClosed = true;
-      this.#inputEnded();
+    socket.listen({
+      data: (bytes) => this.#receive(bytes),
+      end: () => this.#inputEnded(),
+      error: (cause) => this.#fail(this.#lost(cause)),
+      close: () => {
+        this.#isClosed = true;
+        this.#wakeWriters();
+        this.#inputEnded();
+      },
+      drain: () => this.#wakeWriters(),
     });
   }
 
@@ -110,8 +102,7 @@ export class Connection {
 
   /** An idle connection keeps no process alive. */
   setIdle(isIdle: boolean): void {
-    if (isIdle) this.#socket.unref();
-    else this.#socket.ref();
+    this.#socket.keepAlive(!isIdle);
   }
 
   /**
@@ -136,17 +127,15 @@ export class Connection {
 
   /** Writes raw bytes on a hijacked connection; settles when more may be written, `false` when the peer is gone. */
   write(bytes: Uint8Array): Promise<boolean> {
-    if (this.#isClosed || this.#socket.writableEnded) return Promise.resolve(false);
+    if (this.#isClosed || this.#socket.isEnded) return Promise.resolve(false);
     if (this.#socket.write(bytes)) return Promise.resolve(true);
     return new Promise((resolve) => {
-      const done = (): void => {
-        this.#socket.removeListener('drain', done);
-        this.#socket.removeListener('close', done);
-        resolve(!this.#isClosed);
-      };
-      this.#socket.once('drain', done);
-      this.#socket.once('close', done);
+      this.#writers.push(() => resolve(!this.#isClosed));
     });
+  }
+
+  #wakeWriters(): void {
+    for (const wake of this.#writers.splice(0)) wake();
   }
 
   /** Ends what this side sends; the peer may go on. */
