@@ -3,6 +3,7 @@
  * Source: Docker: networks `bridge`, `host` and `none` of a new engine.
  */
 
+import { createHash } from 'node:crypto';
 import type { NetworkDriver, NetworkRecord } from './store.ts';
 
 /** Name of a network that is always there. */
@@ -13,8 +14,8 @@ export const DEFAULT_BRIDGE_LINK = 'carve0';
 
 /** Id of a predefined network: 64 hex digits, the same for the whole life of an engine. */
 export function predefinedNetworkId(engineId: string, name: PredefinedName): string {
-  const tag = Buffer.from(name.padEnd(16, '\0'), 'latin1').toString('hex');
-  return `${engineId}${tag}`.padEnd(64, '0').slice(0, 64);
+  // People tell networks apart by the first twelve digits.
+  return createHash('sha256').update(`${engineId}/${name}`).digest('hex');
 }
 
 const DRIVERS: Readonly<Record<PredefinedName, NetworkDriver>> = {

@@ -54,7 +54,7 @@ test('a new store has the three predefined networks, an old one keeps its own', 
       ['none', 'null', true],
     ],
   );
-  assert.equal(new Set(first.list().map(({ id }) => id)).size, 3);
+  assert.equal(new Set(first.list().map(({ id }) => id.slice(0, 12))).size, 3);
   const [bridge] = first.list();
   assert.ok(bridge !== undefined && /^[0-9a-f]{64}$/.test(bridge.id));
   const used = { ...bridge, subnets: web.subnets };

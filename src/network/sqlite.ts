@@ -60,7 +60,9 @@ export class SqliteNetworks implements NetworkStore {
     for (const network of predefined) {
       if (this.find(network.id) !== undefined) continue;
       // A damaged row may be in its place.
-      this.remove(network.id);
+      database
+        .prepare('DELETE FROM networks WHERE id = ? OR name = ?')
+        .run(network.id, network.name);
       this.insert(network);
     }
   }
