@@ -70,6 +70,7 @@ static const op_function functions[OP_END] = {
   [OP_NETLINK_OPEN] = op_netlink_open,
   [OP_NETLINK] = op_netlink,
   [OP_NETLINK_QUERY] = op_netlink_query,
+  [OP_RESERVE_PORT] = op_reserve_port,
 };
 
 void slots_init(struct slots *slots) {

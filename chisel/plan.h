@@ -63,7 +63,8 @@ enum op_code {
   OP_NETLINK_OPEN = 80,
   OP_NETLINK = 81,
   OP_NETLINK_QUERY = 82,
-  OP_END = 83,
+  OP_RESERVE_PORT = 83,
+  OP_END = 84,
 };
 
 /* Numbers of the fields of each op, in wire order. */
@@ -216,6 +217,9 @@ enum op_field {
   F_NETLINK_QUERY_SLOT = 0,
   F_NETLINK_QUERY_MESSAGE = 1,
   F_NETLINK_QUERY_MAX_BYTES = 2,
+  F_RESERVE_PORT_PROTOCOL = 0,
+  F_RESERVE_PORT_ADDRESS = 1,
+  F_RESERVE_PORT_PORT = 2,
 };
 
 enum call {
@@ -452,6 +456,9 @@ static const struct field_shape field_shapes[] = {
   { FIELD_SLOT, 0, 31u, 0u },
   { FIELD_BYTES, 0, 65536u, 0u },
   { FIELD_U32, 0, 16777216u, 0u },
+  { FIELD_U32, 0, 255u, 0u },
+  { FIELD_BYTES, 0, 16u, 0u },
+  { FIELD_U32, 0, 65535u, 0u },
 };
 
 static const struct op_shape op_shapes[OP_END] = {
@@ -504,6 +511,7 @@ static const struct op_shape op_shapes[OP_END] = {
   [OP_NETLINK_OPEN] = { PLACE_ANY, 2, 139 },
   [OP_NETLINK] = { PLACE_ANY, 4, 141 },
   [OP_NETLINK_QUERY] = { PLACE_ANY, 3, 145 },
+  [OP_RESERVE_PORT] = { PLACE_ANY, 3, 148 },
 };
 #endif
 

@@ -152,5 +152,6 @@ int op_exec(struct run *run, const struct op *op);
 int op_netlink_open(struct run *run, const struct op *op);
 int op_netlink(struct run *run, const struct op *op);
 int op_netlink_query(struct run *run, const struct op *op);
+int op_reserve_port(struct run *run, const struct op *op);
 
 #endif

@@ -37,6 +37,7 @@ import { openRegistryImages } from './images/registry/remote.ts';
 import type { RemoteImages } from './images/remote.ts';
 import { ALLOW_ALL_POLICY, parsePullPolicy, type PullPolicy } from './images/signature/policy.ts';
 import type { ImageStore } from './images/store.ts';
+import { openChisel } from './kernel/chisel.ts';
 import { type ChiselSource, placeChisel } from './kernel/chisel-file.ts';
 import { diskError } from './kernel/disk-error.ts';
 import { type KernelFeatures, probeFeatures } from './kernel/features.ts';
@@ -45,7 +46,7 @@ import { ChiselFiles } from './layers/chisel-files.ts';
 import { ChiselWalker } from './layers/chisel-walk.ts';
 import { LayerUnpacker } from './layers/unpack.ts';
 import { unpackWorkerUrl } from './layers/unpack-thread.ts';
-import { AbsentFabric } from './network/absent-fabric.ts';
+import { KernelFabric } from './network/kernel-fabric.ts';
 import { predefinedNetworks } from './network/predefined.ts';
 import { SqliteNetworks } from './network/sqlite.ts';
 import { openChiselRuntime } from './runtime/chisel-runtime.ts';
@@ -143,7 +144,9 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
     remove: async (directory) => walker.remove(directory),
     failpoints,
   });
+  const chisel = await openChisel({ path: chiselPath });
   const runtime = await openChiselRuntime({
+    chisel,
     chiselPath,
     engineId,
     runDir: run,
@@ -171,7 +174,7 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
       snapshots,
       volumes,
       networks,
-      fabric: new AbsentFabric(),
+      fabric: new KernelFabric({ chisel, engineId, log }),
       trees: walker,
       copies: new ChiselCopies(chiselPath),
       files: new ChiselFiles(chiselPath),

@@ -30,4 +30,6 @@ export interface HostFacts {
   readonly readResolvConf: () => string;
   /** Text of the host's /etc/hosts, read anew at each call. */
   readonly readHosts: () => string;
+  /** First and last port that the host gives to connections without one. */
+  readonly ephemeralPorts: () => readonly [first: number, last: number];
 }

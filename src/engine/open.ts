@@ -6,12 +6,15 @@
 
 import { mkdir } from 'node:fs/promises';
 import type { DatabaseSync } from 'node:sqlite';
+import { messageOf } from '../base/error.ts';
 import { hostPath } from '../base/host-path.ts';
 import { diskError } from '../kernel/disk-error.ts';
 import { SpareDirectories } from '../kernel/spare-directories.ts';
 import { makeInitLayers } from './containers/init-layer.ts';
 import { containerOperations } from './containers/operations.ts';
 import { ContainerRegistry } from './containers/registry.ts';
+import { AddressBook } from '../network/leases.ts';
+import { PortBook } from '../network/ports.ts';
 import type { Engine, ImageOperations } from './engine.ts';
 import { EventBus } from './events/bus.ts';
 import { execOperations } from './execs/operations.ts';
@@ -49,6 +52,8 @@ export type OpenOptions = Omit<
   | 'isClosing'
   | 'unsettledNetworks'
   | 'volumeLocks'
+  | 'addresses'
+  | 'ports'
 > & {
   /** Open, locked, of the newest schema; closed by the engine. */
   readonly database: DatabaseSync;
@@ -76,6 +81,8 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
         }),
     }),
     isClosing: () => isClosing,
+    addresses: new AddressBook(),
+    ports: new PortBook(),
   };
   makeDirectories(parts);
   makeInitLayers(parts.paths);
@@ -85,6 +92,7 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
     step: async (container) => adoptContainer(parts, container),
   });
   parts.failpoints.hit('open.adopted');
+  await restoreNetworks(parts);
   await sweepLeftovers(parts);
   await finishFills(parts);
   parts.failpoints.hit('open.swept');
@@ -124,6 +132,25 @@ function scheduleCollections(parts: EngineParts, images: ImageOperations): Sched
   });
 }
 
+/** Bridges and firewall of what runs; without them it runs on, unreachable, and is told. */
+async function restoreNetworks(parts: EngineParts): Promise<void> {
+  const ids = new Set(
+    [...parts.containers.all()].flatMap(({ endpoints }) =>
+      endpoints.map(({ networkId }) => networkId),
+    ),
+  );
+  for (const id of ids) {
+    const network = parts.networks.find(id);
+    if (network === undefined) continue;
+    await parts.fabric.ensure(network).catch((error: unknown) => {
+      parts.log.error('a network of running containers cannot be made ready', {
+        network: network.name,
+        error: messageOf(error),
+      });
+    });
+  }
+}
+
 /** Containers run on; timers, streams and helpers end. */
 async function closeParts(parts: EngineParts): Promise<void> {
   for (const container of parts.containers.all()) {
@@ -135,6 +162,9 @@ async function closeParts(parts: EngineParts): Promise<void> {
   // Transitions under way finish before the database is gone.
   await Promise.all([...parts.containers.all()].map(async ({ lock }) => lock.run(() => undefined)));
   parts.remote.close();
+  await parts.fabric.close(parts.networks.list()).catch((error: unknown) => {
+    parts.log.warn('cannot remove the links of idle networks', { error: messageOf(error) });
+  });
   await parts.runtime.close();
   await Promise.all([
     parts.snapshots.close(),

@@ -16,6 +16,8 @@ import type { ContainerFiles } from '../layers/container-files.ts';
 import type { TreeCopies } from '../layers/tree-copies.ts';
 import type { ChangeSource } from '../layers/walk.ts';
 import type { NetworkFabric } from '../network/fabric.ts';
+import type { AddressBook } from '../network/leases.ts';
+import type { PortBook } from '../network/ports.ts';
 import type { NetworkStore } from '../network/store.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { SnapshotStore } from '../snapshots/store.ts';
@@ -69,6 +71,10 @@ export interface EngineParts {
   readonly unsettledNetworks: Set<string>;
   /** Held by whoever makes, fills, copies or removes the volume of a name. */
   readonly volumeLocks: NameLocks;
+  /** Which container has which address. */
+  readonly addresses: AddressBook;
+  /** Which container has which port of the host. */
+  readonly ports: PortBook;
   /** Reads the trees of containers. */
   readonly trees: ChangeSource;
   /** Copies whole trees. */

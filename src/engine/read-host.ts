@@ -58,7 +58,16 @@ export function readHost(features: KernelFeatures): HostFacts {
     specHost: ({ withDevices }) => (withDevices ? { ...base, devices: allHostDevices() } : base),
     readResolvConf,
     readHosts: () => readText('/etc/hosts'),
+    ephemeralPorts,
   };
+}
+
+/** Source: Documentation/networking/ip-sysctl.rst, ip_local_port_range. */
+function ephemeralPorts(): readonly [number, number] {
+  const [first, last] = readText('/proc/sys/net/ipv4/ip_local_port_range').split(/\s+/).map(Number);
+  return first === undefined || last === undefined || !(first <= last)
+    ? [32_768, 60_999]
+    : [first, last];
 }
 
 function readResolvConf(): string {

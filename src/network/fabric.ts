@@ -3,8 +3,33 @@
  * firewall of one host.
  */
 
+import type { PlanOp } from '../kernel/plan/op.ts';
 import type { Network } from '../spec/cidr.ts';
+import type { Endpoint } from './endpoint.ts';
 import type { NetworkRecord } from './store.ts';
+
+/** An endpoint with its network. */
+export interface NetworkedEndpoint {
+  readonly endpoint: Endpoint;
+  readonly network: NetworkRecord;
+}
+
+/** Operations of a plan that starts a container. */
+export interface EndpointOps {
+  /** In the host's network namespace, before the container's process exists. */
+  readonly before: readonly PlanOp[];
+  /** In the container's network namespace, loopback already up. */
+  readonly inside: readonly PlanOp[];
+  /** When the container's process is gone, or could not be started; each by itself. */
+  readonly after: readonly PlanOp[];
+}
+
+/** A process whose network namespace is joined. */
+export interface NamespaceOwner {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat. */
+  readonly startTicks: bigint;
+}
 
 /** Networks in the kernel. Every method throws `EngineError`. */
 export interface NetworkFabric {
@@ -18,4 +43,33 @@ export interface NetworkFabric {
   remove(network: NetworkRecord): Promise<void>;
   /** Destinations the host has routes to now: no new subnet may overlap one. */
   routes(): readonly Network[];
+  /**
+   * How a container with these endpoints starts. From now on its ports are a
+   * part of the firewall. Precondition: its networks are ensured.
+   */
+  planStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps;
+  /** A container that runs already: its ports are a part of the firewall. */
+  adopt(containerId: string, endpoints: readonly NetworkedEndpoint[]): void;
+  /** Give a running container one more endpoint. */
+  join(containerId: string, owner: NamespaceOwner, added: NetworkedEndpoint): Promise<void>;
+  /** Take one away; `rest` stay, and have the default routes. */
+  leave(containerId: string, owner: NamespaceOwner, change: EndpointChange): Promise<void>;
+  /**
+   * Its process is gone. `isUntidy`: nobody ran what `planStart` gave for the end.
+   * Idempotent.
+   */
+  release(containerId: string, isUntidy: boolean): Promise<void>;
+  /** Make again what running containers need, after {@link adopt} was called for each. */
+  restore(): Promise<void>;
+  /**
+   * Stops watching. What running containers use stays; when there are none, the
+   * links of `networks` and the firewall go, to be made again when they are needed.
+   */
+  close(networks: readonly NetworkRecord[]): Promise<void>;
+}
+
+/** What {@link NetworkFabric.leave} does. */
+export interface EndpointChange {
+  readonly gone: Endpoint;
+  readonly rest: readonly Endpoint[];
 }

@@ -176,12 +176,12 @@ function conntrackHas(key: 'state' | 'status', bits: number): expression.Express
   ];
 }
 
-/** Both ends of the packet's way are the same bridge. */
-function samePair(): expression.Expression[] {
+/** Both ends of the packet's way are the same bridge; `invert`: they are not. */
+function samePair(options: { readonly invert?: boolean } = {}): expression.Expression[] {
   return [
     expression.meta('iifname', REG32),
     expression.meta('oifname', REG32 + 4),
-    expression.lookup('pairs', REG32),
+    expression.lookup('pairs', REG32, options),
   ];
 }
 
@@ -193,13 +193,15 @@ function forwardRules(at: nft.TableName): Message[] {
       ...conntrackHas('state', expression.CT_STATE.established | expression.CT_STATE.related),
       accept,
     ]),
-    nft.addRule(at, 'forward', [
-      expression.meta('iifname'),
-      expression.lookup('internal', REGISTER.r1),
-      expression.meta('oifname'),
-      expression.lookup('bridges', REGISTER.r1, { invert: true }),
-      ...drop,
-    ]),
+    // An internal network and any other, either way; ports published elsewhere too.
+    ...(['iifname', 'oifname'] as const).map((end) =>
+      nft.addRule(at, 'forward', [
+        expression.meta(end),
+        expression.lookup('internal', REGISTER.r1),
+        ...samePair({ invert: true }),
+        ...drop,
+      ]),
+    ),
     nft.addRule(at, 'forward', [...conntrackHas('status', expression.CT_STATUS.dnat), accept]),
     nft.addRule(at, 'forward', [...samePair(), accept]),
     nft.addRule(at, 'forward', [
@@ -241,6 +243,19 @@ function sourceRules(at: nft.TableName): Message[] {
   return [hairpin, loopback, ...outward];
 }
 
+function allRules(at: nft.TableName): readonly Message[] {
+  return [
+    ...guardRules(at),
+    ...publishRules(at, 'publish'),
+    ...publishRules(at, 'publish-local'),
+    ...forwardRules(at),
+    ...sourceRules(at),
+  ];
+}
+
+/** Number of rules in the table. */
+export const RULE_COUNT: number = allRules({ family: 'inet', table: '' }).length;
+
 /** The table with its chains, sets and rules, without elements. Replaces one of the same name in the same transaction. */
 export function planTable(at: nft.TableName): readonly Message[] {
   return [
@@ -253,11 +268,7 @@ export function planTable(at: nft.TableName): readonly Message[] {
     nft.addChain(at, 'publish-local', { type: 'nat', hook: 'output', priority: -100 }),
     nft.addChain(at, 'forward', { type: 'filter', hook: 'forward', priority: 0 }),
     nft.addChain(at, 'source', { type: 'nat', hook: 'postrouting', priority: 100 }),
-    ...guardRules(at),
-    ...publishRules(at, 'publish'),
-    ...publishRules(at, 'publish-local'),
-    ...forwardRules(at),
-    ...sourceRules(at),
+    ...allRules(at),
   ];
 }
 

@@ -9,8 +9,10 @@ import type { NetworkDriver, NetworkRecord } from './store.ts';
 /** Name of a network that is always there. */
 export type PredefinedName = 'bridge' | 'host' | 'none';
 
-/** Link of the default bridge: not Docker's `docker0`, so that both can be on one host. */
-export const DEFAULT_BRIDGE_LINK = 'carve0';
+/** Link of the default bridge: one for each engine, so that several, and Docker, can be on one host. */
+function defaultBridgeLink(engineId: string): string {
+  return `carve-${engineId.slice(0, 8)}`;
+}
 
 /** Id of a predefined network: 64 hex digits, the same for the whole life of an engine. */
 export function predefinedNetworkId(engineId: string, name: PredefinedName): string {
@@ -25,14 +27,14 @@ const DRIVERS: Readonly<Record<PredefinedName, NetworkDriver>> = {
 };
 
 /** Options of the default bridge, as inspect shows them. */
-const BRIDGE_OPTIONS: NetworkRecord['options'] = {
+const bridgeOptions = (engineId: string): NetworkRecord['options'] => ({
   'com.docker.network.bridge.default_bridge': 'true',
   'com.docker.network.bridge.enable_icc': 'true',
   'com.docker.network.bridge.enable_ip_masquerade': 'true',
   'com.docker.network.bridge.host_binding_ipv4': '0.0.0.0',
-  'com.docker.network.bridge.name': DEFAULT_BRIDGE_LINK,
+  'com.docker.network.bridge.name': defaultBridgeLink(engineId),
   'com.docker.network.driver.mtu': '1500',
-};
+});
 
 /** The networks of a new engine. `bridge` has no subnets until it is first used. */
 export function predefinedNetworks(
@@ -51,7 +53,7 @@ export function predefinedNetworks(
     isInternal: false,
     isAttachable: false,
     ipamOptions: {},
-    options: name === 'bridge' ? BRIDGE_OPTIONS : {},
+    options: name === 'bridge' ? bridgeOptions(engineId) : {},
     labels: {},
   }));
 }

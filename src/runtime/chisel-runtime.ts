@@ -24,7 +24,6 @@ import { placeCgroup } from '../kernel/cgroup/place.ts';
 import { readCgroupFacts } from '../kernel/cgroup/read-facts.ts';
 import { planEngineCgroups, planRemoveEngineCgroups } from '../kernel/cgroup/setup.ts';
 import type { Chisel } from '../kernel/chisel.ts';
-import { openChisel } from '../kernel/chisel.ts';
 import { readExitRecord } from '../kernel/exit-record.ts';
 import type { MonitorControl } from '../kernel/monitor.ts';
 import type { KernelFeatures } from '../kernel/features.ts';
@@ -59,6 +58,7 @@ import { explainStart } from './start-error.ts';
 
 /** How to open it. */
 export interface ChiselRuntimeOptions {
+  readonly chisel: Chisel;
   /** The chisel's executable. */
   readonly chiselPath: HostPath;
   /** One path component, unique per engine root: its control groups' name. */
@@ -80,17 +80,16 @@ const LOG_KINDS: Readonly<Record<LogSettings['kind'], number>> = {
   'json-file': 2,
 };
 
-/** Start the chisel and make the engine's control groups. Errors: `unavailable`, `unsupported`, those of plans. */
+/** Make the engine's control groups. The chisel is closed with the runtime. Errors: `unsupported`, those of plans. */
 export async function openChiselRuntime(options: ChiselRuntimeOptions): Promise<Runtime> {
-  const chisel = await openChisel({ path: options.chiselPath });
+  const { chisel } = options;
   try {
     const stageDir = hostPath(`${options.runDir}/stage`);
     mkdirSync(stageDir, { recursive: true, mode: 0o700 });
     const runtime = new ChiselRuntime({
       ...options,
-      chisel,
       stageDir,
-      holder: new RootHolder({ ...options, chisel, stageDir }),
+      holder: new RootHolder({ ...options, stageDir }),
       layout: layoutOf(options.features),
     });
     await runtime.prepare();
@@ -103,7 +102,6 @@ export async function openChiselRuntime(options: ChiselRuntimeOptions): Promise<
 
 /** The options and what was made of them. */
 interface Equipment extends ChiselRuntimeOptions {
-  readonly chisel: Chisel;
   readonly stageDir: HostPath;
   readonly holder: RootHolder;
   readonly layout: CgroupLayout;
@@ -164,7 +162,7 @@ class ChiselRuntime implements Runtime {
     try {
       const { process, exited } = await chisel.start(
         this.#plan(request, place),
-        planAfter(place, request.spec),
+        [...(request.network?.after ?? []), ...planAfter(place, request.spec)],
         {
           ...options,
           failure: what,
@@ -284,7 +282,7 @@ class ChiselRuntime implements Runtime {
         title: `carve-monitor ${request.id.slice(0, 12)}`,
       },
       init: request.init,
-      network: undefined,
+      network: request.network,
       features: this.#features,
       compileSeccomp: this.#compileSeccomp,
     });

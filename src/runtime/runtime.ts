@@ -42,6 +42,16 @@ export interface LogSettings {
   readonly segments: number;
 }
 
+/** Ops of the network planner; they use the slots of `NETWORK_SLOTS` (`plan/builder.ts`). */
+export interface NetworkOps {
+  /** In the host's network namespace, before the container's process exists. */
+  readonly before: readonly PlanOp[];
+  /** In the container's network namespace, loopback already up. */
+  readonly inside: readonly PlanOp[];
+  /** When its process is gone, or could not be started; each by itself. */
+  readonly after: readonly PlanOp[];
+}
+
 /** All a start needs. Pure data: the same request gives the same plan. */
 export interface StartRequest {
   readonly id: ContainerId;
@@ -60,6 +70,8 @@ export interface StartRequest {
   readonly init: boolean;
   /** Count of clients that will attach at once; output waits for them (10 s at most). */
   readonly expectedClients: number;
+  /** What connects it; `undefined`: its network namespace has loopback only, or is another's. */
+  readonly network: NetworkOps | undefined;
 }
 
 /** An exec into a running container. */

@@ -1,7 +1,13 @@
 /** A fabric that makes nothing and remembers what it was asked for. */
 
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import type { NetworkFabric } from '../../src/network/fabric.ts';
+import type { Endpoint } from '../../src/network/endpoint.ts';
+import type {
+  EndpointChange,
+  EndpointOps,
+  NetworkedEndpoint,
+  NetworkFabric,
+} from '../../src/network/fabric.ts';
 import type { NetworkRecord } from '../../src/network/store.ts';
 import { parseNetwork, type Network } from '../../src/spec/cidr.ts';
 
@@ -15,6 +21,8 @@ export class FakeFabric implements NetworkFabric {
   failure: Error | undefined;
   /** What `ensure` and `remove` wait for. */
   gate: Promise<void> | undefined;
+  /** By container. */
+  readonly endpoints: Map<string, readonly Endpoint[]> = new Map();
   hostRoutes: readonly Network[] = [parseNetwork('192.0.2.0/24')];
 
   async ensure(network: NetworkRecord): Promise<void> {
@@ -31,7 +39,47 @@ export class FakeFabric implements NetworkFabric {
     return this.hostRoutes;
   }
 
-  async #call(what: string, network: NetworkRecord): Promise<void> {
+  planStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps {
+    this.adopt(containerId, endpoints);
+    return { before: [], inside: [], after: [] };
+  }
+
+  adopt(containerId: string, endpoints: readonly NetworkedEndpoint[]): void {
+    this.endpoints.set(
+      containerId,
+      endpoints.map(({ endpoint }) => endpoint),
+    );
+  }
+
+  async join(
+    containerId: string,
+    _owner: object,
+    { endpoint, network }: NetworkedEndpoint,
+  ): Promise<void> {
+    await this.#call(`join ${containerId}`, network);
+    this.endpoints.set(containerId, [...(this.endpoints.get(containerId) ?? []), endpoint]);
+  }
+
+  async leave(containerId: string, _owner: object, { gone, rest }: EndpointChange): Promise<void> {
+    await this.#call(`leave ${containerId}`, { name: gone.networkName });
+    this.endpoints.set(containerId, rest);
+  }
+
+  async release(containerId: string): Promise<void> {
+    await this.gate;
+    this.endpoints.delete(containerId);
+  }
+
+  async restore(): Promise<void> {
+    await this.gate;
+  }
+
+  async close(): Promise<void> {
+    await this.gate;
+    this.calls.push('close');
+  }
+
+  async #call(what: string, network: Pick<NetworkRecord, 'name'>): Promise<void> {
     this.calls.push(`${what} ${network.name}`);
     await this.gate;
     const { failure } = this;

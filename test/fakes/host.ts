@@ -11,6 +11,7 @@ export const testHost: HostFacts = {
   platform: { os: 'linux', architecture: 'amd64' },
   operatingSystem: 'Test Linux',
   osVersion: '1',
+  ephemeralPorts: () => [32_768, 60_999],
   cpuCount: 2,
   memoryBytes: 4 * 1024 ** 3,
   cgroupVersion: 2,

@@ -250,6 +250,7 @@ export const CONTAINERS: Readonly<Record<string, ContainerCase>> = {
       network: {
         before: [{ op: 'netlink-open', slot: 28, protocol: 0 }],
         inside: [{ op: 'open', slot: 29, path: '/proc/self/ns/net', flags: 0 }],
+        after: [],
       },
     },
   },

@@ -39,7 +39,7 @@ import { KEEP_ALL_POLICY } from '../../src/images/gc/policy.ts';
 import { probeFeatures } from '../../src/kernel/features.ts';
 import { openChisel } from '../../src/kernel/chisel.ts';
 import { planRemoveEngineCgroups } from '../../src/kernel/cgroup/setup.ts';
-import { AbsentFabric } from '../../src/network/absent-fabric.ts';
+import { KernelFabric } from '../../src/network/kernel-fabric.ts';
 import { predefinedNetworks } from '../../src/network/predefined.ts';
 import { SqliteNetworks } from '../../src/network/sqlite.ts';
 import { openChiselRuntime } from '../../src/runtime/chisel-runtime.ts';
@@ -134,7 +134,9 @@ export class EngineFixture {
       measure: async () => ({ sizeBytes: 0, entries: 0 }),
     });
     if (snapshots.findLayer(CHAIN) === undefined) await makeBusyboxLayer(snapshots);
+    const chisel = await openChisel({ path: hostPath(CHISEL_PATH) });
     const runtime = await openChiselRuntime({
+      chisel,
       chiselPath: hostPath(CHISEL_PATH),
       engineId: this.engineId,
       runDir: run,
@@ -164,7 +166,7 @@ export class EngineFixture {
       copies: new ChiselCopies(hostPath(CHISEL_PATH)),
       files: new ChiselFiles(hostPath(CHISEL_PATH)),
       networks: new SqliteNetworks({ database, predefined }),
-      fabric: new AbsentFabric(),
+      fabric: new KernelFabric({ chisel, engineId: this.engineId, log }),
       volumes: new DiskVolumes({
         root: hostPath(`${root}/volumes`),
         database,
@@ -227,6 +229,23 @@ export class EngineFixture {
     else stream.end(input);
     const [{ statusCode }, text] = await Promise.all([wait.result, output]);
     return { id, code: statusCode, ...text };
+  }
+
+  /** Output of a shell script in a running container. Errors: when it fails. */
+  async inside(id: string, script: string): Promise<string> {
+    const { execs } = this.engine;
+    const { id: execId } = await execs.create(id, {
+      Cmd: ['sh', '-ec', script],
+      AttachStdout: true,
+      AttachStderr: true,
+    });
+    const attachment = await execs.start(execId, { detach: false, tty: false });
+    assert.ok(attachment !== undefined);
+    attachment.stream.end();
+    const { stdout, stderr } = await collect(attachment.stream);
+    const { ExitCode } = await execs.inspect(execId);
+    assert.equal(ExitCode, 0, `${script}\n${stdout}${stderr}`);
+    return stdout;
   }
 
   async dispose(): Promise<void> {

@@ -15,8 +15,6 @@ export const DEFAULT_SHM_BYTES: number = 64 * 1024 * 1024;
 /** What the defaults depend on. */
 export interface CompleteOptions {
   readonly cgroupVersion: 1 | 2;
-  /** What `default` means while there is no bridge. */
-  readonly defaultNetwork: string;
 }
 
 /** A complete one, and what the client should be told. Errors: `invalid`. */
@@ -34,7 +32,7 @@ export function completeHostConfig(
       Type: orDefault(given.LogConfig?.Type, DEFAULT_DRIVER),
       Config: given.LogConfig?.Config ?? {},
     },
-    NetworkMode: completeNetworkMode(given, options, warnings),
+    NetworkMode: completeNetworkMode(given, warnings),
     RestartPolicy: { ...NO_RESTART, ...given.RestartPolicy, Name: restartNameOf(given) },
     CgroupnsMode: completeCgroupns(given, options),
     IpcMode: orDefault(given.IpcMode, 'private'),
@@ -147,21 +145,13 @@ function dropNulls(given: HostConfig, shape: HostConfig): HostConfig {
   return Object.fromEntries(entries);
 }
 
-function completeNetworkMode(
-  given: HostConfig,
-  options: CompleteOptions,
-  warnings: string[],
-): string {
+function completeNetworkMode(given: HostConfig, warnings: string[]): string {
   const mode = given.NetworkMode ?? '';
-  const isDefault = mode === '' || mode === 'default' || mode === 'bridge';
   const published =
     Object.keys(given.PortBindings ?? {}).length > 0 || given.PublishAllPorts === true;
-  if (published) warnings.push('network: ports are not published yet: carve has no bridge network');
-  if (isDefault) {
-    warnings.push('network: carve has no bridge network yet; the container has only loopback');
-    return options.defaultNetwork;
-  }
-  return mode;
+  if (published && mode === 'host')
+    warnings.push('Published ports are discarded when using host network mode');
+  return mode === '' || mode === 'default' ? 'bridge' : mode;
 }
 
 function completeCgroupns(given: HostConfig, options: CompleteOptions): 'private' | 'host' {

@@ -14,6 +14,7 @@ import { deferred } from '../../base/deferred.ts';
 import type { Deferred } from '../../base/deferred.ts';
 import type { ContainerId } from '../../base/brand.ts';
 import { Mutex } from '../../base/mutex.ts';
+import type { Endpoint } from '../../network/endpoint.ts';
 import type { RunningContainer } from '../../runtime/runtime.ts';
 import type { Health } from '../../spec/docker/inspect.ts';
 import type { Spec } from '../../spec/oci/runtime.ts';
@@ -64,6 +65,8 @@ export class Container {
   restart: RestartSchedule | undefined;
   /** Set while its process lives and it has a probe. */
   health: HealthMonitor | undefined;
+  /** Its places on networks, while its process lives. */
+  endpoints: readonly Endpoint[] = [];
   /** Set between create and the first start. */
   rehearsed: RehearsedLaunch | undefined;
   /** A removal is under way: nothing else may begin. */

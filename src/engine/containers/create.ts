@@ -95,7 +95,6 @@ export function draftContainer(
   );
   const completed = completeHostConfig(request.hostConfig, {
     cgroupVersion: parts.host.cgroupVersion,
-    defaultNetwork: 'none',
   });
   const referred = resolveReferences(parts, completed.hostConfig);
   const { networkMode, endpoints } = checkEndpoints(

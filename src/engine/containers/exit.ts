@@ -8,6 +8,7 @@
 
 import { messageOf } from '../../base/error.ts';
 import type { ExitRecord } from '../../runtime/runtime.ts';
+import { leaveSeats } from '../networks/seat.ts';
 import type { EngineParts } from '../parts.ts';
 import { announceMounts } from '../volumes/announce.ts';
 import { announce, announceNetwork } from './announce.ts';
@@ -60,6 +61,7 @@ export function applyExit(
   const { record, relaunch } = exit;
   container.live = undefined;
   container.health?.stop();
+  leaveSeats(parts, container, record.isUnrecorded === true);
   const policy = container.record.hostConfig.RestartPolicy ?? {};
   const mayRestart = !container.isHeld && !container.isRemoving;
   const willRestart = mayRestart && wantsRestart(policy, container.state, record.code);

@@ -11,7 +11,10 @@ import type { Container, LiveProcess } from './container.ts';
 import { watchExit } from './exit.ts';
 import { startHealth } from './health.ts';
 import { singleMountsOf } from './launch-sources.ts';
-import { prepareLaunch } from './prepare-launch.ts';
+import { leaveSeats } from '../networks/seat.ts';
+import { inUse, isFixed, portInUse } from '../networks/port-in-use.ts';
+import { portKey } from '../../network/choose-ports.ts';
+import { type Launch, prepareLaunch } from './prepare-launch.ts';
 import type { StartReason } from './life.ts';
 import { startFailed, started } from './life.ts';
 import { hasProbe } from './probe.ts';
@@ -36,15 +39,38 @@ export async function launch(
   try {
     failpoints.hit('start.begin');
     await parts.volumeLocks.run(singleMountsOf(parts, container.record), async () => {
-      const { request, user } = await prepareLaunch(parts, container);
-      failpoints.hit('start.prepared');
-      const runtime = await parts.runtime.start(request);
+      const { runtime, request, user } = await startProcess(parts, container);
       await orEnd(runtime, () => failpoints.hit('start.spawned'));
       becomeLive(parts, container, { live: { runtime, spec: request.spec }, reason, user });
     });
   } catch (error) {
-    if (container.live === undefined) recordFailure(parts, container, error);
+    if (container.live === undefined) {
+      leaveSeats(parts, container, false);
+      recordFailure(parts, container, error);
+    }
     throw error;
+  }
+}
+
+/** Another program may have a host port that carve chose: then another one is chosen. Errors: as `launch`. */
+async function startProcess(
+  parts: EngineParts,
+  container: Container,
+): Promise<Launch & { readonly runtime: RunningContainer }> {
+  const refused = new Set<string>();
+  for (;;) {
+    const launched = await prepareLaunch(parts, container, refused);
+    parts.failpoints.hit('start.prepared');
+    try {
+      return { ...launched, runtime: await parts.runtime.start(launched.request) };
+    } catch (error) {
+      const port = portInUse(error);
+      if (port === undefined) throw error;
+      leaveSeats(parts, container, false);
+      const key = portKey(port);
+      if (refused.has(key) || isFixed(container.record, port)) throw inUse(port, error);
+      refused.add(key);
+    }
   }
 }
 

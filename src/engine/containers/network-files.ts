@@ -9,6 +9,9 @@
 
 import { existsSync, writeFileSync } from 'node:fs';
 import type { EngineParts } from '../parts.ts';
+import type { Endpoint } from '../../network/endpoint.ts';
+import { formatAddress } from '../../spec/cidr.ts';
+import type { Container } from './container.ts';
 import { hostnameOf } from './hostname.ts';
 import { runDirOf } from './paths.ts';
 import type { ContainerRecord } from './record.ts';
@@ -36,22 +39,17 @@ export function fileSourceOf(
   };
 }
 
-/** Write the files that are not there yet. Another container's are left alone. */
-export function ensureNetworkFiles(parts: EngineParts, record: ContainerRecord): FileSources {
+/** Write the files that are not there yet; `hosts` at every start that brings addresses. Another container's are left alone. */
+export function ensureNetworkFiles(parts: EngineParts, container: Container): FileSources {
+  const { record, endpoints } = container;
   const files = fileSourceOf(parts, record);
   if (referredContainer(record.hostConfig.NetworkMode) !== undefined) return files;
   // The last one written: when it is there, all are.
-  if (record.state.startedAtNs !== 0n && existsSync(files.resolvConf)) return files;
+  const isThere = record.state.startedAtNs !== 0n && existsSync(files.resolvConf);
+  if (!isThere || endpoints.length > 0) writeHosts(parts, container);
+  if (isThere) return files;
   const isHostNetwork = record.hostConfig.NetworkMode === 'host';
-  const { ExtraHosts, Dns, DnsSearch, DnsOptions } = record.hostConfig;
-  writeFileSync(
-    files.hosts,
-    renderHosts({
-      hostText: isHostNetwork ? parts.host.readHosts() : undefined,
-      extraHosts: ExtraHosts ?? [],
-    }),
-    { mode: 0o644 },
-  );
+  const { Dns, DnsSearch, DnsOptions } = record.hostConfig;
   const name = hostnameOf(parts, record);
   writeFileSync(files.hostname, `${name === '' ? parts.host.hostName : name}\n`, { mode: 0o644 });
   const resolv = renderResolvConf(parts.host.readResolvConf(), {
@@ -62,4 +60,31 @@ export function ensureNetworkFiles(parts: EngineParts, record: ContainerRecord):
   });
   writeFileSync(files.resolvConf, resolv, { mode: 0o644 });
   return files;
+}
+
+/** Its own addresses, and the names its user gave. Written in place: the container has it mounted. */
+export function writeHosts(parts: EngineParts, container: Container): void {
+  const { record, endpoints } = container;
+  const isHostNetwork = record.hostConfig.NetworkMode === 'host';
+  const addresses = endpoints.flatMap(({ ipv4, ipv6 }) =>
+    [ipv4, ipv6].flatMap((each) => (each === undefined ? [] : [formatAddress(each.address)])),
+  );
+  const hostname = hostnameOf(parts, record);
+  const domain = record.config.Domainname ?? '';
+  const text = renderHosts({
+    hostText: isHostNetwork ? parts.host.readHosts() : undefined,
+    extraHosts: (record.hostConfig.ExtraHosts ?? []).map((entry) => gatewayFor(entry, endpoints)),
+    own: { addresses, names: domain === '' ? [hostname] : [`${hostname}.${domain}`, hostname] },
+  });
+  writeFileSync(fileSourceOf(parts, record).hosts, text, { mode: 0o644 });
+}
+
+const HOST_GATEWAY = /:host-gateway$/;
+
+/** `name:host-gateway` means the host as the container reaches it. */
+function gatewayFor(entry: string, endpoints: readonly Endpoint[]): string {
+  if (!HOST_GATEWAY.test(entry)) return entry;
+  const way = endpoints.find(({ isDefault4 }) => isDefault4)?.ipv4?.gateway;
+  const address = way === undefined ? '127.0.0.1' : formatAddress(way);
+  return entry.replace(HOST_GATEWAY, `:${address}`);
 }

@@ -11,6 +11,7 @@ import { hostPath } from '../../base/host-path.ts';
 import { EngineError, isEngineError } from '../../base/error.ts';
 import type { RootSource, StartRequest } from '../../runtime/runtime.ts';
 import type { LinuxNamespace } from '../../spec/oci/runtime.ts';
+import { takeSeats } from '../networks/seat.ts';
 import type { EngineParts } from '../parts.ts';
 import type { Container, RehearsedLaunch } from './container.ts';
 import { blockDevicesOf, devicesOf } from './host-devices.ts';
@@ -55,14 +56,20 @@ export interface RequestParts {
   readonly sources?: MountSources;
 }
 
-/** Make the directories and files of a start and say what to run. Errors: `invalid` user, device or mount; `conflict` for a container that must run. */
-export async function prepareLaunch(parts: EngineParts, container: Container): Promise<Launch> {
+/** Make the directories and files of a start and say what to run. `refusedPorts`: see `takeSeats`. Errors: `invalid` user, device or mount; `conflict` for a container that must run. */
+export async function prepareLaunch(
+  parts: EngineParts,
+  container: Container,
+  refusedPorts: ReadonlySet<string>,
+): Promise<Launch> {
   const { record } = container;
   checkReachable(record);
   ensureBindSources(record);
   makeRunDir(parts, record);
   parts.failpoints.hit('start.run-made');
-  const files = ensureNetworkFiles(parts, record);
+  const network = await takeSeats(parts, container, refusedPorts);
+  parts.failpoints.hit('start.seated');
+  const files = ensureNetworkFiles(parts, container);
   parts.failpoints.hit('start.files-written');
   const root = rootOf(parts, record);
   const { rehearsed } = container;
@@ -81,7 +88,8 @@ export async function prepareLaunch(parts: EngineParts, container: Container): P
       }),
     );
   const expectedClients = Math.min(container.attachments.waitingCount, CLIENTS_MAX);
-  return { user, request: { ...requestOf(parts, record, { root, spec }), expectedClients } };
+  const request = { ...requestOf(parts, record, { root, spec }), expectedClients, network };
+  return { user, request };
 }
 
 /** Silence would be a container without what it was promised. */
@@ -130,6 +138,7 @@ function requestOf(
     stdinOnce: record.config.StdinOnce ?? false,
     init: record.hostConfig.Init ?? false,
     expectedClients: 0,
+    network: undefined,
   };
 }
 

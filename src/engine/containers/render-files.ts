@@ -33,15 +33,15 @@ export function extraLines(extraHosts: readonly string[]): readonly string[] {
 export function renderHosts(options: {
   readonly hostText: string | undefined;
   readonly extraHosts: readonly string[];
+  /** Its addresses on networks, each of which has all the names. Default: none. */
+  readonly own?: { readonly addresses: readonly string[]; readonly names: readonly string[] };
 }): string {
   const base = options.hostText ?? `${LOCALHOST.join('\n')}\n`;
   const whole = base === '' || base.endsWith('\n') ? base : `${base}\n`;
-  return (
-    whole +
-    extraLines(options.extraHosts)
-      .map((line) => `${line}\n`)
-      .join('')
-  );
+  const { addresses, names } = options.own ?? { addresses: [], names: [] };
+  const ownLines = addresses.map((address) => `${address}\t${names.join(' ')}`);
+  const lines = [...extraLines(options.extraHosts), ...ownLines];
+  return whole + lines.map((line) => `${line}\n`).join('');
 }
 
 /** What a request says about name resolution. */

@@ -12,8 +12,7 @@ import { renderHosts, renderResolvConf } from './render-files.ts';
 const host = { cpuCount: 4, cgroupVersion: 2 as const };
 const complete = (
   given: Parameters<typeof completeHostConfig>[0],
-): ReturnType<typeof completeHostConfig> =>
-  completeHostConfig(given, { cgroupVersion: 2, defaultNetwork: 'none' });
+): ReturnType<typeof completeHostConfig> => completeHostConfig(given, { cgroupVersion: 2 });
 
 test('what clients send for "unset" becomes the default', () => {
   const { hostConfig } = complete({

@@ -17,6 +17,7 @@ import { started } from '../containers/life.ts';
 import { runDirOf, stateDirOf } from '../containers/paths.ts';
 import { adoptRequest, findUser, rootOf } from '../containers/prepare-launch.ts';
 import { hasProbe } from '../containers/probe.ts';
+import { adoptSeats } from '../networks/seat.ts';
 import type { EngineParts } from '../parts.ts';
 
 /** Exit code of a process nobody knows the end of. Source: dockerd's. */
@@ -68,6 +69,7 @@ async function takeOver(
 ): Promise<void> {
   const { state, record } = container;
   container.live = live;
+  adoptSeats(parts, container);
   // Numbers that no exec of an earlier engine has.
   container.nextExecNumber = 1 + Number.parseInt(parts.randomHex().slice(0, 7), 16);
   const isKnown =

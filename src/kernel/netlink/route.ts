@@ -27,6 +27,7 @@ export const AF = { UNSPEC: 0, INET: 2, INET6: 10 } as const;
 const RTM = {
   NEWLINK: 16,
   DELLINK: 17,
+  GETLINK: 18,
   NEWADDR: 20,
   DELADDR: 21,
   NEWROUTE: 24,
@@ -39,6 +40,7 @@ const IFLA = {
   LINK: 5,
   MASTER: 10,
   LINKINFO: 18,
+  GROUP: 27,
   NET_NS_FD: 28,
   AF_SPEC: 26,
   PROTINFO: 12,
@@ -98,6 +100,8 @@ export interface LinkSettings {
   readonly mac?: Uint8Array;
   /** In bytes; `undefined`: the kernel's default. */
   readonly mtu?: number;
+  /** A number that links of one maker share; `undefined`: 0. */
+  readonly group?: number;
 }
 
 function settingsOf(link: LinkSettings): Attribute[] {
@@ -105,6 +109,7 @@ function settingsOf(link: LinkSettings): Attribute[] {
     [IFLA.IFNAME, text(link.name)],
     ...(link.mac === undefined ? [] : [[IFLA.ADDRESS, link.mac] as const]),
     ...(link.mtu === undefined ? [] : [[IFLA.MTU, u32(link.mtu)] as const]),
+    ...(link.group === undefined ? [] : [[IFLA.GROUP, u32(link.group)] as const]),
   ];
 }
 
@@ -129,7 +134,7 @@ export function addBridge(link: LinkSettings): Message {
 
 /** One end of a veth pair in another network namespace. */
 export interface VethPeer extends LinkSettings {
-  /** Number the peer gets in its namespace; 2 is the first free one of a new namespace. */
+  /** Number the peer gets in its namespace; the kernel keeps to it only when the near end has one too. */
   readonly index: number;
 }
 
@@ -139,14 +144,14 @@ export interface VethPeer extends LinkSettings {
  * {@link NETNS_FD_PLACEHOLDER}.
  */
 export function addVeth(
-  near: LinkSettings & { readonly masterIndex?: number },
+  near: LinkSettings & { readonly index?: number; readonly masterIndex?: number },
   far: VethPeer,
 ): Message {
   const peer: Attribute[] = [...settingsOf(far), [IFLA.NET_NS_FD, u32(NETNS_FD_PLACEHOLDER)]];
   return {
     type: RTM.NEWLINK,
     flags: CREATE,
-    header: ifinfomsg(0, 'up'),
+    header: ifinfomsg(near.index ?? 0, 'up'),
     attributes: [
       ...settingsOf(near),
       ...(near.masterIndex === undefined ? [] : [[IFLA.MASTER, u32(near.masterIndex)] as const]),
@@ -292,6 +297,12 @@ export function setPortIsolation(portIndex: number, isIsolated: boolean): Messag
     header: ifinfomsg(portIndex, 'kept', AF_BRIDGE),
     attributes: [[IFLA.PROTINFO, [[IFLA_BRPORT_ISOLATED, u8(isIsolated ? 1 : 0)]]]],
   };
+}
+
+/** Ask for one link; its answer is a message, or an error where there is none. */
+export function getLink(link: LinkName): Message {
+  const { header, name } = linkHeader(link, 'kept');
+  return { type: RTM.GETLINK, flags: NLM_F.REQUEST, header, attributes: name };
 }
 
 /** Delete a link; its veth peer goes too. */

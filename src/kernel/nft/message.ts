@@ -9,6 +9,7 @@ import {
   be32,
   be64,
   encodeMessages,
+  MESSAGE_HEADER_BYTES,
   NLM_F,
   text,
   type Attribute,
@@ -42,6 +43,7 @@ const REQUEST = {
   deleteTable: { type: 2, flags: 0 },
   newChain: { type: 3, flags: NLM_F.CREATE },
   newRule: { type: 6, flags: NLM_F.CREATE | NLM_F.APPEND },
+  getRules: { type: 7, flags: NLM_F.DUMP },
   deleteRules: { type: 8, flags: 0 },
   newSet: { type: 9, flags: NLM_F.CREATE },
   newElements: { type: 12, flags: NLM_F.CREATE },
@@ -123,6 +125,25 @@ export function addRule(at: TableName, chain: string, expressions: readonly Expr
       ),
     ],
   ]);
+}
+
+/** Ask for every rule of a table. */
+export function listRules(at: TableName): Message {
+  return request(at, 'getRules', [[1, text(at.table)]]);
+}
+
+/** How many of the messages in an answer are of this kind. */
+export function countMessages(answer: Uint8Array, kind: keyof typeof REQUEST): number {
+  const view = new DataView(answer.buffer, answer.byteOffset, answer.byteLength);
+  const wanted = (NFNL_SUBSYS_NFTABLES << 8) | REQUEST[kind].type;
+  let count = 0;
+  for (let at = 0; at + MESSAGE_HEADER_BYTES <= answer.length; ) {
+    const length = view.getUint32(at, true);
+    if (length < MESSAGE_HEADER_BYTES) break;
+    if (view.getUint16(at + 4, true) === wanted) count += 1;
+    at += (length + 3) & ~3;
+  }
+  return count;
 }
 
 /** Delete every rule of a chain. */

@@ -387,6 +387,20 @@ export const OPS = {
       maxBytes: { type: 'u32', max: 16777216 },
     },
   },
+  /**
+   * Keep a port of `protocol` (6, 17 or 132) on `address` (4 or 16 bytes) for the
+   * running process until it ends: a socket is bound, TCP and SCTP listen, so that
+   * nobody else gets it, and everything that reaches it is dropped. A protocol the
+   * kernel does not have needs no keeping.
+   */
+  'reserve-port': {
+    code: 83,
+    fields: {
+      protocol: { type: 'u32', max: 255 },
+      address: { type: 'bytes', max: 16 },
+      port: { type: 'u32', max: 65535 },
+    },
+  },
 } as const satisfies Readonly<Record<string, OpShape>>;
 
 /**

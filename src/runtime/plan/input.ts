@@ -7,10 +7,10 @@
 import type { HostPath } from '../../base/brand.ts';
 import type { SeccompProgram } from '../../kernel/bpf/compile-seccomp.ts';
 import type { CgroupPlace } from '../../kernel/cgroup/place.ts';
-import type { PlanOp, PlanOpOf } from '../../kernel/plan/op.ts';
+import type { PlanOpOf } from '../../kernel/plan/op.ts';
 import type { Spec } from '../../spec/oci/runtime.ts';
 import type { LinuxSeccomp } from '../../spec/oci/seccomp.ts';
-import type { ProcessIdentity, RootSource } from '../runtime.ts';
+import type { NetworkOps, ProcessIdentity, RootSource } from '../runtime.ts';
 
 /** Facts of the machine and its kernel that change a plan. */
 export interface PlanFeatures {
@@ -22,14 +22,6 @@ export interface PlanFeatures {
   readonly isRootless: boolean;
   /** The daemon's own mount namespace: for binds whose mounts must reach the host (`rshared`). */
   readonly hostMounts: ProcessIdentity | undefined;
-}
-
-/** Ops of the network planner; they may use the slots of `NETWORK_SLOTS`. */
-export interface NetworkOps {
-  /** In the host's network namespace, before the container's process exists. */
-  readonly before: readonly PlanOp[];
-  /** In the container's network namespace, loopback already up. */
-  readonly inside: readonly PlanOp[];
 }
 
 /** Input of `planContainer`. */

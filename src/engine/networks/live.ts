@@ -1,0 +1,93 @@
+/**
+ * Networks of a container that runs: joining one more, leaving one.
+ * Precondition of both: the caller holds the container's lock; it has a process.
+ */
+
+import { EngineError } from '../../base/error.ts';
+import type { Endpoint } from '../../network/endpoint.ts';
+import type { NamespaceOwner, NetworkedEndpoint } from '../../network/fabric.ts';
+import type { NetworkRecord } from '../../network/store.ts';
+import type { EndpointSettings } from '../../spec/docker/container.ts';
+import type { Container } from '../containers/container.ts';
+import { writeHosts } from '../containers/network-files.ts';
+import type { EngineParts } from '../parts.ts';
+import { readyNetwork } from './ready.ts';
+import { saveEndpoints, seat, withDefaultRoutes } from './seat.ts';
+
+/** Give the container an endpoint. Errors: as a start's; then nothing has changed. */
+export async function joinLive(
+  parts: EngineParts,
+  container: Container,
+  want: { readonly network: NetworkRecord; readonly settings: EndpointSettings },
+): Promise<void> {
+  if (want.network.driver === 'null' || want.network.driver === 'host') return;
+  const owner = ownerOf(container);
+  const network = await readyNetwork(parts, want.network);
+  const others = networked(parts, container.endpoints);
+  const added = seat(parts, container, { ...want, network, others });
+  const priorities = { ...container.record.endpoints, [network.name]: want.settings };
+  const all = withDefaultRoutes([...others, added].map((each) => withPriority(each, priorities)));
+  const whole = all.at(-1) ?? added;
+  try {
+    await parts.fabric.join(container.id, owner, whole);
+  } catch (error) {
+    parts.addresses.giveBack(network.id, added.endpoint);
+    throw error;
+  }
+  keep(
+    parts,
+    container,
+    all.map(({ endpoint }) => endpoint),
+  );
+}
+
+/** Take an endpoint away. Idempotent: a network the process is not on is left already. */
+export async function leaveLive(
+  parts: EngineParts,
+  container: Container,
+  networkName: string,
+): Promise<void> {
+  const gone = container.endpoints.find((endpoint) => endpoint.networkName === networkName);
+  if (gone === undefined) return;
+  const others = networked(
+    parts,
+    container.endpoints.filter((endpoint) => endpoint !== gone),
+  );
+  const { endpoints: asked } = container.record;
+  const rest = withDefaultRoutes(others.map((each) => withPriority(each, asked))).map(
+    ({ endpoint }) => endpoint,
+  );
+  await parts.fabric.leave(container.id, ownerOf(container), { gone, rest });
+  parts.addresses.giveBack(gone.networkId, gone);
+  parts.ports.release(container.id, gone.ports);
+  keep(parts, container, rest);
+}
+
+function keep(parts: EngineParts, container: Container, endpoints: readonly Endpoint[]): void {
+  container.endpoints = endpoints;
+  saveEndpoints(parts, container);
+  writeHosts(parts, container);
+}
+
+function ownerOf(container: Container): NamespaceOwner {
+  const process = container.live?.runtime.process;
+  if (process !== undefined) return process;
+  throw new EngineError('wrong-state', `Container ${container.name} is not running`);
+}
+
+function networked(
+  parts: EngineParts,
+  endpoints: readonly Endpoint[],
+): readonly NetworkedEndpoint[] {
+  return endpoints.flatMap((endpoint) => {
+    const network = parts.networks.find(endpoint.networkId);
+    return network === undefined ? [] : [{ endpoint, network }];
+  });
+}
+
+function withPriority(
+  each: NetworkedEndpoint,
+  asked: Readonly<Record<string, EndpointSettings | null>>,
+): NetworkedEndpoint & { readonly priority: number } {
+  return { ...each, priority: asked[each.network.name]?.GwPriority ?? 0 };
+}

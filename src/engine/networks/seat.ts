@@ -1,0 +1,265 @@
+/**
+ * A container's endpoints at its start: which networks, which addresses, which
+ * ports; and giving it all back.
+ *
+ * **Invariants**
+ * - What a process uses is in its `endpoints` file before it begins, so an
+ *   engine that finds the process knows it.
+ * - Addresses and ports are given back only when no process uses them.
+ *
+ * Source: Engine API `EndpointSettings`; docs/decisions/0040.
+ */
+
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { isEngineError } from '../../base/error.ts';
+import { parseAddress, tryParseAddress, type Address } from '../../spec/cidr.ts';
+import type { EndpointSettings } from '../../spec/docker/container.ts';
+import { portWishes } from '../../spec/port.ts';
+import { choosePorts } from '../../network/choose-ports.ts';
+import { decodeEndpoints, encodeEndpoints } from '../../network/decode-endpoint.ts';
+import type { Endpoint } from '../../network/endpoint.ts';
+import type { NetworkedEndpoint } from '../../network/fabric.ts';
+import { linkSettingsOf } from '../../network/settings.ts';
+import type { NetworkRecord } from '../../network/store.ts';
+import type { NetworkOps } from '../../runtime/runtime.ts';
+import type { Container } from '../containers/container.ts';
+import { runDirOf } from '../containers/paths.ts';
+import type { ContainerRecord } from '../containers/record.ts';
+import type { EngineParts } from '../parts.ts';
+import { networksOfRecord, type WantedEndpoint } from './wanted.ts';
+import { readyNetwork } from './ready.ts';
+
+/** Numbers of a container's interfaces begin here: lower ones may be the kernel's own. */
+const FIRST_INDEX = 10;
+
+/** Choose the endpoints of a container and say how it starts with them; `undefined` when it has none of its own. `refused`: host ports that other programs have. Errors: `conflict`, `exhausted`, `invalid`, `not-found` network, those of the fabric. */
+export async function takeSeats(
+  parts: EngineParts,
+  container: Container,
+  refused: ReadonlySet<string>,
+): Promise<NetworkOps | undefined> {
+  const wanted = networksOfRecord(parts, container.record);
+  if (wanted.length === 0) return undefined;
+  const networked: (NetworkedEndpoint & { readonly priority: number })[] = [];
+  try {
+    for (const want of wanted) {
+      const network = await readyNetwork(parts, want.network);
+      const taken = seat(parts, container, { ...want, network, others: networked });
+      networked.push({ ...taken, priority: want.settings.GwPriority ?? 0 });
+    }
+    const endpoints = withPorts(parts, container, {
+      networked: withDefaultRoutes(networked),
+      refused,
+    });
+    container.endpoints = endpoints.map(({ endpoint }) => endpoint);
+    saveEndpoints(parts, container);
+    return parts.fabric.planStart(container.id, endpoints);
+  } catch (error) {
+    for (const { endpoint } of networked) parts.addresses.giveBack(endpoint.networkId, endpoint);
+    throw error;
+  }
+}
+
+/** What runs is found again: its addresses and ports are taken. */
+export function adoptSeats(parts: EngineParts, container: Container): void {
+  const endpoints = readEndpoints(parts, container);
+  container.endpoints = endpoints;
+  const networked = endpoints.flatMap((endpoint): readonly NetworkedEndpoint[] => {
+    parts.addresses.adopt(endpoint.networkId, endpoint);
+    const network = parts.networks.find(endpoint.networkId);
+    return network === undefined ? [] : [{ endpoint, network }];
+  });
+  try {
+    parts.ports.claim(
+      container,
+      endpoints.flatMap(({ ports }) => ports),
+    );
+  } catch (error) {
+    // Both run: the kernel says who has the port.
+    if (!isEngineError(error)) throw error;
+    parts.log.warn('two containers have one port', { id: container.id, error: error.message });
+  }
+  parts.fabric.adopt(container.id, networked);
+}
+
+/** Its process is gone, or did not come to be. `isUntidy`: its monitor could not clean up. Idempotent. */
+export function leaveSeats(parts: EngineParts, container: Container, isUntidy: boolean): void {
+  const { endpoints } = container;
+  if (endpoints.length === 0) return;
+  container.endpoints = [];
+  const giveBack = (): void => {
+    for (const endpoint of endpoints) {
+      parts.addresses.giveBack(endpoint.networkId, endpoint);
+      parts.ports.release(container.id, endpoint.ports);
+    }
+  };
+  rmSync(fileOf(parts, container), { force: true });
+  const released = parts.fabric.release(container.id, isUntidy);
+  // Elements that are still in the firewall would catch the next owner's packets.
+  if (!isUntidy) giveBack();
+  released.then(isUntidy ? giveBack : () => undefined).catch((error: unknown) => {
+    parts.log.warn('cannot take back published ports', { id: container.id, error: String(error) });
+  });
+}
+
+/** Write what the container has now. */
+export function saveEndpoints(parts: EngineParts, container: Container): void {
+  writeFileSync(fileOf(parts, container), encodeEndpoints(container.endpoints), { mode: 0o600 });
+}
+
+function readEndpoints(parts: EngineParts, container: Container): readonly Endpoint[] {
+  let text: string;
+  try {
+    text = readFileSync(fileOf(parts, container), 'utf8');
+  } catch {
+    // It has none.
+    return [];
+  }
+  return decodeEndpoints(text);
+}
+
+function fileOf(parts: Pick<EngineParts, 'paths'>, container: Container): string {
+  return `${runDirOf(parts.paths, container.id)}/endpoints`;
+}
+
+/** One endpoint without ports; its addresses are taken. */
+export function seat(
+  parts: EngineParts,
+  container: Container,
+  want: WantedEndpoint & { readonly others: readonly NetworkedEndpoint[] },
+): NetworkedEndpoint {
+  const { network, settings, others } = want;
+  const lease = parts.addresses.take(network, wishOf(settings));
+  const id = parts.randomHex();
+  const { interfacePrefix } = linkSettingsOf(network);
+  const taken = new Set(others.map(({ endpoint }) => endpoint.interfaceName));
+  const indexes = others.map(({ endpoint }) => endpoint.index);
+  const endpoint: Endpoint = {
+    networkId: network.id,
+    networkName: network.name,
+    id,
+    interfaceName: interfaceNameOf(settings, interfacePrefix, taken),
+    index: Math.max(FIRST_INDEX - 1, ...indexes) + 1,
+    hostLink: network.driver === 'bridge' ? `cv${id.slice(0, 12)}` : '',
+    mac: macOf(settings, lease.ipv4?.address, id),
+    ipv4: lease.ipv4,
+    ipv6: lease.ipv6,
+    isDefault4: false,
+    isDefault6: false,
+    names: namesOf(container.record, settings),
+    ports: [],
+  };
+  return { endpoint, network };
+}
+
+function wishOf({ IPAMConfig: config }: EndpointSettings): {
+  readonly ipv4?: Address;
+  readonly ipv6?: Address;
+} {
+  const { IPv4Address: v4 = '', IPv6Address: v6 = '' } = config ?? {};
+  return {
+    ...(v4 === '' ? {} : { ipv4: parseAddress(v4) }),
+    ...(v6 === '' ? {} : { ipv6: parseAddress(v6) }),
+  };
+}
+
+function interfaceNameOf(
+  settings: EndpointSettings,
+  prefix: string,
+  taken: ReadonlySet<string>,
+): string {
+  const asked = settings.DriverOpts?.['com.docker.network.endpoint.ifname'];
+  if (asked !== undefined && asked !== '') return asked;
+  for (let number = 0; ; number += 1) {
+    const name = `${prefix}${number}`;
+    if (!taken.has(name)) return name;
+  }
+}
+
+/** Made of the IPv4 address, so that neighbours who remember the address are right; else of the endpoint's id. */
+function macOf(settings: EndpointSettings, ipv4: Address | undefined, id: string): string {
+  const asked = settings.MacAddress ?? '';
+  if (asked !== '') return asked.toLowerCase();
+  const tail = ipv4 === undefined ? id.slice(0, 8) : ipv4.value.toString(16).padStart(8, '0');
+  return `02:42:${tail.replace(/(..)(?=.)/g, '$1:')}`;
+}
+
+/** What a container answers to: its name, what the user added, its short id, its own host name. */
+function namesOf(record: ContainerRecord, settings: EndpointSettings): readonly string[] {
+  const { Hostname = '' } = record.config;
+  const names = [record.name, ...(settings.Aliases ?? []), record.id.slice(0, 12), Hostname];
+  return [...new Set(names.filter((name) => name !== ''))];
+}
+
+/** The default routes go by the endpoint of the highest priority, then of the first network by name. */
+export function withDefaultRoutes(
+  networked: readonly (NetworkedEndpoint & { readonly priority?: number })[],
+): readonly NetworkedEndpoint[] {
+  const first = (family: 'ipv4' | 'ipv6'): Endpoint | undefined =>
+    networked
+      .filter(({ endpoint }) => endpoint[family]?.gateway !== undefined)
+      .toSorted((a, b) => {
+        const byPriority = (b.priority ?? 0) - (a.priority ?? 0);
+        if (byPriority !== 0) return byPriority;
+        return a.network.name < b.network.name ? -1 : 1;
+      })[0]?.endpoint;
+  const [way4, way6] = [first('ipv4'), first('ipv6')];
+  return networked.map(({ endpoint, network }) => ({
+    network,
+    endpoint: { ...endpoint, isDefault4: endpoint === way4, isDefault6: endpoint === way6 },
+  }));
+}
+
+/** Ports are published where the default route of their family is. */
+function withPorts(
+  parts: EngineParts,
+  container: Container,
+  {
+    networked,
+    refused,
+  }: {
+    readonly networked: readonly NetworkedEndpoint[];
+    readonly refused: ReadonlySet<string>;
+  },
+): readonly NetworkedEndpoint[] {
+  const { config, hostConfig } = container.record;
+  const wishes = portWishes({
+    bindings: hostConfig.PortBindings ?? {},
+    exposed: Object.keys(config.ExposedPorts ?? {}),
+    publishAll: hostConfig.PublishAllPorts ?? false,
+  });
+  const way4 = networked.find(({ endpoint, network }) => endpoint.isDefault4 && isBridge(network));
+  const way6 = networked.find(({ endpoint, network }) => endpoint.isDefault6 && isBridge(network));
+  if (wishes.length === 0 || (way4 ?? way6) === undefined) return networked;
+  const ports = choosePorts(wishes, {
+    ipv4: way4?.endpoint.ipv4,
+    ipv6: way6?.endpoint.ipv6,
+    defaultHost: defaultHostOf((way4 ?? way6)?.network),
+    ephemeral: parts.host.ephemeralPorts(),
+    start: parts.ports.nextEphemeral,
+    ownerOf: (port) => parts.ports.ownerOf(port),
+    refused,
+  });
+  parts.ports.claim(container, ports);
+  const last = ports.at(-1);
+  if (last !== undefined) parts.ports.restAfter(last.hostPort);
+  return networked.map(({ endpoint, network }) => ({
+    network,
+    endpoint: {
+      ...endpoint,
+      ports: ports.filter(({ target }) =>
+        target.family === 'ipv4' ? endpoint === way4?.endpoint : endpoint === way6?.endpoint,
+      ),
+    },
+  }));
+}
+
+function isBridge({ driver }: NetworkRecord): boolean {
+  return driver === 'bridge';
+}
+
+function defaultHostOf(network: NetworkRecord | undefined): Address | undefined {
+  const text = network?.options['com.docker.network.bridge.host_binding_ipv4'] ?? '';
+  const address = text === '' ? undefined : tryParseAddress(text);
+  return address?.value === 0n ? undefined : address;
+}

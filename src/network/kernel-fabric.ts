@@ -1,0 +1,350 @@
+/**
+ * Networks by rtnetlink and nftables messages in plans: the host's half of
+ * every network of one engine.
+ *
+ * **Invariants**
+ * - Only links that this engine's networks name, and only this engine's own
+ *   nftables table, are written.
+ * - The table is what {@link KernelFabric.#wholeTable} says: it can be made anew
+ *   at any moment, in one transaction, without a packet seeing half of it.
+ */
+
+import { randomInt } from 'node:crypto';
+import { EngineError, isEngineError, messageOf } from '../base/error.ts';
+import type { Log } from '../base/log.ts';
+import { Mutex } from '../base/mutex.ts';
+import type { Chisel } from '../kernel/chisel.ts';
+import type { Message } from '../kernel/netlink/message.ts';
+import { encodeMessage } from '../kernel/netlink/message.ts';
+import * as nft from '../kernel/nft/message.ts';
+import type { PlanOp } from '../kernel/plan/op.ts';
+import { addressBytes, type Network } from '../spec/cidr.ts';
+import type { Endpoint } from './endpoint.ts';
+import type {
+  EndpointChange,
+  EndpointOps,
+  NamespaceOwner,
+  NetworkFabric,
+  NetworkedEndpoint,
+} from './fabric.ts';
+import * as rules from './firewall.ts';
+import {
+  decodeLink,
+  planDeleteLink,
+  planFindLink,
+  planForwarding,
+  planMakeLink,
+  planSetLink,
+} from './plan/bridge.ts';
+import {
+  BEFORE_CLONE,
+  planDefaultRoutes,
+  planInside,
+  planJoin,
+  planLeave,
+  type PlannedEndpoint,
+} from './plan/endpoint.ts';
+import { firewall } from './plan/ops.ts';
+import { readRoutes } from './read-routes.ts';
+import { linkSettingsOf } from './settings.ts';
+import type { NetworkRecord } from './store.ts';
+
+const ENOENT = 2;
+/** Milliseconds between two looks at the table. */
+const WATCH_MS = 1_000;
+/** Bytes of all rules of the table as the kernel tells them. */
+const RULES_ANSWER_MAX = 1_048_576;
+
+/** What it works with. */
+export interface KernelFabricOptions {
+  readonly chisel: Chisel;
+  /** 32 hex digits; part of the table's name. */
+  readonly engineId: string;
+  readonly log: Log;
+}
+
+/** A network whose link is there. */
+interface ReadyNetwork {
+  readonly network: NetworkRecord;
+  readonly linkIndex: number;
+}
+
+/** See the module. */
+export class KernelFabric implements NetworkFabric {
+  readonly #chisel: Chisel;
+  readonly #log: Log;
+  readonly #at: nft.TableName;
+  readonly #lock = new Mutex();
+  readonly #ready = new Map<string, ReadyNetwork>();
+  /** By container, the ports of each of its endpoints. */
+  readonly #ports = new Map<string, readonly (readonly rules.PublishedPort[])[]>();
+  /** Containers on a bridge; while there are any the table is watched. */
+  readonly #guarded = new Set<string>();
+  /** Marks this engine's links. */
+  readonly #group: number;
+  #hasTable = false;
+  #nextIndex = randomInt(0x0100_0000, 0x3fff_ffff);
+  #watch: ReturnType<typeof setInterval> | undefined;
+
+  constructor({ chisel, engineId, log }: KernelFabricOptions) {
+    this.#chisel = chisel;
+    this.#log = log;
+    this.#group = Number.parseInt(engineId.slice(0, 7), 16) + 1;
+    this.#at = { family: 'inet', table: `carve-${engineId.slice(0, 12)}` };
+  }
+
+  async ensure(network: NetworkRecord): Promise<void> {
+    if (this.#ready.has(network.id) || !hasLink(network)) return;
+    await this.#lock.run(async () => {
+      if (this.#ready.has(network.id)) return;
+      const linkIndex = await this.#makeLink(network);
+      this.#ready.set(network.id, { network, linkIndex });
+      try {
+        await this.#guard(network);
+      } catch (error) {
+        this.#ready.delete(network.id);
+        throw error;
+      }
+    });
+  }
+
+  async remove(network: NetworkRecord): Promise<void> {
+    if (!hasLink(network)) return;
+    await this.#lock.run(async () => {
+      const failure = `Cannot remove network ${network.name}`;
+      const bridge = guardedBridge(network);
+      if (bridge !== undefined && this.#hasTable) {
+        const gone = firewall(rules.planBridgeRemoval(this.#at, bridge), ENOENT);
+        await this.#apply(gone, failure);
+      }
+      this.#ready.delete(network.id);
+      await this.#deleteLink(network);
+    });
+  }
+
+  routes(): readonly Network[] {
+    return readRoutes();
+  }
+
+  planStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps {
+    const ports = this.#keep(containerId, endpoints);
+    const reserved = ports.map(reservePort);
+    return {
+      before: [...reserved, ...firewall(rules.planPorts(this.#at, ports)), ...BEFORE_CLONE],
+      inside: planInside(endpoints.map((each) => this.#planned(each))),
+      after: endpoints.flatMap(({ endpoint }) => this.#unpublish(endpoint.ports)),
+    };
+  }
+
+  adopt(containerId: string, endpoints: readonly NetworkedEndpoint[]): void {
+    this.#keep(containerId, endpoints);
+  }
+
+  async join(containerId: string, owner: NamespaceOwner, added: NetworkedEndpoint): Promise<void> {
+    const failure = `Cannot connect the container to network ${added.network.name}`;
+    await this.#apply(planJoin(owner, [this.#planned(added)]), failure);
+    if (added.network.driver === 'bridge') this.#guarded.add(containerId);
+    this.#startWatching();
+  }
+
+  async leave(
+    containerId: string,
+    owner: NamespaceOwner,
+    { gone, rest }: EndpointChange,
+  ): Promise<void> {
+    const failure = `Cannot disconnect the container from network ${gone.networkName}`;
+    await this.#apply(planLeave(owner, gone), failure);
+    await this.#apply(planDefaultRoutes(owner, rest), failure);
+    if (gone.ports.length === 0) return;
+    this.#ports.set(
+      containerId,
+      rest.map(({ ports }) => ports),
+    );
+    await this.#apply(this.#unpublish(gone.ports), failure);
+  }
+
+  async release(containerId: string, isUntidy: boolean): Promise<void> {
+    const ports = this.#ports.get(containerId) ?? [];
+    this.#ports.delete(containerId);
+    this.#guarded.delete(containerId);
+    if (this.#guarded.size === 0) this.#stopWatching();
+    if (!isUntidy) return;
+    for (const each of ports)
+      await this.#apply(this.#unpublish(each), 'Cannot take back published ports');
+  }
+
+  async restore(): Promise<void> {
+    if (this.#guarded.size > 0) await this.#lock.run(async () => this.#rebuild());
+  }
+
+  async close(networks: readonly NetworkRecord[]): Promise<void> {
+    this.#stopWatching();
+    if (this.#guarded.size > 0) return;
+    await this.#lock.run(async () => {
+      this.#ready.clear();
+      this.#hasTable = false;
+      const failure = 'Cannot remove the firewall of the networks';
+      await this.#apply(firewall([nft.addTable(this.#at), nft.deleteTable(this.#at)]), failure);
+      for (const network of networks.filter(hasLink)) await this.#deleteLink(network);
+    });
+  }
+
+  #keep(
+    containerId: string,
+    endpoints: readonly NetworkedEndpoint[],
+  ): readonly rules.PublishedPort[] {
+    const ports = endpoints.flatMap(({ endpoint }) => endpoint.ports);
+    const perEndpoint = endpoints.map(({ endpoint }) => endpoint.ports);
+    if (ports.length > 0) this.#ports.set(containerId, perEndpoint);
+    if (endpoints.some(({ network }) => network.driver === 'bridge'))
+      this.#guarded.add(containerId);
+    this.#startWatching();
+    return ports;
+  }
+
+  /** All of one endpoint: one that is gone already takes the others with it. */
+  #unpublish(ports: readonly rules.PublishedPort[]): readonly PlanOp[] {
+    return firewall(rules.planPortRemoval(this.#at, ports), ENOENT);
+  }
+
+  #planned({ endpoint, network }: NetworkedEndpoint): PlannedEndpoint {
+    const ready = this.#ready.get(network.id);
+    if (ready === undefined)
+      throw new EngineError('internal', `Network ${network.name} was not made ready`);
+    this.#nextIndex = this.#nextIndex === 0x3fff_ffff ? 0x0100_0000 : this.#nextIndex + 1;
+    return { endpoint, network, linkIndex: ready.linkIndex, hostIndex: this.#nextIndex };
+  }
+
+  async #makeLink(network: NetworkRecord): Promise<number> {
+    const { link } = linkSettingsOf(network);
+    const failure = `Cannot make network ${network.name}`;
+    const found = decodeLink(await this.#apply(planMakeLink(network, this.#group), failure));
+    if (found === undefined) {
+      throw new EngineError('not-found', `${failure}: the host has no link ${link}`, {
+        hint: 'Give one that the host has, with -o parent=LINK',
+      });
+    }
+    if (network.driver === 'bridge' && found.kind !== 'bridge') {
+      const kind = found.kind === '' ? 'a device' : `a ${found.kind} link`;
+      throw new EngineError('conflict', `${failure}: link ${link} of the host is ${kind}`);
+    }
+    const forwarding = network.driver === 'bridge' ? planForwarding(network.hasIpv6) : [];
+    try {
+      await this.#apply([...planSetLink(network, found.index), ...forwarding], failure);
+    } catch (error) {
+      await this.#deleteLink(network).catch(() => undefined);
+      throw error;
+    }
+    return found.index;
+  }
+
+  /** Only a link that this engine made: a bridge that the user named may be the user's own. */
+  async #deleteLink(network: NetworkRecord): Promise<void> {
+    const failure = `Cannot remove the link of network ${network.name}`;
+    const found = decodeLink(await this.#apply(planFindLink(network), failure));
+    if (found?.group === this.#group) await this.#apply(planDeleteLink(found.index), failure);
+  }
+
+  /** The network's part of the firewall. Precondition: the lock is held, the network is among the ready. */
+  async #guard(network: NetworkRecord): Promise<void> {
+    const bridge = guardedBridge(network);
+    if (bridge === undefined) return;
+    if (!this.#hasTable) {
+      await this.#rebuild();
+      return;
+    }
+    const messages = rules.planBridge(this.#at, bridge);
+    await this.#apply(firewall(messages), `Cannot protect network ${network.name}`);
+  }
+
+  async #rebuild(): Promise<void> {
+    await this.#apply(firewall(this.#wholeTable()), 'Cannot make the firewall of the networks');
+    this.#hasTable = true;
+  }
+
+  #wholeTable(): readonly Message[] {
+    const bridges = [...this.#ready.values()].flatMap(({ network }) => {
+      const bridge = guardedBridge(network);
+      return bridge === undefined ? [] : [bridge];
+    });
+    return [
+      ...rules.planTable(this.#at),
+      ...bridges.flatMap((bridge) => rules.planBridge(this.#at, bridge)),
+      ...[...this.#ports.values()].flat().flatMap((ports) => rules.planPorts(this.#at, ports)),
+    ];
+  }
+
+  #startWatching(): void {
+    if (this.#watch !== undefined || this.#guarded.size === 0) return;
+    this.#watch = setInterval(() => {
+      this.#repair().catch((error: unknown) => {
+        this.#log.warn('cannot look after the firewall', { error: messageOf(error) });
+      });
+    }, WATCH_MS);
+    this.#watch.unref();
+  }
+
+  #stopWatching(): void {
+    clearInterval(this.#watch);
+    this.#watch = undefined;
+  }
+
+  /** Somebody else may have deleted the table, or its rules. */
+  async #repair(): Promise<void> {
+    if (this.#lock.isHeld || !this.#hasTable) return;
+    await this.#lock.run(async () => {
+      if ((await this.#countRules()) === rules.RULE_COUNT) return;
+      this.#log.warn('the firewall of the networks was changed from outside; made again', {
+        table: this.#at.table,
+      });
+      await this.#rebuild();
+    });
+  }
+
+  async #countRules(): Promise<number> {
+    const query: PlanOp = {
+      op: 'netlink-query',
+      slot: 0,
+      message: encodeMessage(nft.listRules(this.#at), 1),
+      maxBytes: RULES_ANSWER_MAX,
+    };
+    const open: PlanOp = { op: 'netlink-open', slot: 0, protocol: nft.NETLINK_NETFILTER };
+    const reply = await this.#apply([open, query], 'Cannot look at the firewall');
+    return nft.countMessages(reply.subarray(8), 'newRule');
+  }
+
+  async #apply(plan: readonly PlanOp[], failure: string): Promise<Uint8Array> {
+    if (plan.length === 0) return new Uint8Array();
+    try {
+      return await this.#chisel.apply(plan, { failure });
+    } catch (error) {
+      throw isEngineError(error) ? error : new EngineError('internal', messageOf(error));
+    }
+  }
+}
+
+function hasLink({ driver }: NetworkRecord): boolean {
+  return driver !== 'host' && driver !== 'null';
+}
+
+/** What the firewall knows of a network; `undefined` when it is not on a bridge. */
+function guardedBridge(network: NetworkRecord): rules.GuardedBridge | undefined {
+  if (network.driver !== 'bridge') return undefined;
+  const { link, isConnected, isMasqueraded } = linkSettingsOf(network);
+  return {
+    link,
+    subnets: network.subnets.map(({ subnet }) => subnet),
+    isInternal: network.isInternal,
+    isConnected,
+    isMasqueraded,
+  };
+}
+
+function reservePort(port: Endpoint['ports'][number]): PlanOp {
+  return {
+    op: 'reserve-port',
+    protocol: rules.PROTOCOL[port.protocol],
+    address: addressBytes(port.host),
+    port: port.hostPort,
+  };
+}

@@ -1,0 +1,141 @@
+/**
+ * A network's own link on the host as plan operations: a bridge with its
+ * addresses, or the parent of macvlan and ipvlan. Pure.
+ *
+ * Two plans, because a link that is there already is used as it is: the first
+ * makes it and asks for its number, the second acts on the number.
+ *
+ * Source: rtnetlink(7); Documentation/networking/ip-sysctl.rst.
+ */
+
+import { decodeAttributes, encodeMessages, type Message } from '../../kernel/netlink/message.ts';
+import {
+  addAddress,
+  addBridge,
+  addDummy,
+  deleteLink,
+  getLink,
+  setLink,
+} from '../../kernel/netlink/route.ts';
+import type { PlanOp } from '../../kernel/plan/op.ts';
+import { addressBytes } from '../../spec/cidr.ts';
+import { linkSettingsOf } from '../settings.ts';
+import type { NetworkRecord } from '../store.ts';
+import { openRoute, route, setting, SLOT } from './ops.ts';
+
+const EEXIST = 17;
+const ENODEV = 19;
+/** Bytes; an answer about one link with all its attributes is some 2 KiB. */
+const LINK_ANSWER_MAX = 65_536;
+
+/** Make the link where it is missing, as one of `group`, and ask what it is: see {@link decodeLink}. */
+export function planMakeLink(network: NetworkRecord, group: number): readonly PlanOp[] {
+  const { link, mtuBytes } = linkSettingsOf(network);
+  const mtu = mtuBytes === undefined ? {} : { mtu: mtuBytes };
+  const make = makeLink(network, { name: link, group, ...mtu });
+  return [
+    openRoute(SLOT.host),
+    ...(make === undefined ? [] : [route(SLOT.host, [make], EEXIST)]),
+    askLink(link),
+  ];
+}
+
+/** Ask what the link of a network is. */
+export function planFindLink(network: NetworkRecord): readonly PlanOp[] {
+  return [openRoute(SLOT.host), askLink(linkSettingsOf(network).link)];
+}
+
+function askLink(name: string): PlanOp {
+  return {
+    op: 'netlink-query',
+    slot: SLOT.host,
+    message: encodeMessages([getLink({ name })]),
+    maxBytes: LINK_ANSWER_MAX,
+  };
+}
+
+function makeLink(
+  network: NetworkRecord,
+  link: { readonly name: string; readonly mtu?: number; readonly group: number },
+): Message | undefined {
+  if (network.driver === 'bridge') return addBridge(link);
+  // A parent that was named is the user's; without one the network leads nowhere.
+  return network.options['parent'] === undefined ? addDummy(link) : undefined;
+}
+
+/** A link as the kernel tells it. */
+export interface FoundLink {
+  readonly index: number;
+  /** `bridge`, `dummy`, …; empty for a device. */
+  readonly kind: string;
+  /** Number that links of one maker share. */
+  readonly group: number;
+}
+
+const IFLA_GROUP = 27;
+const IFLA_LINKINFO = 18;
+const IFLA_INFO_KIND = 1;
+const HEADERS_BYTES = 32;
+
+/** The answer of a link query: `u32 errno, u32 length, bytes`; `undefined` when there is no such link. */
+export function decodeLink(reply: Uint8Array): FoundLink | undefined {
+  const view = new DataView(reply.buffer, reply.byteOffset, reply.byteLength);
+  if (reply.length < 8 + HEADERS_BYTES || view.getUint32(0, true) !== 0) return undefined;
+  const attributes = decodeAttributes(reply.subarray(8 + HEADERS_BYTES));
+  const info = decodeAttributes(attributes.get(IFLA_LINKINFO) ?? new Uint8Array());
+  const [kind = ''] = new TextDecoder().decode(info.get(IFLA_INFO_KIND)).split('\0');
+  return {
+    index: view.getInt32(8 + 16 + 4, true),
+    kind,
+    group: readU32(attributes.get(IFLA_GROUP)),
+  };
+}
+
+function readU32(bytes: Uint8Array | undefined): number {
+  if (bytes === undefined || bytes.length < 4) return 0;
+  return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
+}
+
+/** Give a bridge its addresses and settings, and set it up. */
+export function planSetLink(network: NetworkRecord, index: number): readonly PlanOp[] {
+  if (network.driver !== 'bridge') {
+    return network.options['parent'] === undefined ? up(index) : [];
+  }
+  const { link } = linkSettingsOf(network);
+  const settings = [
+    setting(`ipv6/conf/${link}/disable_ipv6`, network.hasIpv6 ? '0' : '1'),
+    setting(`ipv6/conf/${link}/accept_ra`, '0'),
+    // Ports published on a loopback address are reached from the host by this way; the firewall lets nobody else.
+    setting(`ipv4/conf/${link}/route_localnet`, '1'),
+  ];
+  const addresses = network.subnets.map(({ gateway, subnet }) =>
+    route(
+      SLOT.host,
+      [
+        addAddress(index, {
+          address: addressBytes(gateway),
+          prefixLength: subnet.prefixLength,
+        }),
+      ],
+      EEXIST,
+    ),
+  );
+  return [openRoute(SLOT.host), ...settings, ...addresses, ...up(index).slice(1)];
+}
+
+function up(index: number): readonly PlanOp[] {
+  return [openRoute(SLOT.host), route(SLOT.host, [setLink({ index }, { up: true })])];
+}
+
+/** Delete the link with this number. */
+export function planDeleteLink(index: number): readonly PlanOp[] {
+  return [openRoute(SLOT.host), route(SLOT.host, [deleteLink({ index })], ENODEV)];
+}
+
+/** The host passes packets on between its links. */
+export function planForwarding(hasIpv6: boolean): readonly PlanOp[] {
+  return [
+    setting('ipv4/ip_forward', '1'),
+    ...(hasIpv6 ? [setting('ipv6/conf/all/forwarding', '1')] : []),
+  ];
+}

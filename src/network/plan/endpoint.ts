@@ -1,0 +1,184 @@
+/**
+ * A container's endpoints as plan operations: in a plan that starts it, and in
+ * host plans that join a running one. Pure.
+ *
+ * The link is made from the host's namespace, with its far end born in the
+ * container's; addresses and routes are set from inside. Interface numbers are
+ * chosen, not asked for, so that all of it is known beforehand.
+ *
+ * Source: veth(4), rtnetlink(7); Documentation/networking/ip-sysctl.rst.
+ */
+
+import { CLONE } from '../../kernel/plan/flags.ts';
+import type { Message } from '../../kernel/netlink/message.ts';
+import {
+  addAddress,
+  addIpvlan,
+  addMacvlan,
+  addVeth,
+  deleteLink,
+  IPVLAN_MODE,
+  MACVLAN_MODE,
+  replaceRoute,
+  setLink,
+  setPortIsolation,
+} from '../../kernel/netlink/route.ts';
+import type { PlanOp } from '../../kernel/plan/op.ts';
+import { addressBytes, type Address } from '../../spec/cidr.ts';
+import type { Endpoint, EndpointAddress } from '../endpoint.ts';
+import type { NamespaceOwner } from '../fabric.ts';
+import { linkSettingsOf } from '../settings.ts';
+import type { NetworkRecord } from '../store.ts';
+import { openRoute, route, routeInto, setting, SLOT } from './ops.ts';
+
+/** An endpoint, and what the host has for its network. */
+export interface PlannedEndpoint {
+  readonly endpoint: Endpoint;
+  readonly network: NetworkRecord;
+  /** Number of the bridge or of the parent link. */
+  readonly linkIndex: number;
+  /** Number the host's end is to get. */
+  readonly hostIndex: number;
+}
+
+const OWN_NAMESPACE: PlanOp = {
+  op: 'open',
+  slot: SLOT.namespace,
+  dir: undefined,
+  path: '/proc/self/ns/net',
+  flags: 0,
+};
+
+/** What a start plan does before its clone. */
+export const BEFORE_CLONE: readonly PlanOp[] = [openRoute(SLOT.host)];
+
+/** What it does in the new namespace, whose loopback is up. Precondition: {@link BEFORE_CLONE} ran. */
+export function planInside(endpoints: readonly PlannedEndpoint[]): readonly PlanOp[] {
+  return [OWN_NAMESPACE, ...endpoints.flatMap(planLink), ...planAddresses(endpoints)];
+}
+
+/** A host plan that gives a running container more endpoints. */
+export function planJoin(
+  owner: NamespaceOwner,
+  endpoints: readonly PlannedEndpoint[],
+): readonly PlanOp[] {
+  return [openRoute(SLOT.host), ...enter(owner), ...planInside(endpoints)];
+}
+
+/** A host plan that takes an endpoint from a running container; its routes go with it. */
+export function planLeave(owner: NamespaceOwner, endpoint: Endpoint): readonly PlanOp[] {
+  return [
+    ...enter(owner),
+    openRoute(SLOT.inside),
+    route(SLOT.inside, [deleteLink({ name: endpoint.interfaceName })], ENODEV),
+  ];
+}
+
+/** A host plan that sends the default routes of a running container by these endpoints. */
+export function planDefaultRoutes(
+  owner: NamespaceOwner,
+  endpoints: readonly Endpoint[],
+): readonly PlanOp[] {
+  const routes = endpoints.flatMap(defaultRoutes);
+  if (routes.length === 0) return [];
+  return [...enter(owner), openRoute(SLOT.inside), route(SLOT.inside, routes)];
+}
+
+const ENODEV = 19;
+
+function enter({ pid, startTicks }: NamespaceOwner): readonly PlanOp[] {
+  return [
+    { op: 'pidfd', slot: SLOT.namespace, pid, startTicks },
+    { op: 'setns', slot: SLOT.namespace, flags: CLONE.CLONE_NEWNET },
+    { op: 'close', slot: SLOT.namespace },
+  ];
+}
+
+function planLink(planned: PlannedEndpoint): readonly PlanOp[] {
+  const { endpoint, network, hostIndex } = planned;
+  const link = linkMessage(planned);
+  const settings = linkSettingsOf(network);
+  const isolated =
+    network.driver === 'bridge' && !settings.isConnected
+      ? [route(SLOT.host, [setPortIsolation(hostIndex, true)])]
+      : [];
+  return [
+    routeInto(SLOT.host, link),
+    ...isolated,
+    setting(
+      `ipv6/conf/${endpoint.interfaceName}/disable_ipv6`,
+      endpoint.ipv6 === undefined ? '1' : '0',
+    ),
+    // Addresses and routes come from carve; whoever else on the network sends router advertisements is not heard.
+    setting(`ipv6/conf/${endpoint.interfaceName}/accept_ra`, '0'),
+  ];
+}
+
+function linkMessage({ endpoint, network, linkIndex, hostIndex }: PlannedEndpoint): Message {
+  const { mtuBytes } = linkSettingsOf(network);
+  const mtu = mtuBytes === undefined ? {} : { mtu: mtuBytes };
+  const far = {
+    name: endpoint.interfaceName,
+    index: endpoint.index,
+    mac: macBytes(endpoint.mac),
+    ...mtu,
+  };
+  if (network.driver === 'macvlan')
+    return addMacvlan(far, linkIndex, macvlanMode(network.options['macvlan_mode']));
+  if (network.driver === 'ipvlan') {
+    const { mac: _, ...child } = far;
+    return addIpvlan(child, linkIndex, ipvlanMode(network.options['ipvlan_mode']));
+  }
+  const near = { name: endpoint.hostLink, index: hostIndex, masterIndex: linkIndex, ...mtu };
+  return addVeth(near, far);
+}
+
+/** Errors: none; the mode was checked when the network was made. */
+function macvlanMode(value: string | undefined): keyof typeof MACVLAN_MODE {
+  return isKeyOf(MACVLAN_MODE, value) ? value : 'bridge';
+}
+
+function ipvlanMode(value: string | undefined): keyof typeof IPVLAN_MODE {
+  return isKeyOf(IPVLAN_MODE, value) ? value : 'l2';
+}
+
+function isKeyOf<T extends object>(table: T, key: string | undefined): key is keyof T & string {
+  return key !== undefined && Object.hasOwn(table, key);
+}
+
+function planAddresses(endpoints: readonly PlannedEndpoint[]): readonly PlanOp[] {
+  const messages = endpoints.flatMap(({ endpoint }) => [
+    setLink({ index: endpoint.index }, { up: true }),
+    ...[endpoint.ipv4, endpoint.ipv6].flatMap((address) =>
+      address === undefined
+        ? []
+        : [
+            addAddress(endpoint.index, {
+              address: addressBytes(address.address),
+              prefixLength: address.prefixLength,
+            }),
+          ],
+    ),
+  ]);
+  const routes = endpoints.flatMap(({ endpoint }) => defaultRoutes(endpoint));
+  return [openRoute(SLOT.inside), route(SLOT.inside, [...messages, ...routes])];
+}
+
+function defaultRoutes(endpoint: Endpoint): readonly Message[] {
+  return [
+    ...(endpoint.isDefault4 ? byWay(endpoint, endpoint.ipv4) : []),
+    ...(endpoint.isDefault6 ? byWay(endpoint, endpoint.ipv6) : []),
+  ];
+}
+
+function byWay(endpoint: Endpoint, address: EndpointAddress | undefined): readonly Message[] {
+  const gateway: Address | undefined = address?.gateway;
+  if (gateway === undefined) return [];
+  const way = { gateway: addressBytes(gateway), linkIndex: endpoint.index, family: gateway.family };
+  return [replaceRoute(way)];
+}
+
+/** `02:42:…` as six bytes. Precondition: it is a MAC address. */
+export function macBytes(text: string): Uint8Array {
+  return Uint8Array.from(text.split(':'), (pair) => Number.parseInt(pair, 16));
+}

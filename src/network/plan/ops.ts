@@ -1,0 +1,49 @@
+/** Netlink messages as plan operations. Pure. */
+
+import { encodeMessages, offsetOf, u32, type Message } from '../../kernel/netlink/message.ts';
+import { NETLINK_ROUTE, NETNS_FD_PLACEHOLDER } from '../../kernel/netlink/route.ts';
+import { encodeBatch, NETLINK_NETFILTER } from '../../kernel/nft/message.ts';
+import type { PlanOp } from '../../kernel/plan/op.ts';
+
+const NONE = new Uint8Array(0);
+const encoder = new TextEncoder();
+
+/** Slots that network plans use; the runtime's planners keep off them. */
+export const SLOT = { host: 28, firewall: 29, namespace: 30, inside: 31 } as const;
+
+/** A route socket in the network namespace of the moment. */
+export function openRoute(slot: number): PlanOp {
+  return { op: 'netlink-open', slot, protocol: NETLINK_ROUTE };
+}
+
+/** Send route requests. `ignore`: an errno that is as good as success. */
+export function route(slot: number, messages: readonly Message[], ignore = 0): PlanOp {
+  return { op: 'netlink', slot, messages: encodeMessages(messages), patches: NONE, ignore };
+}
+
+/** Send one request that names a namespace by the descriptor in {@link SLOT.namespace}. */
+export function routeInto(slot: number, message: Message): PlanOp {
+  const messages = encodeMessages([message]);
+  const patches = new Uint8Array(8);
+  const view = new DataView(patches.buffer);
+  view.setUint32(0, offsetOf(messages, u32(NETNS_FD_PLACEHOLDER)), true);
+  view.setUint32(4, SLOT.namespace, true);
+  return { op: 'netlink', slot, messages, patches, ignore: 0 };
+}
+
+/** One transaction of the firewall, in the network namespace of the moment. */
+export function firewall(messages: readonly Message[], ignore = 0): readonly PlanOp[] {
+  if (messages.length === 0) return [];
+  const slot = SLOT.firewall;
+  return [
+    { op: 'netlink-open', slot, protocol: NETLINK_NETFILTER },
+    { op: 'netlink', slot, messages: encodeBatch(messages), patches: NONE, ignore },
+    { op: 'close', slot },
+  ];
+}
+
+/** Write a network setting of the namespace of the moment; one the kernel does not have is passed over. `path`: below /proc/sys/net. */
+export function setting(path: string, value: string): PlanOp {
+  const data = encoder.encode(value);
+  return { op: 'write', dir: undefined, path: `/proc/sys/net/${path}`, data, skipMissing: 1 };
+}

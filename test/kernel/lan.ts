@@ -1,0 +1,73 @@
+/**
+ * A second host for the tests of networks: a network namespace on a veth pair,
+ * with routes to whatever the first host has. Both are namespaces of the test run.
+ */
+
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+/** Addresses of the pair. */
+export const HOST_ADDRESS = '192.0.2.1';
+export const LAN_ADDRESS = '192.0.2.2';
+export const HOST_ADDRESS6 = '2001:db8::1';
+
+/** Output of a command on the first host. Errors: when it fails. */
+export function onHost(script: string): string {
+  return execFileSync('sh', ['-ec', script], { encoding: 'utf8' });
+}
+
+/** The other host. */
+export class Lan {
+  readonly #holder: ReturnType<typeof spawn>;
+
+  private constructor(holder: ReturnType<typeof spawn>) {
+    this.#holder = holder;
+  }
+
+  /** Makes it. `routed`: destinations that it sends to the first host. */
+  static async open(...routed: readonly string[]): Promise<Lan> {
+    const holder = spawn('unshare', ['--net', 'sh', '-c', 'echo; exec cat'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const lan = new Lan(holder);
+    await once(holder.stdout, 'data');
+    onHost(`
+      ip link add carvelan0 type veth peer name eth0 netns ${holder.pid}
+      ip addr add ${HOST_ADDRESS}/24 dev carvelan0
+      ip -6 addr add ${HOST_ADDRESS6}/64 dev carvelan0 nodad
+      ip link set carvelan0 up
+    `);
+    const routes = routed.map((to) => `ip route add ${to} via ${HOST_ADDRESS}`).join('\n');
+    lan.run(`
+      ip link set lo up
+      ip addr add ${LAN_ADDRESS}/24 dev eth0
+      ip -6 addr add 2001:db8::2/64 dev eth0 nodad
+      ip link set eth0 up
+      ip -6 route add default via ${HOST_ADDRESS6}
+      ${routes}
+    `);
+    return lan;
+  }
+
+  /** Output of a command on it. Errors: when it fails. */
+  run(script: string): string {
+    const words = ['-t', String(this.#holder.pid), '-n', 'sh', '-ec', script];
+    return execFileSync('nsenter', words, { encoding: 'utf8' });
+  }
+
+  /** What HTTP says there; empty when nobody answers within a second. */
+  get(url: string): string {
+    return this.run(`busybox wget -q -T 1 -O - ${url} 2>/dev/null || true`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#holder.stdin?.end();
+    await once(this.#holder, 'close');
+    onHost('ip link del carvelan0 2>/dev/null || true');
+  }
+}
+
+/** What HTTP says to the first host; empty when nobody answers within a second. */
+export function get(url: string): string {
+  return onHost(`busybox wget -q -T 1 -O - ${url} 2>/dev/null || true`);
+}
