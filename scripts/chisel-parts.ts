@@ -36,6 +36,7 @@ export const CHISEL_PARTS: readonly ChiselPart[] = [
       'namespace.c',
       'netlink.c',
       'path.c',
+      'reserve.c',
       'run.h',
       'spawn.c',
       'tree.c',

@@ -7,7 +7,7 @@
  * addresses are given to nobody.
  */
 
-import { formatAddress, type Address, type Family } from '../spec/cidr.ts';
+import { formatAddress, formatNetwork, type Address, type Family } from '../spec/cidr.ts';
 import { EngineError, isEngineError } from '../base/error.ts';
 import { chooseAddress, claimAddress } from './ipam/pool.ts';
 import type { EndpointAddress } from './endpoint.ts';
@@ -28,8 +28,8 @@ export interface AddressLease {
 /** Taken addresses of one network. */
 interface Book {
   readonly taken: Set<bigint>;
-  /** The last one given, by subnet. */
-  readonly after: Map<NetworkSubnet, bigint>;
+  /** The last one given, by the text of its subnet. */
+  readonly after: Map<string, bigint>;
 }
 
 /** The addresses of every network of one engine. */
@@ -76,7 +76,7 @@ export class AddressBook {
     if (given === undefined) return undefined;
     const { subnet, address } = given;
     book.taken.add(address.value);
-    if (wish === undefined) book.after.set(subnet, address.value);
+    if (wish === undefined) book.after.set(formatNetwork(subnet.subnet), address.value);
     return {
       address,
       prefixLength: subnet.subnet.prefixLength,
@@ -112,7 +112,7 @@ function chooseIn(subnets: readonly NetworkSubnet[], book: Book): Given | undefi
   let failure: Error | undefined;
   for (const subnet of subnets) {
     try {
-      const after = book.after.get(subnet);
+      const after = book.after.get(formatNetwork(subnet.subnet));
       const address = chooseAddress({
         ...rangeOf(subnet, book),
         ...(after === undefined ? {} : { after }),

@@ -26,6 +26,7 @@ export class FakeFabric implements NetworkFabric {
   hostRoutes: readonly Network[] = [parseNetwork('192.0.2.0/24')];
 
   async ensure(network: NetworkRecord): Promise<void> {
+    if (this.made.has(network.name)) return;
     await this.#call('ensure', network);
     this.made.add(network.name);
   }
@@ -76,7 +77,7 @@ export class FakeFabric implements NetworkFabric {
 
   async close(): Promise<void> {
     await this.gate;
-    this.calls.push('close');
+    this.made.clear();
   }
 
   async #call(what: string, network: Pick<NetworkRecord, 'name'>): Promise<void> {

@@ -5,6 +5,7 @@
  * **Invariant:** when a fixture is disposed nothing that it made is left.
  */
 
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import {
   chmodSync,

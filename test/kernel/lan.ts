@@ -56,8 +56,8 @@ export class Lan {
   }
 
   /** What HTTP says there; empty when nobody answers within a second. */
-  get(url: string): string {
-    return this.run(`busybox wget -q -T 1 -O - ${url} 2>/dev/null || true`);
+  get(address: string, port: number): string {
+    return this.run(request(address, port));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -68,6 +68,12 @@ export class Lan {
 }
 
 /** What HTTP says to the first host; empty when nobody answers within a second. */
-export function get(url: string): string {
-  return onHost(`busybox wget -q -T 1 -O - ${url} 2>/dev/null || true`);
+export function get(address: string, port: number): string {
+  return onHost(request(address, port));
+}
+
+/** The body of an answer, by bash alone: whatever else a machine has. */
+function request(address: string, port: number): string {
+  const ask = String.raw`exec 3<>/dev/tcp/${address}/${port} && printf "GET / HTTP/1.0\r\n\r\n" >&3 && cat <&3`;
+  return `timeout 1 bash -c '${ask}' 2>/dev/null | sed '1,/^\r*$/d' || true`;
 }

@@ -1,13 +1,8 @@
 /** `inspect`: all of one container in Docker's words. Source: Engine API `ContainerInspectResponse`; engine-api facts 6.1. */
 
-import type { EndpointSettings } from '../../spec/docker/container.ts';
-import type {
-  ContainerInspect,
-  Health,
-  MountPoint,
-  NetworkSettings,
-} from '../../spec/docker/inspect.ts';
+import type { ContainerInspect, Health, MountPoint } from '../../spec/docker/inspect.ts';
 import { formatTimeNs } from '../../spec/time.ts';
+import { shownEndpoints, shownPorts } from '../networks/shown.ts';
 import type { EngineParts } from '../parts.ts';
 import type { Container } from './container.ts';
 import { describeState } from './life.ts';
@@ -58,7 +53,12 @@ export async function inspectContainer(
     ...sizes,
     Mounts: describeMounts(record),
     Config: inspectConfig(parts, record),
-    NetworkSettings: networkSettings(record),
+    NetworkSettings: {
+      SandboxID: '',
+      SandboxKey: sandboxKeyOf(container),
+      Ports: shownPorts(container),
+      Networks: shownEndpoints(container),
+    },
   };
 }
 
@@ -116,47 +116,8 @@ export async function sizesOf(
   return { SizeRw: sizeRw, SizeRootFs: sizeRw + imageSize };
 }
 
-/** As it is while the container does not run. */
-export function networkSettings(record: ContainerRecord): NetworkSettings {
-  return {
-    SandboxID: '',
-    SandboxKey: '',
-    Ports: exposedPorts(record),
-    Networks: networksOf(record),
-  };
+/** Where the network namespace of a running container is found. */
+function sandboxKeyOf({ live, endpoints }: Container): string {
+  const pid = live?.runtime.process.pid;
+  return pid === undefined || endpoints.length === 0 ? '' : `/proc/${pid}/ns/net`;
 }
-
-function exposedPorts(record: ContainerRecord): NetworkSettings['Ports'] {
-  if (record.state.phase !== 'running' && record.state.phase !== 'paused') return {};
-  if (record.hostConfig.NetworkMode !== 'none') return {};
-  return Object.fromEntries(
-    Object.keys(record.config.ExposedPorts ?? {}).map((port) => [port, null]),
-  );
-}
-
-/** Endpoints by network, as they are while the container does not run. */
-export function networksOf(record: ContainerRecord): Readonly<Record<string, EndpointSettings>> {
-  return Object.fromEntries(
-    Object.entries(record.endpoints).map(([name, asked]) => [
-      name,
-      { ...EMPTY_ENDPOINT, ...asked },
-    ]),
-  );
-}
-
-const EMPTY_ENDPOINT: EndpointSettings = {
-  IPAMConfig: null,
-  Links: null,
-  Aliases: null,
-  DriverOpts: null,
-  GwPriority: 0,
-  EndpointID: '',
-  Gateway: '',
-  IPAddress: '',
-  MacAddress: '',
-  IPPrefixLen: 0,
-  IPv6Gateway: '',
-  GlobalIPv6Address: '',
-  GlobalIPv6PrefixLen: 0,
-  DNSNames: null,
-};

@@ -366,19 +366,27 @@ test('bad requests are one clear sentence', async () => {
   assert.deepEqual(readdirSync(`${rig.root}/containers`), []);
 });
 
-test('the default network is none, with a warning', async () => {
+test('the default network is the bridge, which is made when it is first used', async () => {
   await using rig = await openRig();
   const { id, warnings } = await rig.engine.containers.create({
     config: { Image: 'busybox' },
     hostConfig: {},
     endpoints: {},
   });
-  assert.deepEqual(warnings, [
-    'network: carve has no bridge network yet; the container has only loopback',
-  ]);
-  const { HostConfig, NetworkSettings } = await rig.engine.containers.inspect(id);
-  assert.equal(HostConfig.NetworkMode, 'none');
-  assert.deepEqual(Object.keys(NetworkSettings.Networks), ['none']);
+  assert.deepEqual(warnings, []);
+  const { containers } = rig.engine;
+  const before = await containers.inspect(id);
+  assert.equal(before.HostConfig.NetworkMode, 'bridge');
+  assert.deepEqual(Object.keys(before.NetworkSettings.Networks), ['bridge']);
+  assert.equal(before.NetworkSettings.Networks['bridge']?.IPAddress, '');
+  assert.deepEqual([...rig.fabric.made], []);
+  await containers.start(id);
+  const { NetworkSettings } = await containers.inspect(id);
+  assert.equal(NetworkSettings.Networks['bridge']?.IPAddress, '172.17.0.2');
+  assert.deepEqual([...rig.fabric.made], ['bridge']);
+  await containers.kill(id, 'KILL');
+  await settle();
+  assert.equal(rig.fabric.endpoints.size, 0);
 });
 
 test('attach before start connects at the start and sees the first byte', async () => {

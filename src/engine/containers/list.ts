@@ -2,10 +2,11 @@
 
 import type { ContainerSummary } from '../../spec/docker/inspect.ts';
 import type { Filters } from '../engine.ts';
+import { listedPorts, shownEndpoints } from '../networks/shown.ts';
 import type { EngineParts } from '../parts.ts';
 import type { Container } from './container.ts';
 import { compileListFilter } from './list-filter.ts';
-import { sizesOf, describeMounts, networksOf } from './inspect.ts';
+import { sizesOf, describeMounts } from './inspect.ts';
 import { statusOf } from './life.ts';
 import { commandOf } from './merge-config.ts';
 import { formatStatus } from './status-text.ts';
@@ -63,7 +64,7 @@ export function summarise(
     ImageID: record.imageId,
     Command: commandOf(record.config).map(quote).join(' '),
     Created: Number(record.createdAtNs / 1_000_000_000n),
-    Ports: exposedPorts(container),
+    Ports: listedPorts(container),
     Labels: record.config.Labels ?? {},
     State: statusOf(record.state, isRemoving),
     Status: formatStatus(record.state, { nowNs, isRemoving }),
@@ -71,7 +72,7 @@ export function summarise(
       NetworkMode: mode,
       ...(annotations === undefined ? {} : { Annotations: annotations ?? {} }),
     },
-    NetworkSettings: { Networks: networksOf(record) },
+    NetworkSettings: { Networks: shownEndpoints(container) },
     Mounts: describeMounts(record),
   };
 }
@@ -96,14 +97,4 @@ function safeFind(parts: EngineParts, name: string): string | undefined {
 
 function quote(word: string): string {
   return /[\s]/.test(word) ? `'${word}'` : word;
-}
-
-function exposedPorts(container: Container): ContainerSummary['Ports'] {
-  if (!container.isAlive || container.record.hostConfig.NetworkMode !== 'none') return [];
-  return Object.keys(container.record.config.ExposedPorts ?? {}).flatMap((key) => {
-    const match = /^(\d{1,5})\/(tcp|udp|sctp)$/.exec(key);
-    const protocol = match?.[2];
-    if (protocol !== 'tcp' && protocol !== 'udp' && protocol !== 'sctp') return [];
-    return [{ PrivatePort: Number(match?.[1]), Type: protocol }];
-  });
 }

@@ -63,7 +63,6 @@ export async function prepareLaunch(
   refusedPorts: ReadonlySet<string>,
 ): Promise<Launch> {
   const { record } = container;
-  checkReachable(record);
   ensureBindSources(record);
   makeRunDir(parts, record);
   parts.failpoints.hit('start.run-made');
@@ -90,16 +89,6 @@ export async function prepareLaunch(
   const expectedClients = Math.min(container.attachments.waitingCount, CLIENTS_MAX);
   const request = { ...requestOf(parts, record, { root, spec }), expectedClients, network };
   return { user, request };
-}
-
-/** Silence would be a container without what it was promised. */
-function checkReachable(record: ContainerRecord): void {
-  const name = Object.keys(record.endpoints).find((key) => key !== 'none' && key !== 'host');
-  if (name === undefined) return;
-  throw new EngineError(
-    'unsupported',
-    `Cannot start container ${record.name}: this version of carve cannot connect it to network ${name} yet`,
-  );
 }
 
 /** The user of a container's process. Errors: `invalid`, e.g. unable to find user x. */

@@ -36,15 +36,15 @@ test('what clients send for "unset" becomes the default', () => {
       hostConfig.CgroupnsMode,
       hostConfig.Runtime,
     ],
-    [null, null, 67108864, 'no', 'none', 'carve', 'private', 'private', 'carve'],
+    [null, null, 67108864, 'no', 'bridge', 'carve', 'private', 'private', 'carve'],
   );
   assert.equal(complete({ Memory: 2 ** 30 }).hostConfig.MemorySwap, 2 ** 31);
   assert.equal(complete({ Memory: 2 ** 30, MemorySwap: -1 }).hostConfig.MemorySwap, -1);
 });
 
-test('ports without a network are a warning; a network of a name is looked up later', () => {
-  assert.deepEqual(complete({ NetworkMode: 'none', PortBindings: { '80/tcp': [] } }).warnings, [
-    'network: ports are not published yet: carve has no bridge network',
+test('ports on the network of the host are a warning; a network of a name is looked up later', () => {
+  assert.deepEqual(complete({ NetworkMode: 'host', PortBindings: { '80/tcp': [] } }).warnings, [
+    'Published ports are discarded when using host network mode',
   ]);
   assert.equal(complete({ NetworkMode: 'front' }).hostConfig.NetworkMode, 'front');
 });

@@ -1,6 +1,6 @@
 /**
- * `network connect` and `network disconnect`: of a container that does not run
- * its request is changed, and the next start makes it true.
+ * `network connect` and `network disconnect`: the container's request is
+ * changed. What runs is changed with it; what does not is at its next start.
  *
  * Source: Engine API `POST /networks/{id}/connect`, `/disconnect`.
  */
@@ -12,6 +12,7 @@ import type { EngineParts } from '../parts.ts';
 import { announceChange } from './announce.ts';
 import { addEndpoint, type Endpoints } from './check-endpoints.ts';
 import { findNetwork, getNetwork } from './find.ts';
+import { joinLive, leaveLive } from './live.ts';
 
 /** Who joins, and how. */
 export interface ConnectRequest {
@@ -35,7 +36,7 @@ export async function connectContainer(
   request: ConnectRequest,
 ): Promise<void> {
   const container = parts.containers.get(request.container);
-  await container.lock.run(() => {
+  await container.lock.run(async () => {
     checkStays(container);
     const network = getNetwork(parts, ref);
     const { record } = container;
@@ -48,9 +49,15 @@ export async function connectContainer(
       network,
       request.settings,
     );
-    checkStopped(container);
+    if (container.isAlive) {
+      const settings = endpoints[network.name] ?? {};
+      await joinLive(parts, container, { network, settings });
+    }
+    parts.failpoints.hit('network-connect.joined');
     saveEndpoints(container, endpoints);
     parts.failpoints.hit('network-connect.saved');
+    if (!container.isAlive) return;
+    announceChange(parts, network, { action: 'connect', containerId: container.id });
   });
 }
 
@@ -61,7 +68,7 @@ export async function disconnectContainer(
   request: DisconnectRequest,
 ): Promise<void> {
   const container = parts.containers.get(request.container);
-  await container.lock.run(() => {
+  await container.lock.run(async () => {
     checkStays(container);
     const endpoints = endpointsOf(container);
     const network = findNetwork(parts, ref);
@@ -80,9 +87,10 @@ export async function disconnectContainer(
         'container cannot be disconnected from host network or connected to host network',
       );
     }
-    checkStopped(container);
     const { [name]: _, ...others } = endpoints;
     saveEndpoints(container, others);
+    parts.failpoints.hit('network-disconnect.begin');
+    if (container.isAlive) await leaveLive(parts, container, name);
     parts.failpoints.hit('network-disconnect.saved');
     if (network === undefined) return;
     announceChange(parts, network, { action: 'disconnect', containerId: container.id });
@@ -94,14 +102,6 @@ function checkStays(container: Container): void {
   throw new EngineError(
     'conflict',
     `Container ${container.id} is marked for removal and cannot be connected or disconnected to the network`,
-  );
-}
-
-function checkStopped(container: Container): void {
-  if (!container.isAlive) return;
-  throw new EngineError(
-    'unsupported',
-    `Cannot change the networks of container ${container.name}: it runs, and this version of carve changes those of stopped containers only`,
   );
 }
 

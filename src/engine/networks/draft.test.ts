@@ -125,7 +125,7 @@ const REFUSED: readonly (readonly [NetworkCreateBody, ErrorKind, RegExp])[] = [
     /conflicts with network web: both would have the bridge br-web/,
   ],
   [
-    { Name: 'n', Options: { 'com.docker.network.bridge.name': 'carve0' } },
+    { Name: 'n', Options: { 'com.docker.network.bridge.name': 'carve-eeeeeeee' } },
     'denied',
     /conflicts with network bridge/,
   ],

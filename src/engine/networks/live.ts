@@ -12,7 +12,7 @@ import type { Container } from '../containers/container.ts';
 import { writeHosts } from '../containers/network-files.ts';
 import type { EngineParts } from '../parts.ts';
 import { readyNetwork } from './ready.ts';
-import { saveEndpoints, seat, withDefaultRoutes } from './seat.ts';
+import { seat, withDefaultRoutes, writeEndpoints } from './seat.ts';
 
 /** Give the container an endpoint. Errors: as a start's; then nothing has changed. */
 export async function joinLive(
@@ -28,17 +28,18 @@ export async function joinLive(
   const priorities = { ...container.record.endpoints, [network.name]: want.settings };
   const all = withDefaultRoutes([...others, added].map((each) => withPriority(each, priorities)));
   const whole = all.at(-1) ?? added;
+  const endpoints = all.map(({ endpoint }) => endpoint);
   try {
+    // First what may be, then what is: a killed engine's successor takes it back.
+    writeEndpoints(parts, container, endpoints);
+    parts.failpoints.hit('network-connect.begin');
     await parts.fabric.join(container.id, owner, whole);
   } catch (error) {
     parts.addresses.giveBack(network.id, added.endpoint);
+    writeEndpoints(parts, container, container.endpoints);
     throw error;
   }
-  keep(
-    parts,
-    container,
-    all.map(({ endpoint }) => endpoint),
-  );
+  keep(parts, container, endpoints);
 }
 
 /** Take an endpoint away. Idempotent: a network the process is not on is left already. */
@@ -65,7 +66,7 @@ export async function leaveLive(
 
 function keep(parts: EngineParts, container: Container, endpoints: readonly Endpoint[]): void {
   container.endpoints = endpoints;
-  saveEndpoints(parts, container);
+  writeEndpoints(parts, container, endpoints);
   writeHosts(parts, container);
 }
 

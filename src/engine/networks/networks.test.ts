@@ -238,10 +238,45 @@ test('a stopped container joins and leaves networks, and they outlive a restart'
   await rig.engine.networks.remove('back');
   await rig.engine.networks.disconnect('back', { container: 'web', force: true });
   assert.deepEqual(await networksOf(), ['front']);
+  await rig.engine.containers.start(id);
+  const live = (await rig.engine.containers.inspect('web')).NetworkSettings.Networks['front'];
+  assert.equal(live?.IPAddress, '10.1.0.9');
+  assert.match(live.EndpointID ?? '', /^[0-9a-f]{64}$/);
+});
+
+test('a running container joins and leaves; a network it is on stays', async () => {
+  await using rig = await openRig();
+  const { networks, containers } = rig.engine;
+  for (const Name of ['front', 'back']) await networks.create({ Name });
+  const id = await rig.create({}, { NetworkMode: 'front' }, 'web');
+  await containers.start(id);
+  await networks.connect('back', { container: 'web', settings: { Aliases: ['db'] } });
+  const { Networks } = (await containers.inspect('web')).NetworkSettings;
+  assert.equal(Networks['back']?.IPAddress, '172.18.1.2');
+  assert.deepEqual(Networks['back'].DNSNames?.slice(0, 2), ['web', 'db']);
+  assert.deepEqual(Object.keys((await networks.inspect('back')).Containers), [id]);
+  await refused(networks.remove('back'), 'denied', /has active endpoints \(name:"web"/);
+  rig.fabric.failure = new EngineError('internal', 'no link');
   await refused(
-    rig.engine.containers.start(id),
-    'unsupported',
-    /cannot connect it to network front/,
+    networks.disconnect('back', { container: 'web', force: false }),
+    'internal',
+    /no link/,
+  );
+  await networks.disconnect('back', { container: 'web', force: false }).catch(() => undefined);
+  await networks.create({ Name: 'third' });
+  rig.fabric.failure = new EngineError('internal', 'no link');
+  await refused(
+    networks.connect('third', { container: 'web', settings: {} }),
+    'internal',
+    /no link/,
+  );
+  assert.deepEqual(Object.keys((await networks.inspect('third')).Containers), []);
+  await networks.connect('third', { container: 'web', settings: {} });
+  const again = (await containers.inspect('web')).NetworkSettings.Networks['third'];
+  assert.equal(
+    again?.IPAddress,
+    '172.18.2.3',
+    'the address of the attempt was given back and rests',
   );
 });
 

@@ -50,6 +50,7 @@ async function removeUnused(parts: EngineParts, network: NetworkRecord): Promise
     await parts.fabric.remove(network);
     parts.failpoints.hit('network-remove.unmade');
     parts.table.togetherFreeing(() => parts.networks.remove(network.id));
+    parts.addresses.forget(network.id);
     parts.failpoints.hit('network-remove.saved');
   } finally {
     parts.unsettledNetworks.delete(network.id);

@@ -7,7 +7,7 @@
  *   engine that finds the process knows it.
  * - Addresses and ports are given back only when no process uses them.
  *
- * Source: Engine API `EndpointSettings`; docs/decisions/0040.
+ * Source: Engine API `EndpointSettings`; docs/decisions/0041-seats-of-containers.md.
  */
 
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -52,7 +52,7 @@ export async function takeSeats(
       refused,
     });
     container.endpoints = endpoints.map(({ endpoint }) => endpoint);
-    saveEndpoints(parts, container);
+    writeEndpoints(parts, container, container.endpoints);
     return parts.fabric.planStart(container.id, endpoints);
   } catch (error) {
     for (const { endpoint } of networked) parts.addresses.giveBack(endpoint.networkId, endpoint);
@@ -102,9 +102,20 @@ export function leaveSeats(parts: EngineParts, container: Container, isUntidy: b
   });
 }
 
-/** Write what the container has now. */
-export function saveEndpoints(parts: EngineParts, container: Container): void {
-  writeFileSync(fileOf(parts, container), encodeEndpoints(container.endpoints), { mode: 0o600 });
+/** Networks that its process is on and its record is not: joining or leaving them was broken off. */
+export function strayNetworks({ record, endpoints }: Container): readonly string[] {
+  return endpoints
+    .map(({ networkName }) => networkName)
+    .filter((name) => !Object.hasOwn(record.endpoints, name));
+}
+
+/** Say what the process of a container may have. */
+export function writeEndpoints(
+  parts: EngineParts,
+  container: Container,
+  endpoints: readonly Endpoint[],
+): void {
+  writeFileSync(fileOf(parts, container), encodeEndpoints(endpoints), { mode: 0o600 });
 }
 
 function readEndpoints(parts: EngineParts, container: Container): readonly Endpoint[] {

@@ -5,6 +5,7 @@ import type { NetworkRecord } from '../../network/store.ts';
 import type { EndpointSettings } from '../../spec/docker/container.ts';
 import type { ContainerRecord } from '../containers/record.ts';
 import type { EngineParts } from '../parts.ts';
+import { findNetwork } from './find.ts';
 
 /** A network, and what was asked of it. */
 export interface WantedEndpoint {
@@ -17,12 +18,8 @@ export function networksOfRecord(
   parts: EngineParts,
   record: ContainerRecord,
 ): readonly WantedEndpoint[] {
-  const { NetworkMode: mode = 'none' } = record.hostConfig;
-  if (mode === 'none' || mode === 'host' || mode.startsWith('container:')) return [];
-  const { endpoints } = record;
-  const all = Object.hasOwn(endpoints, mode) ? endpoints : { [mode]: {}, ...endpoints };
-  return Object.entries(all).flatMap(([name, settings]): readonly WantedEndpoint[] => {
-    const network = parts.networks.list().find((each) => each.name === name);
+  return Object.entries(record.endpoints).flatMap(([name, settings]): readonly WantedEndpoint[] => {
+    const network = findNetwork(parts, name);
     if (network === undefined) throw new EngineError('not-found', `network ${name} not found`);
     if (network.driver === 'host' || network.driver === 'null') return [];
     return [{ network, settings: settings ?? {} }];

@@ -17,7 +17,8 @@ import { started } from '../containers/life.ts';
 import { runDirOf, stateDirOf } from '../containers/paths.ts';
 import { adoptRequest, findUser, rootOf } from '../containers/prepare-launch.ts';
 import { hasProbe } from '../containers/probe.ts';
-import { adoptSeats } from '../networks/seat.ts';
+import { leaveLive } from '../networks/live.ts';
+import { adoptSeats, strayNetworks } from '../networks/seat.ts';
 import type { EngineParts } from '../parts.ts';
 
 /** Exit code of a process nobody knows the end of. Source: dockerd's. */
@@ -70,6 +71,7 @@ async function takeOver(
   const { state, record } = container;
   container.live = live;
   adoptSeats(parts, container);
+  for (const name of strayNetworks(container)) await leaveLive(parts, container, name);
   // Numbers that no exec of an earlier engine has.
   container.nextExecNumber = 1 + Number.parseInt(parts.randomHex().slice(0, 7), 16);
   const isKnown =
