@@ -6,6 +6,7 @@
  */
 
 import assert from 'node:assert/strict';
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
