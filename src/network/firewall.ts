@@ -213,11 +213,24 @@ function forwardRules(at: nft.TableName): Message[] {
 }
 
 function sourceRules(at: nft.TableName): Message[] {
-  const hairpin = nft.addRule(at, 'source', [
-    ...samePair(),
-    ...conntrackHas('status', expression.CT_STATUS.dnat),
-    expression.masquerade(),
-  ]);
+  // From a bridge back to the same one; by address, since a bridged packet has no link it came by here.
+  const hairpin = FAMILIES.map((family) =>
+    nft.addRule(at, 'source', [
+      ...isFamily(family),
+      ...conntrackHas('status', expression.CT_STATUS.dnat),
+      expression.payload(
+        {
+          base: 'network',
+          offsetBytes: SOURCE_OFFSET[family],
+          lengthBytes: ADDRESS_BYTES[family],
+        },
+        REG32,
+      ),
+      expression.meta('oifname', REG32 + registersOf(family)),
+      expression.lookup(`owners${SUFFIX[family]}`, REG32),
+      expression.masquerade(),
+    ]),
+  );
   const loopback = nft.addRule(at, 'source', [
     ...isFamily('ipv4'),
     expression.meta('oifname'),
@@ -240,7 +253,7 @@ function sourceRules(at: nft.TableName): Message[] {
       expression.masquerade(),
     ]),
   );
-  return [hairpin, loopback, ...outward];
+  return [...hairpin, loopback, ...outward];
 }
 
 function allRules(at: nft.TableName): readonly Message[] {

@@ -6,7 +6,6 @@
  */
 
 import assert from 'node:assert/strict';
-import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import {
   chmodSync,

@@ -129,9 +129,9 @@ test('a killed chisel host: what runs is not touched, the next start has a new h
 
 test('AutoRemove and restart policies are applied to what ended without an engine', async () => {
   await using fixture = await openFixture();
-  const gone = await fixture.create({ Cmd: ['sleep', '0.2'] }, { AutoRemove: true });
+  const gone = await fixture.create({ Cmd: ['sleep', '2'] }, { AutoRemove: true });
   const again = await fixture.create(
-    { Cmd: ['sleep', '0.2'] },
+    { Cmd: ['sleep', '2'] },
     { RestartPolicy: { Name: 'always' } },
   );
   for (const id of [gone, again]) await fixture.engine.containers.start(id);

@@ -28,6 +28,7 @@ const RTM = {
   NEWLINK: 16,
   DELLINK: 17,
   GETLINK: 18,
+  SETLINK: 19,
   NEWADDR: 20,
   DELADDR: 21,
   NEWROUTE: 24,
@@ -47,7 +48,7 @@ const IFLA = {
 } as const;
 const IFLA_INFO = { KIND: 1, DATA: 2 } as const;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
-const IFLA_BRPORT_ISOLATED = 33;
+const IFLA_BRPORT = { MODE: 4, ISOLATED: 33 } as const;
 const IFLA_BR = { MCAST_SNOOPING: 23 } as const;
 const VETH_INFO_PEER = 1;
 const IFLA_MACVLAN_MODE = 1;
@@ -288,14 +289,34 @@ export function setAddressGeneration(
   };
 }
 
-/** Ports of one bridge that are isolated do not see each other. Source: bridge(8). */
-export function setPortIsolation(portIndex: number, isIsolated: boolean): Message {
+/** What a port of a bridge does; absent: as it is. Source: bridge(8). */
+export interface PortSettings {
+  /** Isolated ports do not see each other. */
+  readonly isIsolated?: boolean;
+  /** A frame may leave by the port it came in. */
+  readonly isHairpin?: boolean;
+}
+
+/** Change a port of a bridge. */
+export function setPort(portIndex: number, settings: PortSettings): Message {
   const AF_BRIDGE = 7;
+  const { isIsolated, isHairpin } = settings;
   return {
-    type: RTM.NEWLINK,
+    // Not NEWLINK, which does nothing for a port.
+    type: RTM.SETLINK,
     flags: CHANGE,
     header: ifinfomsg(portIndex, 'kept', AF_BRIDGE),
-    attributes: [[IFLA.PROTINFO, [[IFLA_BRPORT_ISOLATED, u8(isIsolated ? 1 : 0)]]]],
+    attributes: [
+      [
+        IFLA.PROTINFO,
+        [
+          ...(isHairpin === undefined ? [] : [[IFLA_BRPORT.MODE, u8(isHairpin ? 1 : 0)] as const]),
+          ...(isIsolated === undefined
+            ? []
+            : [[IFLA_BRPORT.ISOLATED, u8(isIsolated ? 1 : 0)] as const]),
+        ],
+      ],
+    ],
   };
 }
 

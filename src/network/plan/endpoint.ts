@@ -21,7 +21,7 @@ import {
   MACVLAN_MODE,
   replaceRoute,
   setLink,
-  setPortIsolation,
+  setPort,
 } from '../../kernel/netlink/route.ts';
 import type { PlanOp } from '../../kernel/plan/op.ts';
 import { addressBytes, type Address } from '../../spec/cidr.ts';
@@ -97,14 +97,15 @@ function enter({ pid, startTicks }: NamespaceOwner): readonly PlanOp[] {
 function planLink(planned: PlannedEndpoint): readonly PlanOp[] {
   const { endpoint, network, hostIndex } = planned;
   const link = linkMessage(planned);
-  const settings = linkSettingsOf(network);
-  const isolated =
-    network.driver === 'bridge' && !settings.isConnected
-      ? [route(SLOT.host, [setPortIsolation(hostIndex, true)])]
-      : [];
+  const port = {
+    ...(linkSettingsOf(network).isConnected ? {} : { isIsolated: true }),
+    // Where the kernel filters bridged packets too, a port that leads back to its own container needs it.
+    ...(endpoint.ports.length > 0 ? { isHairpin: true } : {}),
+  };
+  const hasPort = network.driver === 'bridge' && Object.keys(port).length > 0;
   return [
     routeInto(SLOT.host, link),
-    ...isolated,
+    ...(hasPort ? [route(SLOT.host, [setPort(hostIndex, port)])] : []),
     setting(
       `ipv6/conf/${endpoint.interfaceName}/disable_ipv6`,
       endpoint.ipv6 === undefined ? '1' : '0',
