@@ -23,6 +23,7 @@ import { DiskIngest } from './disk-ingest.ts';
 import { LeaseTable } from './lease.ts';
 import type {
   BlobInfo,
+  CollectOptions,
   CollectResult,
   ContentStore,
   Ingest,
@@ -344,16 +345,16 @@ export class DiskContentStore implements ContentStore {
 
   collect(
     roots: () => ReadonlySet<Digest> | Promise<ReadonlySet<Digest>>,
-    options: { readonly signal?: AbortSignal } = {},
+    options: CollectOptions = {},
   ): Promise<CollectResult> {
-    const run = this.#collecting.then(async () => await this.#collect(roots, options.signal));
+    const run = this.#collecting.then(async () => await this.#collect(roots, options));
     this.#collecting = run.catch(() => undefined);
     return run;
   }
 
   async #collect(
     roots: () => ReadonlySet<Digest> | Promise<ReadonlySet<Digest>>,
-    signal: AbortSignal | undefined,
+    { signal, storedBeforeMs = Infinity }: CollectOptions,
   ): Promise<CollectResult> {
     const touched = new Set<Digest>();
     this.#touched = touched;
@@ -362,6 +363,7 @@ export class DiskContentStore implements ContentStore {
       const kept = await roots();
       for await (const blob of this.list()) {
         signal?.throwIfAborted();
+        if (!(await this.#isStoredBefore(blob.digest, storedBeforeMs))) continue;
         // No await between the look at the leases and the unlink.
         if (kept.has(blob.digest) || touched.has(blob.digest) || this.#leases.isHeld(blob.digest))
           continue;
@@ -373,6 +375,16 @@ export class DiskContentStore implements ContentStore {
       this.#touched = undefined;
     }
     return { deleted, reclaimedBytes: deleted.reduce((sum, blob) => sum + blob.sizeBytes, 0) };
+  }
+
+  async #isStoredBefore(digest: Digest, limitMs: number): Promise<boolean> {
+    if (limitMs === Infinity) return true;
+    try {
+      return (await stat(this.#pathOf(digest))).mtimeMs < limitMs;
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return false;
+      throw error;
+    }
   }
 
   #unlink(digest: Digest): boolean {

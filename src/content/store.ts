@@ -90,6 +90,13 @@ export interface Lease {
   [Symbol.dispose](): void;
 }
 
+/** Options of a garbage collection. */
+export interface CollectOptions {
+  readonly signal?: AbortSignal;
+  /** Milliseconds since the epoch: what was stored later stays, for a pull that comes back to it. Default: nothing stays. */
+  readonly storedBeforeMs?: number;
+}
+
 /** What a garbage collection did. */
 export interface CollectResult {
   readonly deleted: readonly BlobInfo[];
@@ -136,6 +143,6 @@ export interface ContentStore {
   /** Remove all that neither `roots` nor a lease names. Safe while others put and get. `roots` is asked once, after the collection began. */
   collect(
     roots: () => ReadonlySet<Digest> | Promise<ReadonlySet<Digest>>,
-    options?: { readonly signal?: AbortSignal },
+    options?: CollectOptions,
   ): Promise<CollectResult>;
 }

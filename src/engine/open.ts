@@ -35,6 +35,8 @@ import { NameLocks } from './volumes/locks.ts';
 import { volumeOperations } from './volumes/operations.ts';
 import { finishFills } from './volumes/populate.ts';
 
+/** Milliseconds between two looks for what a crash left, where no policy says how often. */
+const TIDY_MS = 24 * 3_600_000;
 /** State directories kept ready. */
 const SPARE_STATE_DIRS = 4;
 /** Containers that are looked for at a time. */
@@ -110,7 +112,7 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
     async close() {
       if (isClosing) return;
       isClosing = true;
-      await collections?.stop();
+      await collections.stop();
       await closeParts(parts);
       parts.table.flush();
       database.close();
@@ -118,14 +120,14 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
   };
 }
 
-/** Nothing to do by itself: no timer. */
-function scheduleCollections(parts: EngineParts, images: ImageOperations): Schedule | undefined {
+/** Without a rule only what a crash left is looked for: layers and content that no image names. */
+function scheduleCollections(parts: EngineParts, images: ImageOperations): Schedule {
   const { gcPolicy, clock, log } = parts;
-  if (Object.keys(gcPolicy.remove).length === 0) return undefined;
+  const hasRules = Object.keys(gcPolicy.remove).length > 0;
   return startSchedule({
     clock,
     log,
-    everyMs: gcPolicy.everyMs,
+    everyMs: hasRules ? gcPolicy.everyMs : TIDY_MS,
     collect: async (signal) => {
       await images.collect({ isPlan: false, signal });
     },

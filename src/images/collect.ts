@@ -4,17 +4,18 @@
  */
 import type { ChainId } from '../base/brand.ts';
 import { isEngineError } from '../base/error.ts';
+import type { CollectOptions } from '../content/store.ts';
 import type { ImageParts } from './parts.ts';
 import { contentRoots } from './roots.ts';
 import type { ImageRemoval, ImageUsage, PruneResult } from './store.ts';
 
 /** Remove unused layers and content. Layers under containers stay until their containers go. */
-export async function collectUnused(parts: ImageParts, signal?: AbortSignal): Promise<PruneResult> {
+export async function collectUnused(
+  parts: ImageParts,
+  options: CollectOptions,
+): Promise<PruneResult> {
   const layers = await removeUnusedLayers(parts);
-  const { reclaimedBytes } = await parts.content.collect(
-    () => contentRoots(parts.table),
-    signal === undefined ? {} : { signal },
-  );
+  const { reclaimedBytes } = await parts.content.collect(() => contentRoots(parts.table), options);
   return { removals: layers.removals, reclaimedBytes: layers.reclaimedBytes + reclaimedBytes };
 }
 

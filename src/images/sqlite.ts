@@ -4,7 +4,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Digest } from '../base/brand.ts';
 import { type EngineError, isEngineError } from '../base/error.ts';
-import type { ContentStore } from '../content/store.ts';
+import type { CollectOptions, ContentStore } from '../content/store.ts';
 import type { LayerTarget } from '../layers/target.ts';
 import type { LayerUnpacker } from '../layers/unpack.ts';
 import type { ChangeSource } from '../layers/walk.ts';
@@ -217,8 +217,8 @@ export class SqliteImageStore implements ImageStore {
     return accept?.(image) ?? true;
   }
 
-  async collect(options: { readonly signal?: AbortSignal } = {}): Promise<PruneResult> {
-    return await collectUnused(this.#parts, options.signal);
+  async collect(options: CollectOptions = {}): Promise<PruneResult> {
+    return await collectUnused(this.#parts, options);
   }
 
   async usage(): Promise<ImageUsage> {

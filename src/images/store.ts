@@ -15,7 +15,7 @@
  * Source: OCI image-spec 1.1.1; Docker Engine API 1.51 for the rules of names and removal.
  */
 import type { ChainId, Digest } from '../base/brand.ts';
-import type { Lease } from '../content/store.ts';
+import type { CollectOptions, Lease } from '../content/store.ts';
 import type { LayerBytes } from '../layers/layer-bytes.ts';
 import type { CapturedFile, CapturedPath } from '../spec/layer.ts';
 import type { Descriptor, ExecutionConfig, HistoryEntry, ImageConfig } from '../spec/oci/image.ts';
@@ -230,7 +230,7 @@ export interface ImageStore {
   remove(reference: string, options: RemoveOptions): Promise<readonly ImageRemoval[]>;
   prune(options: PruneOptions): Promise<PruneResult>;
   /** Remove content and layers that nothing needs any more. */
-  collect(options?: { readonly signal?: AbortSignal }): Promise<PruneResult>;
+  collect(options?: CollectOptions): Promise<PruneResult>;
   usage(): Promise<ImageUsage>;
   space(): Promise<ImageSpace>;
   /** Note that a container was made of the image, or ended. Unknown ids are ignored. */

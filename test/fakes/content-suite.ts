@@ -183,6 +183,19 @@ export function contentStoreSuite(name: string, make: () => ContentFixture): voi
     assert.deepEqual(await listed(store), [kept.digest]);
   });
 
+  with_('a collection keeps what was stored lately when told to', async (store) => {
+    const { digest } = await store.putBytes(Buffer.from('half of a pull'));
+    const nothing = (): ReadonlySet<never> => new Set();
+    const hourAgoMs = Date.now() - 3_600_000;
+    assert.deepEqual((await store.collect(nothing, { storedBeforeMs: hourAgoMs })).deleted, []);
+    const inAnHourMs = Date.now() + 3_600_000;
+    const { deleted } = await store.collect(nothing, { storedBeforeMs: inAnHourMs });
+    assert.deepEqual(
+      deleted.map((blob) => blob.digest),
+      [digest],
+    );
+  });
+
   with_('two leases of a blob both count', async (store) => {
     const { digest } = await store.putBytes(Buffer.from('x'));
     const [first, second] = [store.lease('a'), store.lease('b')];

@@ -13,6 +13,9 @@ import { familiar } from '../images/describe.ts';
 import { usersOf } from '../images/users.ts';
 import type { EngineParts } from '../parts.ts';
 
+/** Content no image names is kept so long, for a pull that goes on where it stopped. Milliseconds. */
+const STRAY_CONTENT_MS = 7 * 24 * 3_600_000;
+
 /** What a collection is told. */
 export interface CollectOptions {
   /** Only say what would be done. */
@@ -52,7 +55,8 @@ export async function collectByPolicy(
     protectionOf(gcPolicy, image, { users, nowMs: nowMsOf(parts) }) === undefined;
   const options = signal === undefined ? {} : { signal };
   const pruned = await images.prune({ danglingOnly: false, accept: isStillDue, users, ...options });
-  const swept = await images.collect(options);
+  const storedBeforeMs = nowMsOf(parts) - STRAY_CONTENT_MS;
+  const swept = await images.collect({ ...options, storedBeforeMs });
   onRemoved(pruned.removals);
   const gone = new Set(
     pruned.removals.flatMap((removal) => (removal.kind === 'deleted' ? [removal.id] : [])),

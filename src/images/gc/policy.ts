@@ -1,6 +1,6 @@
 /**
  * Which images the engine may remove by itself, and when. One file, default
- * `/etc/carve/gc.json`; without it nothing is ever removed. Pure.
+ * `/etc/carve/gc.json`; without it no image is ever removed. Pure.
  *
  *     {
  *       "every": "1h",
