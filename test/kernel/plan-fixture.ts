@@ -249,7 +249,12 @@ export function openDir(slot: number, path: string): PlanOp {
 
 export function cloneOp(
   flags: bigint,
-  rest: { readonly uidMap?: string; readonly gidMap?: string; readonly cgroup?: number } = {},
+  rest: {
+    readonly uidMap?: string;
+    readonly gidMap?: string;
+    readonly cgroup?: number;
+    readonly denySetgroups?: number;
+  } = {},
 ): PlanOp {
   return { op: 'clone', flags, uidMap: '', gidMap: '', denySetgroups: 0, ...rest };
 }

@@ -443,6 +443,26 @@ test('a user namespace is mapped by the caller, and its process writes its own f
   assert.match(await fixture.startFailure(bad), /^1 EINVAL uid_map/);
 });
 
+test('R8: in a user namespace of one id no group can be dropped, and its maps are what was asked', async () => {
+  await using fixture = await PlanFixture.create();
+  const one = { uidMap: '0 100000 1\n', gidMap: '0 100000 1\n' };
+  const show = sh('cat /proc/self/setgroups /proc/self/uid_map /proc/self/gid_map');
+  const ended = await fixture.run([
+    cloneOp(CLONE.CLONE_NEWUSER, { ...one, denySetgroups: 1 }),
+    STDIO,
+    show,
+  ]);
+  assert.deepEqual(
+    ended.output.split('\n').map((line) => line.trim().replaceAll(/\s+/g, ' ')),
+    ['deny', '0 100000 1', '0 100000 1', ''],
+  );
+  const drop = { op: 'identity', uid: 0, gid: 0, groups: Buffer.alloc(4) } as const;
+  const denied = [cloneOp(CLONE.CLONE_NEWUSER, { ...one, denySetgroups: 1 }), drop, STDIO, show];
+  assert.match(await fixture.startFailure(denied), /EPERM setgroups/);
+  const allowed = await fixture.run([cloneOp(CLONE.CLONE_NEWUSER, one), drop, STDIO, show]);
+  assert.match(allowed.output, /^allow\n/);
+});
+
 /** Where the cgroup hierarchy is mounted that this line of mountinfo describes; fails when there is none. */
 async function hierarchy(wanted: RegExp): Promise<string> {
   const line = (await readFile('/proc/self/mountinfo', 'utf8'))
