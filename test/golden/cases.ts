@@ -177,6 +177,49 @@ export const CONTAINERS: Readonly<Record<string, ContainerCase>> = {
       ],
     }),
   },
+  'volume-mounts': {
+    spec: (spec) => ({
+      ...spec,
+      mounts: [
+        ...(spec.mounts ?? []),
+        {
+          destination: '/part',
+          type: 'bind',
+          source: '/var/lib/carve/volumes/data/_data',
+          options: ['rbind', 'rprivate', 'rro'],
+          subpath: 'in/side',
+        },
+        {
+          destination: '/nfs',
+          type: 'nfs',
+          source: ':/srv',
+          options: ['addr=10.0.0.2', 'noatime', 'ro'],
+          isLasting: true,
+        },
+        {
+          destination: '/nfs-part',
+          type: 'nfs',
+          source: ':/srv',
+          options: ['addr=10.0.0.2', 'ro'],
+          subpath: 'a',
+        },
+        {
+          destination: '/image',
+          type: 'overlay',
+          source: 'overlay',
+          options: ['ro'],
+          layers: ['/var/lib/carve/layers/4', '/var/lib/carve/layers/3'],
+        },
+        {
+          destination: '/shared-memory',
+          type: 'bind',
+          source: '/memory',
+          options: ['rbind', 'rprivate', 'rw'],
+          process: { pid: 4711, startTicks: '99' },
+        },
+      ],
+    }),
+  },
   workdir: config({ WorkingDir: '/srv/app' }),
   'host-namespaces': host({
     NetworkMode: 'host',

@@ -12,7 +12,7 @@
  * Source: Engine API `VolumeOptions.NoCopy`; security matrix R25.
  */
 
-import { mkdirSync, opendirSync, readdirSync, renameSync, rmdirSync } from 'node:fs';
+import { lstatSync, mkdirSync, opendirSync, readdirSync, renameSync, rmdirSync } from 'node:fs';
 import type { HostPath } from '../../base/brand.ts';
 import { hostPath } from '../../base/host-path.ts';
 import { EngineError, isEngineError, messageOf } from '../../base/error.ts';
@@ -154,6 +154,7 @@ class ImageRoot {
   /** Copies what is at a mount's place; false: nothing is, or no directory. */
   copier(mount: ContainerMount): (target: HostPath) => Promise<boolean> {
     return async (target) => {
+      if (isSurelyAbsent(this.#root(), mount.destination)) return false;
       const place = await this.#place();
       return this.#parts.copies.duplicate({ place, path: mount.destination, target });
     };
@@ -173,6 +174,25 @@ class ImageRoot {
     const { process, below } = this.#held;
     return { pid: process.pid, startTicks: process.startTicks, below };
   }
+}
+
+/**
+ * No layer has anything there: nothing need be mounted to see that. Layers are
+ * carve's own and do not change; a link is followed where it leads right.
+ */
+function isSurelyAbsent(root: RootSource, destination: string): boolean {
+  if (root.kind !== 'overlay') return false;
+  const components = destination.split('/').filter((component) => component !== '');
+  return root.lower.every((layer) => {
+    let path: string = layer;
+    for (const component of components) {
+      path = `${path}/${component}`;
+      const found = lstatSync(path, { throwIfNoEntry: false });
+      if (found === undefined) return true;
+      if (!found.isDirectory()) return false;
+    }
+    return false;
+  });
 }
 
 async function fillInPlace(
