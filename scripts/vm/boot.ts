@@ -49,6 +49,8 @@ const DISK_MODULES = ['virtio_pci', 'virtio_blk', 'ext4'];
 /** What carve uses of the kernel. */
 const FEATURE_MODULES = [
   'overlay',
+  'loop',
+  'quota_v2',
   'bridge',
   'veth',
   'dummy',

@@ -104,7 +104,7 @@ export class DiskVolumes implements VolumeStore {
       ...rest,
       ...(isReadonly === true ? { isReadonly } : {}),
       ...(staged?.projectId === undefined ? {} : { projectId: staged.projectId }),
-      mountpoint: this.#mountpointOf(request.name),
+      mountpoint: this.placeOf(request.name),
       createdAtNs: this.#options.clock.nowNs(),
     };
     this.#makeDirectory(volume, staged?.path);
@@ -124,6 +124,10 @@ export class DiskVolumes implements VolumeStore {
 
   list(): readonly VolumeRecord[] {
     return [...this.#byName.values()].sort((a, b) => (a.createdAtNs < b.createdAtNs ? -1 : 1));
+  }
+
+  placeOf(name: string): HostPath {
+    return hostPath(`${this.#options.root}/${name}/_data`);
   }
 
   stage(): HostPath {
@@ -162,7 +166,7 @@ export class DiskVolumes implements VolumeStore {
     const renamed: VolumeRecord = {
       ...volume,
       name: newName,
-      mountpoint: this.#mountpointOf(newName),
+      mountpoint: this.placeOf(newName),
       renamedFrom: name,
       isAnonymous: false,
     };
@@ -192,10 +196,6 @@ export class DiskVolumes implements VolumeStore {
   async close(): Promise<void> {
     this.#discardPending();
     await Promise.all(this.#deleting);
-  }
-
-  #mountpointOf(name: string): HostPath {
-    return hostPath(`${this.#options.root}/${name}/_data`);
   }
 
   #makeDirectory(volume: VolumeRecord, staged: HostPath | undefined): void {

@@ -58,6 +58,8 @@ export interface VolumeStore {
   find(name: string): VolumeRecord | undefined;
   /** Oldest first. */
   list(): readonly VolumeRecord[];
+  /** Directory of the volume of a name, whether it is there or not. */
+  placeOf(name: string): HostPath;
   /** A fresh, empty directory on the volumes' file system; one that nothing was made of goes with the next opening. */
   stage(): HostPath;
   /** Delete a staged directory in the background. */

@@ -199,6 +199,8 @@ export function fakeWorld(): FakeWorld {
 
 /** The contract over a world. */
 export class FakeRuntime implements Runtime {
+  /** Requests whose plan was asked for. */
+  readonly planned: StartRequest[] = [];
   readonly world: FakeWorld;
   readonly starts: StartRequest[] = [];
   /** Awaited before each start. */
@@ -212,7 +214,8 @@ export class FakeRuntime implements Runtime {
     this.world = world;
   }
 
-  planStart(): Plan {
+  planStart(request: StartRequest): Plan {
+    this.planned.push(request);
     return [{ op: 'setsid' }];
   }
 

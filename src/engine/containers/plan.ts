@@ -21,7 +21,7 @@ export async function planRun(
   const { record, image } = draftContainer(parts, request, id);
   const view = parts.snapshots.view(image.chain.at(-1));
   try {
-    const start = await describeStart(parts, record, {
+    const start = await describeStart(parts, withVolumePlaces(parts, record), {
       kind: 'overlay',
       lower: [initLayerOf(parts.paths, image), ...view.lower],
       upper: hostPath(`${parts.paths.root}/snapshots/new/upper`),
@@ -32,6 +32,16 @@ export async function planRun(
   } finally {
     view.release();
   }
+}
+
+/** Where its volumes are, or would be. */
+function withVolumePlaces(parts: EngineParts, record: ContainerRecord): ContainerRecord {
+  const mounts = record.mounts.map((mount) => {
+    if (mount.volume === undefined) return mount;
+    const name = mount.volume.name === '' ? 'new' : mount.volume.name;
+    return { ...mount, source: parts.volumes.placeOf(name) };
+  });
+  return { ...record, mounts };
 }
 
 /** The plan that `start` would run. Errors: `not-found`, and those of `start`. */

@@ -186,3 +186,23 @@ test('what a crash left of renaming and staging is finished or gone', async () =
   await rig.close();
   assert.deepEqual(readdirSync(`${rig.root}/volumes`), ['new']);
 });
+
+test('a plan of a run shows where its volumes are and would be, and makes none', async () => {
+  await using rig = await openRig();
+  await rig.engine.volumes.create({ Name: 'there' });
+  await rig.engine.containers.planRun({
+    config: { Image: 'busybox', Volumes: { '/anonymous': {} } },
+    hostConfig: { NetworkMode: 'none', Binds: ['there:/a', 'later:/b'] },
+    endpoints: {},
+  });
+  const sources = rig.runtime.planned
+    .flatMap(({ spec }) => spec.mounts ?? [])
+    .filter(({ destination }) => ['/a', '/b', '/anonymous'].includes(destination))
+    .map(({ source }) => source?.slice(rig.root.length));
+  assert.deepEqual(sources.toSorted(), [
+    '/volumes/later/_data',
+    '/volumes/new/_data',
+    '/volumes/there/_data',
+  ]);
+  assert.deepEqual(await names(rig), ['there']);
+});
