@@ -161,8 +161,9 @@ test('sixty-four containers at once share one new volume, filled once', async ()
   rig.copies.source = `${rig.directory}/files`;
   mkdirSync(rig.copies.source);
   writeFileSync(`${rig.copies.source}/a`, '');
+  // The only place where the made-up image has anything.
   const ids = await Promise.all(
-    Array.from({ length: 64 }, async () => rig.create({}, { Binds: ['data:/d'] })),
+    Array.from({ length: 64 }, async () => rig.create({}, { Binds: ['data:/.dockerenv'] })),
   );
   assert.equal(new Set(ids).size, 64);
   assert.equal(rig.copies.requests.length, 1);
@@ -199,10 +200,7 @@ test('a plan of a run shows where its volumes are and would be, and makes none',
     .flatMap(({ spec }) => spec.mounts ?? [])
     .filter(({ destination }) => ['/a', '/b', '/anonymous'].includes(destination))
     .map(({ source }) => source?.slice(rig.root.length));
-  assert.deepEqual(sources.toSorted(), [
-    '/volumes/later/_data',
-    '/volumes/new/_data',
-    '/volumes/there/_data',
-  ]);
+  const wanted = ['later', 'new', 'there'].map((name) => `/volumes/${name}/_data`);
+  assert.deepEqual(new Set(sources), new Set(wanted));
   assert.deepEqual(await names(rig), ['there']);
 });
