@@ -36,13 +36,14 @@ function overUdp({ upstream }: Exchange, { message, receive, fail }: Ends): () =
   let isClosed = false;
   socket.on('error', fail);
   socket.on('message', receive);
-  // Connected: the kernel drops what comes from anywhere else.
-  socket.connect(upstream.port, upstream.address, () => {
+  socket.once('connect', () => {
     if (isClosed) return;
     socket.send(message, (error) => {
       if (error !== null) fail(error);
     });
   });
+  // Connected: the kernel drops what comes from anywhere else. Without a callback, which would be told of failures too.
+  socket.connect(upstream.port, upstream.address);
   return () => {
     isClosed = true;
     socket.close();

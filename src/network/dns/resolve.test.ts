@@ -86,6 +86,16 @@ test('names of the asker’s networks are answered though every server is dead',
   assert.equal((await ask(resolver)).code, 2);
 });
 
+test('a server that no route leads to is passed over at once, by UDP and by TCP', async () => {
+  await using good = await FakeUpstream.listen(answer);
+  // The limited broadcast address: the kernel connects no socket of ours to it.
+  const nowhere = { address: '255.255.255.255', port: 53 };
+  for (const isTcp of [false, true]) {
+    const resolver = resolverFor([nowhere, good.upstream]);
+    assert.equal((await ask(resolver, message({ name: 'example.org' }), { isTcp })).records, 1);
+  }
+});
+
 test('a dead server is passed over at once, a silent one after a moment, and is asked last from then on', async () => {
   await using quiet = await FakeUpstream.listen(silent);
   await using good = await FakeUpstream.listen(answer);
