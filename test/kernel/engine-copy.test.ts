@@ -229,7 +229,7 @@ test('an archive may be packed, and belong to the container’s user', async () 
   assert.deepEqual(await readOut(fixture, id, '/home/f'), ['f 644 1000:1000 packed']);
 });
 
-test('links in the container lead inside the container', async () => {
+test('F7: links in the container lead inside the container', async () => {
   await using fixture = await openFixture();
   const outside = `${fixture.directory}/outside`;
   mkdirSync(outside);
@@ -266,7 +266,7 @@ test('links in the container lead inside the container', async () => {
   }
 });
 
-test('a path that changes while it is used leads nowhere else', async () => {
+test('F7: a path that changes while it is used leads nowhere else', async () => {
   await using fixture = await openFixture();
   const outside = `${fixture.directory}/outside`;
   mkdirSync(outside);

@@ -250,7 +250,7 @@ const attacks: readonly (readonly [string, Entries])[] = [
 
 for (const [name, entries] of attacks) {
   test(
-    `extractArchive() is not led out by ${name}`,
+    `F7: extractArchive() is not led out by ${name}`,
     inDirectory(async (directory) => {
       writeFileSync(join(directory, 'canary'), 'safe', { mode: 0o600 });
       utimesSync(join(directory, 'canary'), 1, 1);
