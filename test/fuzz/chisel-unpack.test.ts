@@ -67,6 +67,27 @@ const SEEDS: readonly Buffer[] = [
     encoder.changeDirectory('');
     encoder.inheritAttributes('', PLAIN);
   }),
+  // Ways out, which no encoder writes.
+  stream((encoder) => {
+    encoder.changeDirectory('../canary');
+    encoder.unlink('file');
+    file(encoder, 'evil', true);
+  }),
+  stream((encoder) => {
+    encoder.makeSymlink('l', '../canary', PLAIN);
+    encoder.changeDirectory('l');
+    file(encoder, 'evil', true);
+    encoder.setAttributes(MARKED);
+  }),
+  stream((encoder) => {
+    encoder.makeLink('h', '../canary', 'file');
+    file(encoder, 'h', false);
+  }),
+  stream((encoder) => {
+    encoder.makeDirectory('d');
+    encoder.changeDirectory('d/../../canary');
+    encoder.setAttributes(MARKED);
+  }),
 ];
 
 test('F1 F2: no stream of operations makes chisel unpack crash or touch what is beside it', () => {

@@ -74,6 +74,23 @@ test('F3 F4: of a layer’s attributes only capabilities and those of users reac
   });
 });
 
+test('F1: links of a layer lead where they would in its root, from any depth', async () => {
+  await LayerFixture.with(async (fixture) => {
+    const link = (path: string, linkPath: string) => ({ type: 'symlink', path, linkPath }) as const;
+    const file = (path: string) => ({ type: 'file', path, content: path }) as const;
+    const root = await fixture.unpackEntries(
+      link('a/b/absolute', '/target'),
+      file('a/b/absolute/1'),
+      link('a/b/up', '../../../../target'),
+      file('a/b/up/2'),
+      link('a/b/beside', '../c'),
+      file('a/b/beside/3'),
+    );
+    const found = execFileSync('find', ['.', '-type', 'f'], { cwd: root, encoding: 'utf8' });
+    assert.deepEqual(found.trim().split('\n').toSorted(), ['./a/c/3', './target/1', './target/2']);
+  });
+});
+
 test('I8: an image’s configuration says nothing about how its containers are kept', async () => {
   const image = handImage([[{ type: 'file', path: 'f', content: 'x' }]]);
   const config = Buffer.from(

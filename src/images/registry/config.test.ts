@@ -74,6 +74,8 @@ test('scopeOf() knows special addresses in every spelling', () => {
 });
 
 test('mayFollow() keeps a public registry away from inner networks, and never allows link-local', () => {
+  for (const scope of ['link-local', 'unspecified'] as const)
+    assert.equal(mayFollow(scope, scope), false, scope);
   assert.equal(mayFollow('public', 'public'), true);
   assert.equal(mayFollow('loopback', 'public'), false);
   assert.equal(mayFollow('private', 'public'), false);
