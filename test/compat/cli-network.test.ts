@@ -229,7 +229,7 @@ const refused: readonly (readonly [args: readonly string[], text: RegExp])[] = [
     ],
     /cannot configure multiple gateways \(10\.0\.0\.2, 10\.0\.0\.1\) (?:on|for) the same subnet \(10\.0\.0\.0\/8\)/,
   ],
-  [['create', '--subnet', 'x', '--gateway', '10.0.0.1', 'n'], /invalid/],
+  [['create', '--subnet', 'x', '--gateway', '10.0.0.1', 'n'], /Cannot read subnet "x"/],
   [['prune', '--filter', 'x'], /filter|x/],
 ];
 

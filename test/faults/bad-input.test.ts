@@ -173,6 +173,17 @@ test('words that make no sense: the right exit code, one sentence, no container'
       [1, /No such container: nope/, 'rm', 'nope'],
       [1, /No such image/, 'rmi', 'nope'],
       [1, /cannot find|no such file/i, 'load', '-i', join(folder, 'none')],
+      [125, /network nope not found/, 'run', '--network', 'nope', 'bb', 'true'],
+      [1, /network nope not found/, 'network', 'rm', 'nope'],
+      [1, /pre-defined network/, 'network', 'rm', 'host'],
+      [1, /name is empty/, 'network', 'create', ' '],
+      [1, /plugin "weave" not found/, 'network', 'create', '-d', 'weave', 'x'],
+      [1, /it is not ADDRESS\/BITS/, 'network', 'create', '--subnet', 'nonsense/8', 'x'],
+      [1, /should be 10\.1\.2\.0\/24/, 'network', 'create', '--subnet', '10.1.2.3/24', 'x'],
+      [1, /driver\.mtu/, 'network', 'create', '-o', 'com.docker.network.driver.mtu=1', 'x'],
+      [1, /No such container: zz/, 'network', 'connect', 'none', 'zz'],
+      [1, /in host network mode/, 'network', 'connect', 'host', 'taken'],
+      [1, /not connected to network host/, 'network', 'disconnect', 'host', 'taken'],
     ];
     for (const [code, sentence, ...words] of rows) {
       const ended = await engine.carve(...words);
@@ -194,6 +205,13 @@ test('words that make no sense: the right exit code, one sentence, no container'
       [400, 'POST', '/containers/taken/kill?signal=FOO'],
       [409, 'POST', '/containers/taken/kill'],
       [400, 'GET', '/containers/json?filters=%7B%7B'],
+      [400, 'POST', '/networks/create', '{{{'],
+      [400, 'POST', '/networks/create', '{"Name":1}'],
+      [400, 'POST', '/networks/create', '{"Name":"x","IPAM":{"Config":[{"Subnet":"::/0"}]}}'],
+      [400, 'POST', '/networks/none/connect', '{}'],
+      [404, 'GET', '/networks/nope'],
+      [403, 'DELETE', '/networks/bridge'],
+      [400, 'GET', '/networks?filters=%7B%22type%22%3A%5B%22x%22%5D%7D'],
     ];
     for (const [status, method, path, body] of bad) {
       const json = body === undefined ? undefined : new RawJson(body);

@@ -5,7 +5,7 @@
  * Source: docker's `network create`.
  */
 
-import { EngineError, messageOf } from '../../base/error.ts';
+import { EngineError } from '../../base/error.ts';
 import {
   contains,
   networkOf,
@@ -76,12 +76,8 @@ function readSubnet(text: string): Draft {
 
 /** Host bits are left for the engine to refuse. */
 function readNetwork(text: string): Network {
-  try {
-    const { address, prefixLength } = parsePrefixed(text);
-    return networkOf(address, prefixLength);
-  } catch (error) {
-    throw invalid(`invalid subnet: ${messageOf(error)}`);
-  }
+  const { address, prefixLength } = parsePrefixed(text);
+  return networkOf(address, prefixLength);
 }
 
 function homeOf(drafts: readonly Draft[], what: string, text: string): Draft {
