@@ -46,6 +46,7 @@ import { ChiselFiles } from './layers/chisel-files.ts';
 import { ChiselWalker } from './layers/chisel-walk.ts';
 import { LayerUnpacker } from './layers/unpack.ts';
 import { unpackWorkerUrl } from './layers/unpack-thread.ts';
+import { createNameService } from './network/dns/service.ts';
 import { KernelFabric } from './network/kernel-fabric.ts';
 import { predefinedNetworks } from './network/predefined.ts';
 import { SqliteNetworks } from './network/sqlite.ts';
@@ -174,7 +175,12 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
       snapshots,
       volumes,
       networks,
-      fabric: new KernelFabric({ chisel, engineId, log }),
+      fabric: new KernelFabric({ chisel, runDir: run, engineId, log }),
+      names: createNameService({
+        directoryPath: run,
+        resolvConfPath: '/etc/resolv.conf',
+        nowMs: () => performance.now(),
+      }),
       trees: walker,
       copies: new ChiselCopies(chiselPath),
       files: new ChiselFiles(chiselPath),

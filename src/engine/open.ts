@@ -95,6 +95,7 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
   });
   parts.failpoints.hit('open.adopted');
   await restoreNetworks(parts);
+  await parts.names.listen();
   await sweepLeftovers(parts);
   await finishFills(parts);
   parts.failpoints.hit('open.swept');
@@ -164,6 +165,7 @@ async function closeParts(parts: EngineParts): Promise<void> {
   // Transitions under way finish before the database is gone.
   await Promise.all([...parts.containers.all()].map(async ({ lock }) => lock.run(() => undefined)));
   parts.remote.close();
+  await parts.names.close();
   await parts.fabric.close(parts.networks.list()).catch((error: unknown) => {
     parts.log.warn('cannot remove the links of idle networks', { error: messageOf(error) });
   });

@@ -15,6 +15,7 @@ import type { SpareDirectories } from '../kernel/spare-directories.ts';
 import type { ContainerFiles } from '../layers/container-files.ts';
 import type { TreeCopies } from '../layers/tree-copies.ts';
 import type { ChangeSource } from '../layers/walk.ts';
+import type { NameService } from '../network/dns/service.ts';
 import type { NetworkFabric } from '../network/fabric.ts';
 import type { AddressBook } from '../network/leases.ts';
 import type { PortBook } from '../network/ports.ts';
@@ -67,6 +68,8 @@ export interface EngineParts {
   readonly networks: NetworkStore;
   /** What makes networks real. */
   readonly fabric: NetworkFabric;
+  /** Names of containers on them. */
+  readonly names: NameService;
   /** Ids of networks on their way in or out: nobody may join them. */
   readonly unsettledNetworks: Set<string>;
   /** Held by whoever makes, fills, copies or removes the volume of a name. */

@@ -44,7 +44,8 @@ import {
   planLeave,
   type PlannedEndpoint,
 } from './plan/endpoint.ts';
-import { firewall } from './plan/ops.ts';
+import { firewall, SLOT } from './plan/ops.ts';
+import { planResolver } from './plan/resolver.ts';
 import { readRoutes } from './read-routes.ts';
 import { linkSettingsOf } from './settings.ts';
 import type { NetworkRecord } from './store.ts';
@@ -58,6 +59,8 @@ const RULES_ANSWER_MAX = 1_048_576;
 /** What it works with. */
 export interface KernelFabricOptions {
   readonly chisel: Chisel;
+  /** The engine's run directory, where containers ask for names. */
+  readonly runDir: string;
   /** 32 hex digits; part of the table's name. */
   readonly engineId: string;
   readonly log: Log;
@@ -72,6 +75,7 @@ interface ReadyNetwork {
 /** See the module. */
 export class KernelFabric implements NetworkFabric {
   readonly #chisel: Chisel;
+  readonly #runDir: string;
   readonly #log: Log;
   readonly #at: nft.TableName;
   readonly #lock = new Mutex();
@@ -86,8 +90,9 @@ export class KernelFabric implements NetworkFabric {
   #nextIndex = randomInt(0x0100_0000, 0x3fff_ffff);
   #watch: ReturnType<typeof setInterval> | undefined;
 
-  constructor({ chisel, engineId, log }: KernelFabricOptions) {
+  constructor({ chisel, runDir, engineId, log }: KernelFabricOptions) {
     this.#chisel = chisel;
+    this.#runDir = runDir;
     this.#log = log;
     this.#group = Number.parseInt(engineId.slice(0, 7), 16) + 1;
     this.#at = { family: 'inet', table: `carve-${engineId.slice(0, 12)}` };
@@ -131,7 +136,10 @@ export class KernelFabric implements NetworkFabric {
     const reserved = ports.map(reservePort);
     return {
       before: [...reserved, ...firewall(rules.planPorts(this.#at, ports)), ...BEFORE_CLONE],
-      inside: planInside(endpoints.map((each) => this.#planned(each))),
+      inside: [
+        ...planInside(endpoints.map((each) => this.#planned(each))),
+        ...planResolver({ slot: SLOT.firewall, directory: this.#runDir, containerId }),
+      ],
       after: endpoints.flatMap(({ endpoint }) => this.#unpublish(endpoint.ports)),
     };
   }

@@ -23,6 +23,7 @@ import { DiskSnapshotStore } from '../../src/snapshots/disk.ts';
 import { DiskVolumes } from '../../src/volumes/disk.ts';
 import { ManualClock } from './clock.ts';
 import { FakeFabric } from './fabric.ts';
+import { fakeNames } from './names.ts';
 import { FakeCopies } from './copies.ts';
 import { FakeFiles } from './files.ts';
 import { testHost } from './host.ts';
@@ -118,6 +119,7 @@ export class Rig {
       files: this.files,
       networks: new SqliteNetworks({ database, predefined }),
       fabric: this.fabric,
+      names: fakeNames(),
       volumes: new DiskVolumes({
         root: hostPath(`${this.root}/volumes`),
         database,

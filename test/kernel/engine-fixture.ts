@@ -40,6 +40,7 @@ import { KEEP_ALL_POLICY } from '../../src/images/gc/policy.ts';
 import { probeFeatures } from '../../src/kernel/features.ts';
 import { openChisel } from '../../src/kernel/chisel.ts';
 import { planRemoveEngineCgroups } from '../../src/kernel/cgroup/setup.ts';
+import { createNameService } from '../../src/network/dns/service.ts';
 import { KernelFabric } from '../../src/network/kernel-fabric.ts';
 import { predefinedNetworks } from '../../src/network/predefined.ts';
 import { SqliteNetworks } from '../../src/network/sqlite.ts';
@@ -167,7 +168,12 @@ export class EngineFixture {
       copies: new ChiselCopies(hostPath(CHISEL_PATH)),
       files: new ChiselFiles(hostPath(CHISEL_PATH)),
       networks: new SqliteNetworks({ database, predefined }),
-      fabric: new KernelFabric({ chisel, engineId: this.engineId, log }),
+      fabric: new KernelFabric({ chisel, runDir: run, engineId: this.engineId, log }),
+      names: createNameService({
+        directoryPath: run,
+        resolvConfPath: '/etc/resolv.conf',
+        nowMs: () => performance.now(),
+      }),
       volumes: new DiskVolumes({
         root: hostPath(`${root}/volumes`),
         database,

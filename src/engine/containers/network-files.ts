@@ -15,7 +15,10 @@ import type { Container } from './container.ts';
 import { hostnameOf } from './hostname.ts';
 import { runDirOf } from './paths.ts';
 import type { ContainerRecord } from './record.ts';
-import { renderHosts, renderResolvConf } from './render-files.ts';
+import { linkedHosts } from '../networks/links.ts';
+import { renderHosts } from './render-files.ts';
+import { renderNetworkHosts } from './render-network-files.ts';
+import { writeResolvConf } from './resolv-conf-file.ts';
 import { referredContainer } from './resolve-references.ts';
 
 /** Host paths of the three files. */
@@ -39,7 +42,7 @@ export function fileSourceOf(
   };
 }
 
-/** Write the files that are not there yet; `hosts` at every start that brings addresses. Another container's are left alone. */
+/** Write the files that are not there yet; `hosts` at every start that brings addresses; `resolv.conf` until it is edited. Another container's are left alone. */
 export function ensureNetworkFiles(parts: EngineParts, container: Container): FileSources {
   const { record, endpoints } = container;
   const files = fileSourceOf(parts, record);
@@ -47,44 +50,42 @@ export function ensureNetworkFiles(parts: EngineParts, container: Container): Fi
   // The last one written: when it is there, all are.
   const isThere = record.state.startedAtNs !== 0n && existsSync(files.resolvConf);
   if (!isThere || endpoints.length > 0) writeHosts(parts, container);
-  if (isThere) return files;
-  const isHostNetwork = record.hostConfig.NetworkMode === 'host';
-  const { Dns, DnsSearch, DnsOptions } = record.hostConfig;
   const name = hostnameOf(parts, record);
-  writeFileSync(files.hostname, `${name === '' ? parts.host.hostName : name}\n`, { mode: 0o644 });
-  const resolv = renderResolvConf(parts.host.readResolvConf(), {
-    servers: Dns ?? [],
-    search: DnsSearch ?? [],
-    options: DnsOptions ?? [],
-    isHostNetwork,
-  });
-  writeFileSync(files.resolvConf, resolv, { mode: 0o644 });
+  const hostname = `${name === '' ? parts.host.hostName : name}\n`;
+  if (!isThere) writeFileSync(files.hostname, hostname, { mode: 0o644 });
+  writeResolvConf(parts, container, files.resolvConf);
   return files;
 }
 
-/** Its own addresses, and the names its user gave. Written in place: the container has it mounted. */
+/** Its own addresses, its links, and the names its user gave. Written in place: the container has it mounted. */
 export function writeHosts(parts: EngineParts, container: Container): void {
   const { record, endpoints } = container;
-  const isHostNetwork = record.hostConfig.NetworkMode === 'host';
+  const { ExtraHosts, NetworkMode } = record.hostConfig;
+  const extraHosts = ExtraHosts ?? [];
   const addresses = endpoints.flatMap(({ ipv4, ipv6 }) =>
     [ipv4, ipv6].flatMap((each) => (each === undefined ? [] : [formatAddress(each.address)])),
   );
-  const hostname = hostnameOf(parts, record);
-  const domain = record.config.Domainname ?? '';
-  const text = renderHosts({
-    hostText: isHostNetwork ? parts.host.readHosts() : undefined,
-    extraHosts: (record.hostConfig.ExtraHosts ?? []).map((entry) => gatewayFor(entry, endpoints)),
-    own: { addresses, names: domain === '' ? [hostname] : [`${hostname}.${domain}`, hostname] },
-  });
+  const gateways = gatewaysOf(endpoints);
+  const text =
+    NetworkMode === 'host'
+      ? renderHosts({ hostText: parts.host.readHosts(), extraHosts, gateways })
+      : renderNetworkHosts({
+          extraHosts,
+          gateways,
+          addresses,
+          hostname: hostnameOf(parts, record),
+          domainname: record.config.Domainname ?? '',
+          links: linkedHosts(parts, record),
+        });
   writeFileSync(fileSourceOf(parts, record).hosts, text, { mode: 0o644 });
 }
 
-const HOST_GATEWAY = /:host-gateway$/;
-
-/** `name:host-gateway` means the host as the container reaches it. */
-function gatewayFor(entry: string, endpoints: readonly Endpoint[]): string {
-  if (!HOST_GATEWAY.test(entry)) return entry;
-  const way = endpoints.find(({ isDefault4 }) => isDefault4)?.ipv4?.gateway;
-  const address = way === undefined ? '127.0.0.1' : formatAddress(way);
-  return entry.replace(HOST_GATEWAY, `:${address}`);
+/** The host as the container reaches it: `host-gateway`. */
+function gatewaysOf(endpoints: readonly Endpoint[]): readonly string[] {
+  const ways = [
+    endpoints.find(({ isDefault4 }) => isDefault4)?.ipv4?.gateway,
+    endpoints.find(({ isDefault6 }) => isDefault6)?.ipv6?.gateway,
+  ];
+  const known = ways.flatMap((way) => (way === undefined ? [] : [formatAddress(way)]));
+  return known.length > 0 ? known : ['127.0.0.1'];
 }

@@ -2,6 +2,7 @@
 
 import { EngineError } from '../../base/error.ts';
 import type { EngineParts } from '../parts.ts';
+import { renameSeats } from '../networks/seat.ts';
 import { announce } from './announce.ts';
 import { parseContainerName } from './registry.ts';
 
@@ -35,6 +36,7 @@ export async function renameContainer(
     }
     parts.failpoints.hit('rename.saved');
     parts.containers.release(oldName, container.id);
+    renameSeats(parts, container, oldName);
     announce(parts, container, 'rename', { oldName: `/${oldName}` });
   });
 }

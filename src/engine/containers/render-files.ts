@@ -21,27 +21,41 @@ export const LOCALHOST: readonly string[] = [
 /** Resolvers when the host names none that a container could reach. Source: Docker's. */
 const FALLBACK_SERVERS = ['8.8.8.8', '8.8.4.4'];
 
-/** `h:ip` entries as `ip\th` lines. */
-export function extraLines(extraHosts: readonly string[]): readonly string[] {
-  return extraHosts.map((entry) => {
+/** Docker's word for the host as the container reaches it. */
+const HOST_GATEWAY = 'host-gateway';
+
+/** `name:address` entries as lines; `host-gateway` is a line for each gateway. */
+export function extraLines(
+  extraHosts: readonly string[],
+  gateways: readonly string[],
+): readonly string[] {
+  return extraHosts.flatMap((entry) => {
     const at = entry.indexOf(':');
-    return `${entry.slice(at + 1).replace(/^\[|\]$/g, '')}\t${entry.slice(0, at)}`;
+    const address = entry.slice(at + 1).replace(/^\[|\]$/g, '');
+    const addresses = address === HOST_GATEWAY ? gateways : [address];
+    return addresses.map((each) => `${each}\t${entry.slice(0, at)}`);
   });
 }
 
-/** `hostText`: the host's own file, for the host's network. `extraHosts`: `name:address`. */
-export function renderHosts(options: {
-  readonly hostText: string | undefined;
+/** What a container on the host's network says in /etc/hosts. */
+export interface HostHosts {
+  /** The host's own file. */
+  readonly hostText: string;
+  /** `name:address`; the address may be `host-gateway`. */
   readonly extraHosts: readonly string[];
-  /** Its addresses on networks, each of which has all the names. Default: none. */
-  readonly own?: { readonly addresses: readonly string[]; readonly names: readonly string[] };
-}): string {
-  const base = options.hostText ?? `${LOCALHOST.join('\n')}\n`;
-  const whole = base === '' || base.endsWith('\n') ? base : `${base}\n`;
-  const { addresses, names } = options.own ?? { addresses: [], names: [] };
-  const ownLines = addresses.map((address) => `${address}\t${names.join(' ')}`);
-  const lines = [...extraLines(options.extraHosts), ...ownLines];
-  return whole + lines.map((line) => `${line}\n`).join('');
+  /** What `host-gateway` means. */
+  readonly gateways: readonly string[];
+}
+
+/** The host's text and what was added. */
+export function renderHosts({ hostText, extraHosts, gateways }: HostHosts): string {
+  const whole = hostText === '' || hostText.endsWith('\n') ? hostText : `${hostText}\n`;
+  return (
+    whole +
+    extraLines(extraHosts, gateways)
+      .map((line) => `${line}\n`)
+      .join('')
+  );
 }
 
 /** What a request says about name resolution. */

@@ -17,7 +17,6 @@ const HOSTS: NetworkHosts = {
   hostname: 'web',
   domainname: '',
   links: [],
-  hasIpv6: true,
 };
 const NOTHING: ResolveRequest = { servers: [], search: [], options: [] };
 const HOST_TEXT = 'nameserver 127.0.0.53\nsearch corp.example\noptions edns0 trust-ad\n';
@@ -51,13 +50,6 @@ fd00::1\thost.docker.internal
 172.18.0.2\tweb.example.org web
 fd00::2\tweb.example.org web
 `,
-  );
-});
-
-test('renderNetworkHosts() has no IPv6 of loopback where there is none, and no names nobody asked for', () => {
-  assert.equal(
-    renderNetworkHosts({ ...HOSTS, hasIpv6: false }),
-    '127.0.0.1\tlocalhost\n172.18.0.2\tweb\n',
   );
 });
 

@@ -11,9 +11,6 @@ import { RESOLVER_ADDRESS } from '../../network/plan/resolver.ts';
 import { parseResolvConf } from '../../spec/resolv-conf.ts';
 import { extraLines, LOCALHOST } from './render-files.ts';
 
-/** Docker's word for the host's address on the container's network. */
-const HOST_GATEWAY = 'host-gateway';
-
 /** Another container by the name that a link gives it. */
 export interface LinkedHost {
   readonly address: string;
@@ -36,19 +33,6 @@ export interface NetworkHosts {
   readonly domainname: string;
   /** Only where names are not told by a name server. */
   readonly links: readonly LinkedHost[];
-  /** Loopback has ::1. */
-  readonly hasIpv6: boolean;
-}
-
-function isIpv6Line(line: string): boolean {
-  return line.slice(0, line.indexOf('\t')).includes(':');
-}
-
-/** `name:host-gateway` as one entry for each gateway. */
-function expandGateway(entry: string, gateways: readonly string[]): readonly string[] {
-  const at = entry.indexOf(':');
-  if (entry.slice(at + 1) !== HOST_GATEWAY) return [entry];
-  return gateways.map((gateway) => `${entry.slice(0, at)}:${gateway}`);
 }
 
 /** Text of /etc/hosts. */
@@ -56,8 +40,8 @@ export function renderNetworkHosts(hosts: NetworkHosts): string {
   const { hostname, domainname } = hosts;
   const names = domainname === '' ? hostname : `${hostname}.${domainname} ${hostname}`;
   const lines = [
-    ...LOCALHOST.filter((line) => hosts.hasIpv6 || !isIpv6Line(line)),
-    ...extraLines(hosts.extraHosts.flatMap((entry) => expandGateway(entry, hosts.gateways))),
+    ...LOCALHOST,
+    ...extraLines(hosts.extraHosts, hosts.gateways),
     ...hosts.links.map(({ address, ...link }) => {
       const known = new Set([link.alias, link.hostname, link.name]);
       return `${address}\t${[...known].join(' ')}`;

@@ -196,7 +196,7 @@ test('names: checked, and made up when there is none', () => {
 
 test('hosts and resolv.conf', () => {
   assert.equal(
-    renderHosts({ hostText: '10.0.0.1 x', extraHosts: ['a:[::1]', 'b:1.2.3.4'] }),
+    renderHosts({ hostText: '10.0.0.1 x', extraHosts: ['a:[::1]', 'b:1.2.3.4'], gateways: [] }),
     '10.0.0.1 x\n::1\ta\n1.2.3.4\tb\n',
   );
   const text =

@@ -13,6 +13,7 @@ import { announceChange } from './announce.ts';
 import { addEndpoint, type Endpoints } from './check-endpoints.ts';
 import { findNetwork, getNetwork } from './find.ts';
 import { joinLive, leaveLive } from './live.ts';
+import { tellContainer } from './tell-names.ts';
 
 /** Who joins, and how. */
 export interface ConnectRequest {
@@ -57,6 +58,8 @@ export async function connectContainer(
     saveEndpoints(container, endpoints);
     parts.failpoints.hit('network-connect.saved');
     if (!container.isAlive) return;
+    // With the links of its settings.
+    tellContainer(parts, container);
     announceChange(parts, network, { action: 'connect', containerId: container.id });
   });
 }

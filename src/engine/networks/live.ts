@@ -9,10 +9,12 @@ import type { NamespaceOwner, NetworkedEndpoint } from '../../network/fabric.ts'
 import type { NetworkRecord } from '../../network/store.ts';
 import type { EndpointSettings } from '../../spec/docker/container.ts';
 import type { Container } from '../containers/container.ts';
-import { writeHosts } from '../containers/network-files.ts';
+import { fileSourceOf, writeHosts } from '../containers/network-files.ts';
+import { writeResolvConf } from '../containers/resolv-conf-file.ts';
 import type { EngineParts } from '../parts.ts';
 import { readyNetwork } from './ready.ts';
 import { seat, withDefaultRoutes, writeEndpoints } from './seat.ts';
+import { tellContainer } from './tell-names.ts';
 
 /** Give the container an endpoint. Errors: as a start's; then nothing has changed. */
 export async function joinLive(
@@ -68,6 +70,8 @@ function keep(parts: EngineParts, container: Container, endpoints: readonly Endp
   container.endpoints = endpoints;
   writeEndpoints(parts, container, endpoints);
   writeHosts(parts, container);
+  writeResolvConf(parts, container, fileSourceOf(parts, container.record).resolvConf);
+  tellContainer(parts, container);
 }
 
 function ownerOf(container: Container): NamespaceOwner {

@@ -28,6 +28,7 @@ import type { ContainerRecord } from '../containers/record.ts';
 import type { EngineParts } from '../parts.ts';
 import { networksOfRecord, type WantedEndpoint } from './wanted.ts';
 import { readyNetwork } from './ready.ts';
+import { tellContainer } from './tell-names.ts';
 
 /** Numbers of a container's interfaces begin here: lower ones may be the kernel's own. */
 const FIRST_INDEX = 10;
@@ -53,6 +54,7 @@ export async function takeSeats(
     });
     container.endpoints = endpoints.map(({ endpoint }) => endpoint);
     writeEndpoints(parts, container, container.endpoints);
+    tellContainer(parts, container);
     return parts.fabric.planStart(container.id, endpoints);
   } catch (error) {
     for (const { endpoint } of networked) parts.addresses.giveBack(endpoint.networkId, endpoint);
@@ -80,6 +82,7 @@ export function adoptSeats(parts: EngineParts, container: Container): void {
     parts.log.warn('two containers have one port', { id: container.id, error: error.message });
   }
   parts.fabric.adopt(container.id, networked);
+  tellContainer(parts, container);
 }
 
 /** Its process is gone, or did not come to be. `isUntidy`: its monitor could not clean up. Idempotent. */
@@ -87,6 +90,7 @@ export function leaveSeats(parts: EngineParts, container: Container, isUntidy: b
   const { endpoints } = container;
   if (endpoints.length === 0) return;
   container.endpoints = [];
+  tellContainer(parts, container);
   const giveBack = (): void => {
     for (const endpoint of endpoints) {
       parts.addresses.giveBack(endpoint.networkId, endpoint);
@@ -131,6 +135,18 @@ function readEndpoints(parts: EngineParts, container: Container): readonly Endpo
 
 function fileOf(parts: Pick<EngineParts, 'paths'>, container: Container): string {
   return `${runDirOf(parts.paths, container.id)}/endpoints`;
+}
+
+/** It has another name now: on its networks too. Precondition: the record says so. */
+export function renameSeats(parts: EngineParts, container: Container, oldName: string): void {
+  if (container.endpoints.length === 0) return;
+  const renamed = (name: string): string => (name === oldName ? container.name : name);
+  container.endpoints = container.endpoints.map((endpoint) => ({
+    ...endpoint,
+    names: endpoint.names.map(renamed),
+  }));
+  writeEndpoints(parts, container, container.endpoints);
+  tellContainer(parts, container);
 }
 
 /** One endpoint without ports; its addresses are taken. */
