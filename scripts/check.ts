@@ -56,7 +56,7 @@ function findings(
 function unit(runtime: 'bun' | 'node'): Step {
   const name = `unit (${runtime})`;
   const files = unitTests();
-  const limits = { testTimeoutMs: 30_000, timeoutMs: 120_000 };
+  const limits = { testTimeoutMs: 30_000, timeoutMs: 300_000 };
   return { name, run: () => runSuite({ name, runtime, files, ...limits }) };
 }
 

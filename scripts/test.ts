@@ -86,7 +86,7 @@ async function runUnit(parts: readonly string[]): Promise<readonly SuiteResult[]
   const files = unitTests().filter(isWanted);
   const results: SuiteResult[] = [];
   for (const runtime of ['bun', 'node'] as const) {
-    const limits = { testTimeoutMs: 30_000, timeoutMs: 120_000 };
+    const limits = { testTimeoutMs: 30_000, timeoutMs: 300_000 };
     const result = await runSuite({ name: `unit (${runtime})`, runtime, files, ...limits });
     printResult(result);
     results.push(result);
