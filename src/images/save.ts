@@ -28,7 +28,7 @@ import {
   repositoryOf,
   tryParseReference,
 } from '../spec/reference.ts';
-import { getImage, isIdReference } from './find.ts';
+import { getImage, isIdReference, noSuchImage } from './find.ts';
 import type { ImageParts } from './parts.ts';
 import type { ImageOptions, ImageRecord } from './store.ts';
 
@@ -104,6 +104,7 @@ async function* writeArchive(
         lease.add(digest);
       }
     }
+    checkPresent(parts, saved);
     yield* directories(blobs.keys());
     for (const [digest, sizeBytes] of [...blobs].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
       options.signal?.throwIfAborted();
@@ -120,6 +121,14 @@ async function* writeArchive(
   } finally {
     lease.release();
   }
+}
+
+/** An image may have gone between its lookup and the lease. Errors: `not-found`. */
+function checkPresent(parts: ImageParts, saved: readonly SavedImage[]): void {
+  const gone = saved.find(({ image }) => parts.table.get(image.id) === undefined);
+  if (gone === undefined) return;
+  const [name] = gone.names;
+  throw noSuchImage(name === undefined ? gone.image.id : formatFamiliar(parseReference(name)));
 }
 
 function* directories(digests: Iterable<Digest>): Generator<Uint8Array> {

@@ -14,6 +14,7 @@ import { parseGcPolicy } from '../../src/images/gc/policy.ts';
 import { encodeTar } from '../../src/layers/tar-write.ts';
 import type { GcReport, ImageTree, TreeImage } from '../../src/spec/image-tree.ts';
 import { createEngine } from '../../src/wiring.ts';
+import { RegistryFixture } from './registry-fixture.ts';
 import { dockerPath, type Outcome, run, runtimes, Target } from './target.ts';
 
 const CHISEL = process.env['CARVE_CHISEL'] ?? resolve(import.meta.dirname, '../../build/chisel');
@@ -336,6 +337,49 @@ test('collections come by themselves, while images are loaded, committed and sta
   });
   assert.equal(listed.flatMap(({ RepoTags }) => RepoTags).length, 10);
   for await (const _ of await engine.images.save(listed.flatMap(({ RepoTags }) => RepoTags)));
+});
+
+test('pulls beside collections are whole, or fail in one sentence and leave nothing', async (t) => {
+  const registry = await RegistryFixture.start('plain');
+  t.after(async () => registry.stop());
+  const { engine, root } = await open(t, {
+    remove: { unusedAfter: '0s' },
+    keep: { usedWithin: '0s' },
+  });
+  const names = [1, 2, 3].map((number) => `${registry.host}/app:${number}`);
+  for (const name of names) {
+    await importImage(engine, name, 200_000);
+    await drain(engine.images.push(name, {}));
+  }
+  const pulled = new AbortController();
+  const collector = (async (): Promise<void> => {
+    while (!pulled.signal.aborted) {
+      await engine.images.collect({ isPlan: false });
+      await engine.images.prune({ dangling: ['false'] }).catch((error: unknown) => {
+        // Two of them may meet.
+        assert.ok(isEngineError(error) && error.kind === 'conflict', String(error));
+      });
+    }
+  })();
+  const puller = async (name: string): Promise<void> => {
+    for (let round = 0; round < 8; round++) {
+      await drain(engine.images.pull(name, {}));
+      try {
+        for await (const _ of await engine.images.save([name]));
+      } catch (error) {
+        // Gone before it was looked up: fine. Damaged or half there: not.
+        assert.ok(isEngineError(error) && error.kind === 'not-found', String(error));
+        assert.match(error.message, /^No such image/);
+      }
+    }
+  };
+  await Promise.all(names.map(puller));
+  pulled.abort();
+  await collector;
+  await engine.images.prune({ dangling: ['false'] });
+  const { Images, Layers } = await engine.images.tree();
+  assert.deepEqual([Images, Layers], [[], []]);
+  assert.deepEqual(readdirSync(join(root, 'blobs/sha256')), []);
 });
 
 test('two prunes at once: the second is told that one is running', async (t) => {

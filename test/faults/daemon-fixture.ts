@@ -44,6 +44,8 @@ export interface DaemonOptions {
   /** Words in front of the daemon's, e.g. `prlimit --nofile=64`. */
   readonly wrapper?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Words behind the daemon's, of every daemon of the fixture, e.g. `--gc FILE`. */
+  readonly flags?: readonly string[];
 }
 
 /** A daemon, or the place of one that is dead. */
@@ -58,8 +60,10 @@ export class DaemonFixture implements AsyncDisposable {
   /** What its daemons wrote to stderr. */
   log = '';
   #daemon: ChildProcess | undefined;
+  readonly #flags: readonly string[];
 
-  constructor(options: Pick<DaemonOptions, 'root' | 'run'> = {}) {
+  constructor(options: Pick<DaemonOptions, 'root' | 'run' | 'flags'> = {}) {
+    this.#flags = options.flags ?? [];
     this.root = options.root ?? join(this.folder, 'root');
     this.run = options.run ?? join(this.folder, 'run');
   }
@@ -108,7 +112,8 @@ export class DaemonFixture implements AsyncDisposable {
   async start(options: Pick<DaemonOptions, 'wrapper' | 'env'> = {}): Promise<number> {
     const beganMs = performance.now();
     const places = ['--root', this.root, '--run', this.run, '--host', `unix://${this.socket}`];
-    const [program = '', ...args] = [...(options.wrapper ?? []), ...CARVE, 'daemon', ...places];
+    const words = ['daemon', ...places, ...this.#flags];
+    const [program = '', ...args] = [...(options.wrapper ?? []), ...CARVE, ...words];
     const daemon = spawn(program, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...options.env },
