@@ -107,8 +107,11 @@ export class RootHolder {
 /** Sources that a start makes, or that vanished with the boot, hide nothing yet. */
 function withPresentSources(spec: Spec): Spec {
   const mounts = (spec.mounts ?? []).filter(
-    ({ source = '' }) =>
-      !source.startsWith('/') || statSync(source, { throwIfNoEntry: false }) !== undefined,
+    ({ source = '', process: owner }) =>
+      // What another process sees cannot be looked for here.
+      owner !== undefined ||
+      !source.startsWith('/') ||
+      statSync(source, { throwIfNoEntry: false }) !== undefined,
   );
   return { ...spec, mounts };
 }

@@ -61,6 +61,7 @@ export const CHISEL_PATH: string =
   process.env['CARVE_CHISEL'] ?? resolve(import.meta.dirname, '../../build/chisel');
 
 const CHAIN = `sha256:${'b'.repeat(64)}` as ChainId;
+const SECOND = `sha256:${'e'.repeat(64)}` as ChainId;
 const APPLETS = [
   'sh',
   'cat',
@@ -100,6 +101,8 @@ export class EngineFixture {
   readonly directory: string;
   readonly engineId: string;
   readonly warnings: string[] = [];
+  /** There is an image `layered` too, with a second layer. Set it before `open`. */
+  hasLayered = false;
   #engine: Engine | undefined;
 
   /** `place`: that of another fixture, in this process or another. */
@@ -137,6 +140,7 @@ export class EngineFixture {
     });
     if (snapshots.findLayer(CHAIN) === undefined) await makeBusyboxLayer(snapshots);
     const chisel = await openChisel({ path: hostPath(CHISEL_PATH) });
+    if (this.hasLayered) await makeSecondLayer(snapshots);
     const runtime = await openChiselRuntime({
       chisel,
       chiselPath: hostPath(CHISEL_PATH),
@@ -160,7 +164,7 @@ export class EngineFixture {
       failpoints,
       randomHex: () => randomBytes(32).toString('hex'),
       runtime,
-      images: fakeImages([busyboxImage()]),
+      images: fakeImages([busyboxImage(), ...(this.hasLayered ? [layeredImage()] : [])]),
       gcPolicy: KEEP_ALL_POLICY,
       remote: noRegistries,
       snapshots,
@@ -341,6 +345,26 @@ async function collectRaw(
 function busyboxImage(): ImageRecord {
   const image = fakeImage('busybox', { Cmd: ['sh'], Env: ['PATH=/bin'] });
   return { ...image, chain: [CHAIN] };
+}
+
+function layeredImage(): ImageRecord {
+  return { ...fakeImage('layered', { Cmd: ['sh'], Env: ['PATH=/bin'] }), chain: [CHAIN, SECOND] };
+}
+
+/** One file in a directory of its own, and one beside what is below. */
+async function makeSecondLayer(snapshots: DiskSnapshotStore): Promise<void> {
+  if (snapshots.findLayer(SECOND) !== undefined) return;
+  const draft = await snapshots.draftLayer(SECOND);
+  for (const name of ['second', 'seed']) mkdirSync(`${draft.directory}/${name}`);
+  for (const name of ['second/file', 'seed/added'])
+    writeFileSync(`${draft.directory}/${name}`, 'two\n');
+  await draft.commit(SECOND, CHAIN, {
+    diffId: `sha256:${'d'.repeat(64)}` as Digest,
+    sizeBytes: 1,
+    entries: 1,
+    root: { mode: 0o755, uid: 0, gid: 0 },
+    captured: { 'etc/passwd': { kind: 'unchanged' }, 'etc/group': { kind: 'unchanged' } },
+  });
 }
 
 /** What volumes are filled with: owners, modes, links. */

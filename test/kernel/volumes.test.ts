@@ -13,7 +13,8 @@ import {
 import { test } from 'node:test';
 import type { EngineEvent } from '../../src/spec/docker/system.ts';
 import type { HostConfig, Mount } from '../../src/spec/docker/container.ts';
-import { type EngineFixture, openFixture } from './engine-fixture.ts';
+import { readTar } from '../../src/layers/tar-stream.ts';
+import { EngineFixture, openFixture } from './engine-fixture.ts';
 
 /** Runs a shell line; its output, and that it went well. */
 async function sh(fixture: EngineFixture, line: string, host: HostConfig = {}): Promise<string> {
@@ -343,4 +344,60 @@ test('volumes come and go with events; exports of volumes elsewhere', async () =
   assert.deepEqual(seen, ['create vol', 'mount vol', 'unmount vol', 'create copy', 'destroy vol']);
   assert.deepEqual(readdirSync(mountpointOf(fixture, 'copy')), ['file']);
   assert.deepEqual(readdirSync(device), ['file'], 'the host keeps its files');
+});
+
+test('images of several layers: mounted whole and in part, merged into volumes, seen by cp', async () => {
+  await using fixture = new EngineFixture();
+  fixture.hasLayered = true;
+  const { containers, volumes } = await fixture.open();
+  const image = { Type: 'image', Source: 'layered', Target: '/i' } as const;
+  const part = { ...image, Target: '/p', ImageOptions: { Subpath: 'seed' } };
+  const line = 'cat /i/second/file /i/seed/a; ls /p; ! touch /i/x; ! touch /p/x';
+  const both = 'two\none\na\nadded\nlink\nsub\n';
+  assert.equal(await sh(fixture, line, { Mounts: [image, part] }), both);
+  const { id } = await containers.create({
+    config: { Image: 'layered' },
+    hostConfig: { NetworkMode: 'none', Mounts: [image, part], Binds: ['data:/seed'] },
+    endpoints: {},
+  });
+  assert.deepEqual(namesIn(mountpointOf(fixture, 'data')), ['a', 'added', 'link', 'sub']);
+  for (const path of ['/i/second/file', '/p/added', '/seed/added']) {
+    const { archive } = await containers.readArchive(id, path);
+    for await (const { entry, body } of readTar(archive)) {
+      const chunks: Buffer[] = [];
+      for await (const chunk of body) chunks.push(Buffer.from(chunk));
+      assert.equal(
+        `${entry.path} ${Buffer.concat(chunks).toString()}`,
+        `${path.split('/').at(-1)} two\n`,
+      );
+    }
+  }
+  assert.equal((await volumes.list({})).length, 1);
+});
+
+test('who may only read an empty volume does not fill it; a stopped container shows shared memory', async () => {
+  await using fixture = await openFixture();
+  const { containers, volumes } = fixture.engine;
+  await volumes.create({ Name: 'empty' });
+  await fixture.create({}, { Binds: ['empty:/seed:ro', 'fresh:/home:ro'] });
+  assert.deepEqual(namesIn(mountpointOf(fixture, 'empty')), []);
+  assert.deepEqual(namesIn(mountpointOf(fixture, 'fresh')), ['app']);
+  await volumes.create({ Name: 'memory', DriverOpts: { type: 'tmpfs', device: 'tmpfs' } });
+  const binds = { Binds: ['memory:/m'] };
+  const id = await fixture.create({ Cmd: ['sh', '-c', 'touch /m/there; sleep 1000'] }, binds);
+  const stopped = await fixture.create({}, binds);
+  await assert.rejects(containers.statPath(stopped, '/m/there'), /Could not find the file/);
+  await assert.rejects(volumes.export('memory'), /only while a container that has it runs/);
+  await containers.start(id);
+  const isThere = async (): Promise<boolean> =>
+    containers.statPath(stopped, '/m/there').then(
+      () => true,
+      () => false,
+    );
+  let tries = 0;
+  while (!(await isThere()))
+    assert.ok(tries++ < 200, 'a stopped container sees what one that runs has');
+  const names: string[] = [];
+  for await (const { entry } of readTar(await volumes.export('memory'))) names.push(entry.path);
+  assert.deepEqual(names, ['./', './there']);
 });

@@ -132,14 +132,18 @@ function requestOf(
 }
 
 /** The request of a container that may run already, for finding it again. */
-export function adoptRequest(parts: EngineParts, record: ContainerRecord): StartRequest {
+export function adoptRequest(
+  parts: EngineParts,
+  record: ContainerRecord,
+  sources: MountSources = sourcesStillThere(parts, record),
+): StartRequest {
   return makeRequest(parts, record, {
     files: fileSourceOf(parts, record),
     // An exec joins the process itself; whose namespaces those are does not matter.
     joined: rehearsedNamespaces(record),
     user: record.state.user ?? NOBODY_YET,
     root: rootOf(parts, record),
-    sources: sourcesStillThere(parts, record),
+    sources,
   });
 }
 

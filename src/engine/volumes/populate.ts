@@ -119,6 +119,8 @@ function wantsCopy(mount: ContainerMount, existing: VolumeRecord | undefined): b
   const { volume } = mount;
   if (volume === undefined || volume.noCopy || volume.subpath !== '') return false;
   if (mount.origin === 'volumes-from' || existing?.isReadonly === true) return false;
+  // Who may only read a volume does not change it either.
+  if (existing !== undefined && mount.readonly) return false;
   // Files that are elsewhere are what they are.
   const options = existing?.driverOptions ?? volume.driverOptions;
   if (parseDriverOptions(options).mount !== undefined) return false;

@@ -165,7 +165,9 @@ function planScratch(builder: PlanBuilder, paths: readonly string[], stageDir: H
 /** Mounts whose files are there without the container, ready to be attached. */
 function prepareLasting(builder: PlanBuilder, input: HoldPlanInput): readonly PlannedMount[] {
   const { spec, stageDir } = input;
-  const mounts = (spec.mounts ?? []).filter((mount) => mount.process === undefined);
+  const mounts = (spec.mounts ?? []).filter(
+    ({ process, isLasting }) => process === undefined || isLasting === true,
+  );
   const planned = readMounts(new ProcessSlots(builder), { ...spec, mounts });
   return planned.flatMap((each) => {
     if (each.options.bind !== undefined) return [each];

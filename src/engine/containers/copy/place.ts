@@ -10,6 +10,7 @@ import { EngineError } from '../../../base/error.ts';
 import type { FilePlace } from '../../../layers/container-files.ts';
 import type { EngineParts } from '../../parts.ts';
 import type { Container } from '../container.ts';
+import { launchSources } from '../launch-sources.ts';
 import { adoptRequest } from '../prepare-launch.ts';
 
 /** A place in use. */
@@ -66,7 +67,10 @@ async function holdRoot(
   if (container.isRemoving) {
     throw new EngineError('conflict', `container ${container.name} is being removed`);
   }
-  const { id, spec, root } = adoptRequest(parts, container.record);
+  const { record } = container;
+  const user = record.state.user ?? { uid: 0, gid: 0 };
+  const sources = await launchSources(parts, record, user);
+  const { id, spec, root } = adoptRequest(parts, record, sources);
   const held = await parts.runtime.hold({ id, spec, root, isWritable });
   const { pid, startTicks } = held.process;
   return {

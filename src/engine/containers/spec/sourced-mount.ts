@@ -32,7 +32,14 @@ export function sourcedMount(
   if (peer !== undefined) {
     const { process, path } = peer;
     const whole = joinPath(path, part);
-    return { destination, type: 'bind', source: whole, options: peerOptions(options), process };
+    return {
+      destination,
+      type: 'bind',
+      source: whole,
+      options: peerOptions(options),
+      process,
+      isLasting: true,
+    };
   }
   if (backing !== undefined) return { ...backedMount(backing, options, destination), ...subpath };
   const bind: OciMount = { destination, type: 'bind', source: plain.source, options, ...subpath };
