@@ -118,13 +118,16 @@ function volumeRequest(
 function wantsCopy(mount: ContainerMount, existing: VolumeRecord | undefined): boolean {
   const { volume } = mount;
   if (volume === undefined || volume.noCopy || volume.subpath !== '') return false;
-  if (mount.origin === 'volumes-from' || existing?.isReadonly === true) return false;
-  // Who may only read a volume does not change it either.
-  if (existing !== undefined && mount.readonly) return false;
+  if (mount.origin === 'volumes-from') return false;
   // Files that are elsewhere are what they are.
   const options = existing?.driverOptions ?? volume.driverOptions;
   if (parseDriverOptions(options).mount !== undefined) return false;
-  return existing === undefined || isEmpty(existing.mountpoint);
+  return existing === undefined || isFillable(existing, mount);
+}
+
+/** Who may only read a volume does not change it either. */
+function isFillable({ isReadonly, mountpoint }: VolumeRecord, mount: ContainerMount): boolean {
+  return !mount.readonly && isReadonly !== true && isEmpty(mountpoint);
 }
 
 function isEmpty(directory: HostPath): boolean {
