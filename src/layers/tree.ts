@@ -47,8 +47,8 @@ export interface TreeFacts {
   readonly hidesBelow: boolean;
 }
 
-/** Bytes of paths and link targets that are kept of one layer: as many as a layer of a million files has. */
-const NAMES_BYTES_MAX = 256 * 1024 * 1024;
+/** Bytes of paths and link targets that are kept of one layer: 64 for each of as many entries as there may be. */
+const NAMES_BYTES_MAX = 128 * 1024 * 1024;
 /** Links followed while one path is resolved, as the kernel's limit. */
 const SYMLINKS_MAX = 40;
 
