@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -54,12 +54,15 @@ function checkTruth(last: Acknowledged | undefined, found: ContainerInspect | un
   if (after('renamed')) assert.equal(Name, '/renamed');
   if (after('updated')) assert.equal(HostConfig.PidsLimit, 99);
   if (last.step === 'stopped') assert.notEqual(State.Status, 'created');
-  if (['started', 'unpaused', 'updated'].includes(last.step)) assert.equal(State.Running, true);
+  if (['started', 'connected', 'disconnected', 'unpaused', 'updated'].includes(last.step))
+    assert.equal(State.Running, true);
 }
 
 const ORDER = [
   'created',
   'started',
+  'connected',
+  'disconnected',
   'paused',
   'unpaused',
   'updated',
@@ -77,8 +80,11 @@ async function checkNothingLeft(fixture: EngineFixture): Promise<void> {
   for (const { Id } of await containers.list({ all: true, size: false, filters: {} })) {
     await containers.remove(Id, { force: true, volumes: true });
   }
+  for (const { Id } of await fixture.engine.networks.list({ type: ['custom'] }))
+    await fixture.engine.networks.remove(Id);
   assert.deepEqual(groupsOf(fixture), []);
   await fixture.close();
+  assert.deepEqual(linksOf(fixture), []);
   const { directory } = fixture;
   const entries = (path: string): readonly string[] =>
     readdirSync(`${directory}/${path}`).filter((name) => !name.startsWith('.trash'));
@@ -90,6 +96,14 @@ async function checkNothingLeft(fixture: EngineFixture): Promise<void> {
     [],
   );
   assert.deepEqual(monitorsOf(directory), []);
+}
+
+/** What an engine has in the kernel for its networks; ends of veth pairs go with their namespace, soon. */
+function linksOf(fixture: EngineFixture): readonly string[] {
+  const links =
+    readFileSync('/proc/self/net/dev', 'utf8').match(/\b(?:carve-|br-)[0-9a-f]+/g) ?? [];
+  const tables = execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' }).split('\n');
+  return [...links, ...tables.filter((line) => line.includes(fixture.engineId.slice(0, 12)))];
 }
 
 /** Processes that know this engine's directory. */

@@ -16,12 +16,14 @@ export async function live(
   engine: Engine,
   acknowledge: (acknowledged: Acknowledged) => void,
 ): Promise<void> {
-  const { containers } = engine;
+  const { containers, networks } = engine;
+  for (const Name of ['front', 'back']) await networks.create({ Name });
   const { id } = await containers.create({
     name: 'victim',
     config: { Image: 'busybox', Cmd: ['sleep', '1000'], Volumes: { '/anonymous': {} } },
     hostConfig: {
-      NetworkMode: 'none',
+      NetworkMode: 'front',
+      PortBindings: { '80/tcp': [{ HostPort: '' }] },
       Binds: ['named:/named'],
       Memory: 64 * 2 ** 20,
       MemorySwap: 64 * 2 ** 20,
@@ -32,6 +34,10 @@ export async function live(
   done('created');
   await containers.start(id);
   done('started');
+  await networks.connect('back', { container: id, settings: {} });
+  done('connected');
+  await networks.disconnect('back', { container: id, force: false });
+  done('disconnected');
   await containers.pause(id);
   done('paused');
   await containers.unpause(id);
