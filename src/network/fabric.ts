@@ -48,6 +48,8 @@ export interface NetworkFabric {
    * part of the firewall. Precondition: its networks are ensured.
    */
   planStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps;
+  /** What {@link planStart} would say; nothing is kept, and a network that is not ready has a link without a number. */
+  explainStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps;
   /** A container that runs already: its ports are a part of the firewall. */
   adopt(containerId: string, endpoints: readonly NetworkedEndpoint[]): void;
   /** Give a running container one more endpoint. */

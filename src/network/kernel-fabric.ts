@@ -132,16 +132,19 @@ export class KernelFabric implements NetworkFabric {
   }
 
   planStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps {
-    const ports = this.#keep(containerId, endpoints);
-    const reserved = ports.map(reservePort);
-    return {
-      before: [...reserved, ...firewall(rules.planPorts(this.#at, ports)), ...BEFORE_CLONE],
-      inside: [
-        ...planInside(endpoints.map((each) => this.#planned(each))),
-        ...planResolver({ slot: SLOT.firewall, directory: this.#runDir, containerId }),
-      ],
-      after: endpoints.flatMap(({ endpoint }) => this.#unpublish(endpoint.ports)),
-    };
+    this.#keep(containerId, endpoints);
+    return this.#opsOf(
+      containerId,
+      endpoints.map((each) => this.#planned(each)),
+    );
+  }
+
+  explainStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps {
+    const planned = endpoints.map(({ endpoint, network }) => {
+      const linkIndex = this.#ready.get(network.id)?.linkIndex ?? 0;
+      return { endpoint, network, linkIndex, hostIndex: 0 };
+    });
+    return this.#opsOf(containerId, planned);
   }
 
   adopt(containerId: string, endpoints: readonly NetworkedEndpoint[]): void {
@@ -197,17 +200,28 @@ export class KernelFabric implements NetworkFabric {
     });
   }
 
-  #keep(
-    containerId: string,
-    endpoints: readonly NetworkedEndpoint[],
-  ): readonly rules.PublishedPort[] {
-    const ports = endpoints.flatMap(({ endpoint }) => endpoint.ports);
-    const perEndpoint = endpoints.map(({ endpoint }) => endpoint.ports);
-    if (ports.length > 0) this.#ports.set(containerId, perEndpoint);
+  #opsOf(containerId: string, planned: readonly PlannedEndpoint[]): EndpointOps {
+    const ports = planned.flatMap(({ endpoint }) => endpoint.ports);
+    return {
+      before: [
+        ...ports.map(reservePort),
+        ...firewall(rules.planPorts(this.#at, ports)),
+        ...BEFORE_CLONE,
+      ],
+      inside: [
+        ...planInside(planned),
+        ...planResolver({ slot: SLOT.firewall, directory: this.#runDir, containerId }),
+      ],
+      after: planned.flatMap(({ endpoint }) => this.#unpublish(endpoint.ports)),
+    };
+  }
+
+  #keep(containerId: string, endpoints: readonly NetworkedEndpoint[]): void {
+    const ports = endpoints.map(({ endpoint }) => endpoint.ports);
+    if (ports.some((each) => each.length > 0)) this.#ports.set(containerId, ports);
     if (endpoints.some(({ network }) => network.driver === 'bridge'))
       this.#guarded.add(containerId);
     this.#startWatching();
-    return ports;
   }
 
   /** All of one endpoint: one that is gone already takes the others with it. */

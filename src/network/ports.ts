@@ -27,6 +27,9 @@ export class PortBook {
 
   #nextEphemeral = 0;
 
+  /** Ports that are on their way back: whoever wants one waits for it. */
+  readonly returning: Set<Promise<void>> = new Set();
+
   /** Where the search for a port without a number begins: after the last one given, so that a freed one rests. */
   get nextEphemeral(): number {
     return this.#nextEphemeral;

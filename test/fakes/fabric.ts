@@ -45,6 +45,10 @@ export class FakeFabric implements NetworkFabric {
     return { before: [], inside: [], after: [] };
   }
 
+  explainStart(): EndpointOps {
+    return { before: [], inside: [], after: [] };
+  }
+
   adopt(containerId: string, endpoints: readonly NetworkedEndpoint[]): void {
     this.endpoints.set(
       containerId,

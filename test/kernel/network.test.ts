@@ -275,3 +275,21 @@ test('a killed monitor, a killed start: no port, no link and no address stays', 
   assert.equal(get('127.0.0.1', 8080), 'again\n');
   await containers.remove(again, { force: true });
 });
+
+test('a plan shows the network operations and takes nothing', async () => {
+  await using fixture = await openFixture();
+  const request = {
+    config: { Image: 'busybox', Cmd: ['true'] },
+    hostConfig: publish('8080'),
+    endpoints: {},
+  };
+  const { steps } = await fixture.engine.containers.planRun(request);
+  const ops = steps.map(({ op }) => op);
+  assert.ok(ops.indexOf('reserve-port') < ops.indexOf('clone'));
+  assert.ok(ops.lastIndexOf('netlink') > ops.indexOf('clone'));
+  assert.doesNotMatch(onHost('ip -o link; nft list tables'), /carve-/);
+  await serve(fixture, 'web', publish('8080'));
+  await assert.rejects(fixture.engine.containers.planRun(request), {
+    message: /in use by container web/,
+  });
+});

@@ -5,6 +5,7 @@ import { makeId, shortId } from '../../base/id.ts';
 import type { RootSource, StartRequest } from '../../runtime/runtime.ts';
 import type { CreateContainer, ExplainedPlan } from '../engine.ts';
 import { explainPlan } from '../explain.ts';
+import { previewSeats } from '../networks/seat.ts';
 import type { EngineParts } from '../parts.ts';
 import { draftContainer } from './create.ts';
 import { initLayerOf } from './init-layer.ts';
@@ -57,10 +58,11 @@ async function describeStart(
   record: ContainerRecord,
   root: RootSource,
 ): Promise<StartRequest> {
-  return makeRequest(parts, record, {
+  const request = makeRequest(parts, record, {
     files: fileSourceOf(parts, record),
     joined: joinedOf(parts, record),
     user: await findUser(parts, record, root),
     root,
   });
+  return { ...request, network: previewSeats(parts, record) };
 }

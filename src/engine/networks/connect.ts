@@ -50,12 +50,15 @@ export async function connectContainer(
       network,
       request.settings,
     );
-    if (container.isAlive) {
-      const settings = endpoints[network.name] ?? {};
-      await joinLive(parts, container, { network, settings });
+    const settings = endpoints[network.name] ?? {};
+    if (container.isAlive) await joinLive(parts, container, { network, settings });
+    try {
+      parts.failpoints.hit('network-connect.joined');
+      saveEndpoints(container, endpoints);
+    } catch (error) {
+      if (container.isAlive) await leaveLive(parts, container, network.name);
+      throw error;
     }
-    parts.failpoints.hit('network-connect.joined');
-    saveEndpoints(container, endpoints);
     parts.failpoints.hit('network-connect.saved');
     if (!container.isAlive) return;
     // With the links of its settings.

@@ -15,16 +15,16 @@ export async function readyNetwork(
   network: NetworkRecord,
 ): Promise<NetworkRecord> {
   const whole = withSubnet(parts, network);
+  if (whole !== network) parts.networks.update(whole);
   await parts.fabric.ensure(whole);
   return whole;
 }
 
-function withSubnet(parts: EngineParts, network: NetworkRecord): NetworkRecord {
+/** The network with the subnet it would get. */
+export function withSubnet(parts: EngineParts, network: NetworkRecord): NetworkRecord {
   if (network.subnets.length > 0 || network.driver !== 'bridge') return network;
   const taken = parts.networks.list().flatMap(({ subnets }) => subnets.map(({ subnet }) => subnet));
   const subnet = chooseSubnet(DEFAULT_POOLS, [...taken, ...parts.fabric.routes()]);
   const gateway = { family: subnet.address.family, value: firstOf(subnet) + 1n };
-  const whole = { ...network, subnets: [{ subnet, range: undefined, gateway, reserved: {} }] };
-  parts.networks.update(whole);
-  return whole;
+  return { ...network, subnets: [{ subnet, range: undefined, gateway, reserved: {} }] };
 }

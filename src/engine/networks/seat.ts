@@ -11,7 +11,7 @@
  */
 
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { isEngineError } from '../../base/error.ts';
+import { isEngineError, messageOf } from '../../base/error.ts';
 import { parseAddress, tryParseAddress, type Address } from '../../spec/cidr.ts';
 import type { EndpointSettings } from '../../spec/docker/container.ts';
 import { portWishes } from '../../spec/port.ts';
@@ -27,7 +27,7 @@ import { runDirOf } from '../containers/paths.ts';
 import type { ContainerRecord } from '../containers/record.ts';
 import type { EngineParts } from '../parts.ts';
 import { networksOfRecord, type WantedEndpoint } from './wanted.ts';
-import { readyNetwork } from './ready.ts';
+import { readyNetwork, withSubnet } from './ready.ts';
 import { tellContainer } from './tell-names.ts';
 
 /** Numbers of a container's interfaces begin here: lower ones may be the kernel's own. */
@@ -42,6 +42,7 @@ export async function takeSeats(
   const wanted = networksOfRecord(parts, container.record);
   if (wanted.length === 0) return undefined;
   const networked: (NetworkedEndpoint & { readonly priority: number })[] = [];
+  if (parts.ports.returning.size > 0) await Promise.all(parts.ports.returning);
   try {
     for (const want of wanted) {
       const network = await readyNetwork(parts, want.network);
@@ -52,6 +53,7 @@ export async function takeSeats(
       networked: withDefaultRoutes(networked),
       refused,
     });
+    claimPorts(parts, container, endpoints);
     container.endpoints = endpoints.map(({ endpoint }) => endpoint);
     writeEndpoints(parts, container, container.endpoints);
     tellContainer(parts, container);
@@ -59,6 +61,26 @@ export async function takeSeats(
   } catch (error) {
     for (const { endpoint } of networked) parts.addresses.giveBack(endpoint.networkId, endpoint);
     throw error;
+  }
+}
+
+/** How a container of this record would start; nothing is taken. Errors: as {@link takeSeats}. */
+export function previewSeats(parts: EngineParts, record: ContainerRecord): NetworkOps | undefined {
+  const networked: (NetworkedEndpoint & { readonly priority: number })[] = [];
+  try {
+    for (const want of networksOfRecord(parts, record)) {
+      const network = withSubnet(parts, want.network);
+      const taken = seat(parts, { record }, { ...want, network, others: networked });
+      networked.push({ ...taken, priority: want.settings.GwPriority ?? 0 });
+    }
+    if (networked.length === 0) return undefined;
+    const routed = withDefaultRoutes(networked);
+    return parts.fabric.explainStart(
+      record.id,
+      withPorts(parts, { record }, { networked: routed, refused: new Set() }),
+    );
+  } finally {
+    for (const { endpoint } of networked) parts.addresses.giveBack(endpoint.networkId, endpoint);
   }
 }
 
@@ -101,9 +123,16 @@ export function leaveSeats(parts: EngineParts, container: Container, isUntidy: b
   const released = parts.fabric.release(container.id, isUntidy);
   // Elements that are still in the firewall would catch the next owner's packets.
   if (!isUntidy) giveBack();
-  released.then(isUntidy ? giveBack : () => undefined).catch((error: unknown) => {
-    parts.log.warn('cannot take back published ports', { id: container.id, error: String(error) });
-  });
+  const returned = released
+    .catch((error: unknown) => {
+      const what = { id: container.id, error: messageOf(error) };
+      parts.log.warn('cannot take back published ports', what);
+    })
+    .then(() => {
+      if (isUntidy) giveBack();
+      parts.ports.returning.delete(returned);
+    });
+  parts.ports.returning.add(returned);
 }
 
 /** Networks that its process is on and its record is not: joining or leaving them was broken off. */
@@ -152,7 +181,7 @@ export function renameSeats(parts: EngineParts, container: Container, oldName: s
 /** One endpoint without ports; its addresses are taken. */
 export function seat(
   parts: EngineParts,
-  container: Container,
+  container: Pick<Container, 'record'>,
   want: WantedEndpoint & { readonly others: readonly NetworkedEndpoint[] },
 ): NetworkedEndpoint {
   const { network, settings, others } = want;
@@ -237,10 +266,21 @@ export function withDefaultRoutes(
   }));
 }
 
+function claimPorts(
+  parts: EngineParts,
+  container: Container,
+  networked: readonly NetworkedEndpoint[],
+): void {
+  const ports = networked.flatMap(({ endpoint }) => endpoint.ports);
+  parts.ports.claim(container, ports);
+  const last = ports.at(-1);
+  if (last !== undefined) parts.ports.restAfter(last.hostPort);
+}
+
 /** Ports are published where the default route of their family is. */
 function withPorts(
   parts: EngineParts,
-  container: Container,
+  container: Pick<Container, 'record'>,
   {
     networked,
     refused,
@@ -267,9 +307,6 @@ function withPorts(
     ownerOf: (port) => parts.ports.ownerOf(port),
     refused,
   });
-  parts.ports.claim(container, ports);
-  const last = ports.at(-1);
-  if (last !== undefined) parts.ports.restAfter(last.hostPort);
   return networked.map(({ endpoint, network }) => ({
     network,
     endpoint: {
