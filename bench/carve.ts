@@ -17,7 +17,8 @@ export interface CarveUnderTest {
   stop(): Promise<void>;
 }
 
-const BUILT: readonly string[] = [join(ROOT, 'dist', 'carve')];
+/** The built single file. */
+export const BUILT: readonly string[] = [join(ROOT, 'dist', 'carve')];
 
 /** Starts a daemon below `folder`. `program`: the words up to the verb; default the built single file. */
 export async function startCarve(

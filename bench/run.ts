@@ -25,6 +25,7 @@ import type { Bench, Row, RowResult } from './row.ts';
 import { cliRun } from './rows/cli-run.ts';
 import { concurrent } from './rows/concurrent.ts';
 import { exec } from './rows/exec.ts';
+import { load } from './rows/load.ts';
 import { lifecycle } from './rows/lifecycle.ts';
 import { logs } from './rows/logs.ts';
 import { memory } from './rows/memory.ts';
@@ -32,7 +33,17 @@ import { pull } from './rows/pull.ts';
 import { unpack } from './rows/unpack.ts';
 import { formatRow, verdicts } from './table.ts';
 
-const ROWS: readonly Row[] = [memory, lifecycle, exec, cliRun, concurrent, logs, unpack, pull];
+const ROWS: readonly Row[] = [
+  memory,
+  lifecycle,
+  exec,
+  cliRun,
+  concurrent,
+  logs,
+  unpack,
+  load,
+  pull,
+];
 
 const { values } = parseArgs({
   options: {

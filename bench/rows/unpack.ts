@@ -58,26 +58,42 @@ export function plainTar(bench: Bench, archive: string): Contestant {
   };
 }
 
-/** A tree with the same bytes in every run; about a third of it is compressible. */
-export async function makeArchive(bench: Bench): Promise<string> {
-  const folder = join(bench.work, 'large');
-  let seed = 1;
+/** Which archive to make. */
+export interface ArchiveSize {
+  readonly name: string;
+  /** Count of files. */
+  readonly files: number;
+  /** Bytes of all files. */
+  readonly totalBytes: number;
+  /** Number that the content is made from: the same number, the same bytes. */
+  readonly seed: number;
+}
+
+const LARGE: ArchiveSize = { name: 'large', files: FILES, totalBytes: TOTAL_BYTES, seed: 1 };
+
+/** A tar.gz of a tree with the same bytes in every run; about a third of it is compressible. Archives of other names have other files. */
+export async function makeArchive(
+  bench: Bench,
+  { name, files, totalBytes, seed: first }: ArchiveSize = LARGE,
+): Promise<string> {
+  const folder = join(bench.work, name);
+  let seed = first;
   const next = (): number => {
     seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fffffff;
     return seed;
   };
   const noise = Buffer.alloc(4 << 20);
   for (let at = 0; at < noise.length; at++) noise[at] = at % 3 === 0 ? 32 : next() >> 16;
-  for (let index = 0; index < FILES; index++) {
-    const parent = join(folder, `d${Math.floor(index / FILES_PER_FOLDER)}`);
+  for (let index = 0; index < files; index++) {
+    const parent = join(folder, `${name}-d${Math.floor(index / FILES_PER_FOLDER)}`);
     if (index % FILES_PER_FOLDER === 0) mkdirSync(parent, { recursive: true });
     // Many small files and few large ones, as in real layers: the mean is what the total asks for.
-    const mean = TOTAL_BYTES / FILES;
+    const mean = totalBytes / files;
     const size = Math.round(index % 10 === 0 ? mean * 7.3 : mean * 0.3);
     const start = next() % (noise.length - size);
     writeFileSync(join(parent, `f${index}`), noise.subarray(start, start + size));
   }
-  const archive = join(bench.work, 'large.tar');
+  const archive = join(bench.work, `${name}.tar`);
   await packFolder(folder, archive);
   rmSync(folder, { recursive: true });
   await runOnce(['sh', '-c', `$(command -v pigz || echo gzip) -f '${archive}'`]);
