@@ -156,6 +156,7 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
     clock,
     log,
   });
+  const fabric = new KernelFabric({ chisel, runDir: run, engineId, log });
   try {
     return await openEngine({
       version: carveVersion,
@@ -175,11 +176,12 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
       snapshots,
       volumes,
       networks,
-      fabric: new KernelFabric({ chisel, runDir: run, engineId, log }),
+      fabric,
       names: createNameService({
         directoryPath: run,
         resolvConfPath: '/etc/resolv.conf',
         nowMs: () => performance.now(),
+        hooks: fabric.egress.hooks,
       }),
       trees: walker,
       copies: new ChiselCopies(chiselPath),

@@ -13,6 +13,7 @@ import type {
   NetworkInspect,
   NetworkSummary,
 } from '../spec/docker/network.ts';
+import type { EgressLog } from '../spec/egress.ts';
 import { encodeSegment } from './http/message.ts';
 import type { Transport } from './transport.ts';
 import { encodeFilters, type CallOptions, type Filters } from './types.ts';
@@ -33,6 +34,8 @@ export interface NetworkClient {
   prune(filters?: Filters): Promise<{ readonly NetworksDeleted: readonly string[] | null }>;
   connect(ref: string, body: NetworkConnectBody): Promise<void>;
   disconnect(ref: string, body: NetworkDisconnectBody): Promise<void>;
+  /** What containers, or one of them, tried and might not. */
+  denials(container?: string): Promise<EgressLog>;
 }
 
 /** The network endpoints of one engine. */
@@ -64,5 +67,7 @@ export function createNetworkClient(transport: Transport): NetworkClient {
     disconnect: async (ref, json) => {
       await transport.send({ method: 'POST', path: pathOf(ref, '/disconnect'), json });
     },
+    denials: (container) =>
+      transport.json({ method: 'GET', path: '/carve/egress/log', query: { container } }),
   };
 }

@@ -30,6 +30,7 @@ import type {
   NetworkInspect,
   NetworkSummary,
 } from '../spec/docker/network.ts';
+import type { EgressDenial } from '../spec/egress.ts';
 import type { GcReport, ImageTree } from '../spec/image-tree.ts';
 import type { PathStat } from '../spec/docker/archive.ts';
 import type { RegistryOperations } from './registry.ts';
@@ -350,6 +351,8 @@ export interface NetworkOperations {
     ref: string,
     request: { readonly container: string; readonly force: boolean },
   ): Promise<void>;
+  /** What containers, or the one of `ref`, tried and might not; the newest first. Errors: `not-found`. */
+  denials(ref: string | undefined): Promise<readonly EgressDenial[]>;
 }
 
 /** Operations on the engine itself. */

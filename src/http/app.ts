@@ -19,6 +19,7 @@ import { absentRoutes, refuseSwarm } from './routes/absent.ts';
 import { archiveRoutes } from './routes/archive.ts';
 import { containerStreamRoutes } from './routes/container-streams.ts';
 import { containerRoutes } from './routes/containers.ts';
+import { egressRoutes } from './routes/egress.ts';
 import { execRoutes } from './routes/execs.ts';
 import { imageStreamRoutes } from './routes/image-streams.ts';
 import { imageRoutes } from './routes/images.ts';
@@ -55,6 +56,7 @@ export function allRoutes(engine: Engine, identity: ServerIdentity): readonly Ro
     ...spaceRoutes(engine.images),
     ...systemRoutes(engine.system, identity),
     ...networkRoutes(engine.networks),
+    ...egressRoutes(engine.networks),
     ...volumeRoutes(engine.volumes),
     ...planRoutes(engine.containers, engine.execs),
     ...absentRoutes,

@@ -56,6 +56,7 @@ function recorder(): { readonly calls: unknown[][]; readonly networks: NetworkOp
       prune: note('prune', ['old']),
       connect: note('connect', undefined),
       disconnect: note('disconnect', undefined),
+      denials: note('denials', []),
     },
   };
 }

@@ -5,11 +5,12 @@
 
 import type { PlanOp } from '../kernel/plan/op.ts';
 import type { Network } from '../spec/cidr.ts';
+import type { Egress, WithPolicies } from './egress/contract.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { NetworkRecord } from './store.ts';
 
-/** An endpoint with its network. */
-export interface NetworkedEndpoint {
+/** An endpoint with its network, and what holds it. */
+export interface NetworkedEndpoint extends WithPolicies {
   readonly endpoint: Endpoint;
   readonly network: NetworkRecord;
 }
@@ -33,6 +34,8 @@ export interface NamespaceOwner {
 
 /** Networks in the kernel. Every method throws `EngineError`. */
 export interface NetworkFabric {
+  /** What containers may reach. */
+  readonly egress: Egress;
   /**
    * Make what `network` needs on the host, where it is not there: the bridge,
    * its addresses, its part of the firewall. Idempotent.
@@ -58,6 +61,7 @@ export interface NetworkFabric {
   leave(containerId: string, owner: NamespaceOwner, change: EndpointChange): Promise<void>;
   /**
    * Its process is gone. `isUntidy`: nobody ran what `planStart` gave for the end.
+   * When it resolves nothing of the firewall is about the container's addresses.
    * Idempotent.
    */
   release(containerId: string, isUntidy: boolean): Promise<void>;

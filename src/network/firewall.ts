@@ -11,6 +11,8 @@
  *   container's own bridge, or a published port brought it (rows N1, N2, N13).
  * - A packet from any link but `lo` for 127.0.0.0/8 is dropped, so a port
  *   published on a loopback address is reachable from loopback only.
+ * - What a container under an egress policy sends beyond its own networks is
+ *   decided before all that accepts new connections.
  * - Publishing rewrites only packets for an address of this host (row N4).
  *
  * Source: nft(8); the hooks' order: raw -300, conntrack -200, dstnat -100, filter 0, srcnat 100.
@@ -19,14 +21,20 @@
 import * as nft from '../kernel/nft/message.ts';
 import * as expression from '../kernel/nft/expression.ts';
 import { be16, u32, type Message } from '../kernel/netlink/message.ts';
+import { addressBytes, firstOf, lastOf, type Address, type Network } from '../spec/cidr.ts';
+import { egressJumps, egressRules, egressSets, EGRESS_CHAIN, inputRules } from './egress/rules.ts';
 import {
-  addressBytes,
-  firstOf,
-  lastOf,
-  type Address,
-  type Family,
-  type Network,
-} from '../spec/cidr.ts';
+  ADDRESS_BYTES,
+  conntrackHas,
+  DESTINATION_OFFSET,
+  FAMILIES,
+  isFamily,
+  linkKey,
+  registersOf,
+  samePair,
+  SOURCE_OFFSET,
+  SUFFIX,
+} from './packet.ts';
 
 /** A bridge whose containers the table guards. */
 export interface GuardedBridge {
@@ -55,31 +63,7 @@ export interface PublishedPort {
   readonly targetPort: number;
 }
 
-const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
-const SUFFIX: Readonly<Record<Family, '4' | '6'>> = { ipv4: '4', ipv6: '6' };
-const NFPROTO: Readonly<Record<Family, number>> = { ipv4: 2, ipv6: 10 };
-/** Where source and destination stand in the network header, in bytes. */
-const SOURCE_OFFSET: Readonly<Record<Family, number>> = { ipv4: 12, ipv6: 8 };
-const DESTINATION_OFFSET: Readonly<Record<Family, number>> = { ipv4: 16, ipv6: 24 };
-const ADDRESS_BYTES: Readonly<Record<Family, number>> = { ipv4: 4, ipv6: 16 };
-
 const { REG32, REGISTER } = expression;
-
-/** A link name as the kernel compares it: 16 bytes, NUL filled. */
-export function linkKey(link: string): Uint8Array {
-  const key = new Uint8Array(16);
-  key.set(new TextEncoder().encode(link).subarray(0, 15));
-  return key;
-}
-
-function isFamily(family: Family): expression.Expression[] {
-  return [expression.meta('nfproto'), expression.compare('eq', Uint8Array.of(NFPROTO[family]))];
-}
-
-/** Number of 32-bit registers an address takes. */
-function registersOf(family: Family): number {
-  return ADDRESS_BYTES[family] / 4;
-}
 
 function setsOf(at: nft.TableName): Message[] {
   const shapes: nft.SetShape[] = [
@@ -96,6 +80,7 @@ function setsOf(at: nft.TableName): Message[] {
         data: [family, 'port'],
       },
     ]),
+    ...egressSets(),
   ];
   return shapes.map((shape, index) => nft.addSet(at, shape, index + 1));
 }
@@ -168,23 +153,6 @@ function publishRules(at: nft.TableName, chain: string): Message[] {
   });
 }
 
-function conntrackHas(key: 'state' | 'status', bits: number): expression.Expression[] {
-  return [
-    expression.conntrack(key),
-    expression.maskRegister(u32(bits)),
-    expression.compare('neq', u32(0)),
-  ];
-}
-
-/** Both ends of the packet's way are the same bridge; `invert`: they are not. */
-function samePair(options: { readonly invert?: boolean } = {}): expression.Expression[] {
-  return [
-    expression.meta('iifname', REG32),
-    expression.meta('oifname', REG32 + 4),
-    expression.lookup('pairs', REG32, options),
-  ];
-}
-
 function forwardRules(at: nft.TableName): Message[] {
   const accept = expression.verdict({ kind: 'accept' });
   const drop = [expression.counter(), expression.verdict({ kind: 'drop' })];
@@ -202,6 +170,7 @@ function forwardRules(at: nft.TableName): Message[] {
         ...drop,
       ]),
     ),
+    ...egressJumps(at, 'forward', { beyond: samePair({ invert: true }) }),
     nft.addRule(at, 'forward', [...conntrackHas('status', expression.CT_STATUS.dnat), accept]),
     nft.addRule(at, 'forward', [...samePair(), accept]),
     nft.addRule(at, 'forward', [
@@ -213,7 +182,8 @@ function forwardRules(at: nft.TableName): Message[] {
 }
 
 function sourceRules(at: nft.TableName): Message[] {
-  // From a bridge back to the same one; by address, since a bridged packet has no link it came by here.
+  // From a container by a published port to another, also of its own bridge: the answer must come
+  // back by the host. By address, since a bridged packet has no link it came by here.
   const hairpin = FAMILIES.map((family) =>
     nft.addRule(at, 'source', [
       ...isFamily(family),
@@ -226,8 +196,9 @@ function sourceRules(at: nft.TableName): Message[] {
         },
         REG32,
       ),
-      expression.meta('oifname', REG32 + registersOf(family)),
-      expression.lookup(`owners${SUFFIX[family]}`, REG32),
+      expression.lookup(`subnets${SUFFIX[family]}`, REG32),
+      expression.meta('oifname'),
+      expression.lookup('bridges', REGISTER.r1),
       expression.masquerade(),
     ]),
   );
@@ -262,7 +233,9 @@ function allRules(at: nft.TableName): readonly Message[] {
     ...publishRules(at, 'publish'),
     ...publishRules(at, 'publish-local'),
     ...forwardRules(at),
+    ...inputRules(at),
     ...sourceRules(at),
+    ...egressRules(at),
   ];
 }
 
@@ -279,6 +252,8 @@ export function planTable(at: nft.TableName): readonly Message[] {
     nft.addChain(at, 'guard', { type: 'filter', hook: 'prerouting', priority: -300 }),
     nft.addChain(at, 'publish', { type: 'nat', hook: 'prerouting', priority: -100 }),
     nft.addChain(at, 'publish-local', { type: 'nat', hook: 'output', priority: -100 }),
+    nft.addChain(at, EGRESS_CHAIN),
+    nft.addChain(at, 'input', { type: 'filter', hook: 'input', priority: 0 }),
     nft.addChain(at, 'forward', { type: 'filter', hook: 'forward', priority: 0 }),
     nft.addChain(at, 'source', { type: 'nat', hook: 'postrouting', priority: 100 }),
     ...allRules(at),

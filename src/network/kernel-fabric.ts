@@ -19,6 +19,7 @@ import { encodeMessage } from '../kernel/netlink/message.ts';
 import * as nft from '../kernel/nft/message.ts';
 import type { PlanOp } from '../kernel/plan/op.ts';
 import { addressBytes, type Network } from '../spec/cidr.ts';
+import { EgressGuard } from './egress/guard.ts';
 import type { Endpoint } from './endpoint.ts';
 import type {
   EndpointChange,
@@ -53,8 +54,8 @@ import type { NetworkRecord } from './store.ts';
 const ENOENT = 2;
 /** Milliseconds between two looks at the table. */
 const WATCH_MS = 1_000;
-/** Bytes of all rules of the table as the kernel tells them. */
-const RULES_ANSWER_MAX = 1_048_576;
+/** Bytes of all rules of the table, or of all elements of a set, as the kernel tells them. */
+const ANSWER_MAX = 4_194_304;
 
 /** What it works with. */
 export interface KernelFabricOptions {
@@ -86,6 +87,7 @@ export class KernelFabric implements NetworkFabric {
   readonly #guarded = new Set<string>();
   /** Marks this engine's links. */
   readonly #group: number;
+  readonly egress: EgressGuard;
   #hasTable = false;
   #nextIndex = randomInt(0x0100_0000, 0x3fff_ffff);
   #watch: ReturnType<typeof setInterval> | undefined;
@@ -96,6 +98,13 @@ export class KernelFabric implements NetworkFabric {
     this.#log = log;
     this.#group = Number.parseInt(engineId.slice(0, 7), 16) + 1;
     this.#at = { family: 'inet', table: `carve-${engineId.slice(0, 12)}` };
+    this.egress = new EgressGuard({
+      at: this.#at,
+      log,
+      nowMs: Date.now,
+      change: async (messages, failure) => void (await this.#apply(firewall(messages), failure)),
+      query: async (message, failure) => this.#query(message, failure),
+    });
   }
 
   async ensure(network: NetworkRecord): Promise<void> {
@@ -133,6 +142,7 @@ export class KernelFabric implements NetworkFabric {
 
   planStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps {
     this.#keep(containerId, endpoints);
+    this.egress.begin(containerId, endpoints);
     return this.#opsOf(
       containerId,
       endpoints.map((each) => this.#planned(each)),
@@ -140,20 +150,27 @@ export class KernelFabric implements NetworkFabric {
   }
 
   explainStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps {
-    const planned = endpoints.map(({ endpoint, network }) => {
-      const linkIndex = this.#ready.get(network.id)?.linkIndex ?? 0;
-      return { endpoint, network, linkIndex, hostIndex: 0 };
+    const planned = endpoints.map((each) => {
+      const linkIndex = this.#ready.get(each.network.id)?.linkIndex ?? 0;
+      return { ...each, linkIndex, hostIndex: 0 };
     });
     return this.#opsOf(containerId, planned);
   }
 
   adopt(containerId: string, endpoints: readonly NetworkedEndpoint[]): void {
     this.#keep(containerId, endpoints);
+    this.egress.adopt(containerId, endpoints);
   }
 
   async join(containerId: string, owner: NamespaceOwner, added: NetworkedEndpoint): Promise<void> {
     const failure = `Cannot connect the container to network ${added.network.name}`;
-    await this.#apply(planJoin(owner, [this.#planned(added)]), failure);
+    await this.egress.join(containerId, added);
+    try {
+      await this.#apply(planJoin(owner, [this.#planned(added)]), failure);
+    } catch (error) {
+      await this.egress.leave(containerId, added.endpoint.id);
+      throw error;
+    }
     if (added.network.driver === 'bridge') this.#guarded.add(containerId);
     this.#startWatching();
   }
@@ -165,6 +182,7 @@ export class KernelFabric implements NetworkFabric {
   ): Promise<void> {
     const failure = `Cannot disconnect the container from network ${gone.networkName}`;
     await this.#apply(planLeave(owner, gone), failure);
+    await this.egress.leave(containerId, gone.id);
     await this.#apply(planDefaultRoutes(owner, rest), failure);
     if (gone.ports.length === 0) return;
     this.#ports.set(
@@ -179,6 +197,7 @@ export class KernelFabric implements NetworkFabric {
     this.#ports.delete(containerId);
     this.#guarded.delete(containerId);
     if (this.#guarded.size === 0) this.#stopWatching();
+    await this.egress.release(containerId, isUntidy);
     if (!isUntidy) return;
     for (const each of ports)
       await this.#apply(this.#unpublish(each), 'Cannot take back published ports');
@@ -205,14 +224,17 @@ export class KernelFabric implements NetworkFabric {
     return {
       before: [
         ...ports.map(reservePort),
-        ...firewall(rules.planPorts(this.#at, ports)),
+        ...firewall([...this.egress.planStart(planned), ...rules.planPorts(this.#at, ports)]),
         ...BEFORE_CLONE,
       ],
       inside: [
         ...planInside(planned),
         ...planResolver({ slot: SLOT.firewall, directory: this.#runDir, containerId }),
       ],
-      after: planned.flatMap(({ endpoint }) => this.#unpublish(endpoint.ports)),
+      after: [
+        ...planned.flatMap(({ endpoint }) => this.#unpublish(endpoint.ports)),
+        ...this.egress.planEnd(planned).flatMap((messages) => firewall(messages, ENOENT)),
+      ],
     };
   }
 
@@ -229,12 +251,13 @@ export class KernelFabric implements NetworkFabric {
     return firewall(rules.planPortRemoval(this.#at, ports), ENOENT);
   }
 
-  #planned({ endpoint, network }: NetworkedEndpoint): PlannedEndpoint {
+  #planned(each: NetworkedEndpoint): PlannedEndpoint {
+    const { network } = each;
     const ready = this.#ready.get(network.id);
     if (ready === undefined)
       throw new EngineError('internal', `Network ${network.name} was not made ready`);
     this.#nextIndex = this.#nextIndex === 0x3fff_ffff ? 0x0100_0000 : this.#nextIndex + 1;
-    return { endpoint, network, linkIndex: ready.linkIndex, hostIndex: this.#nextIndex };
+    return { ...each, linkIndex: ready.linkIndex, hostIndex: this.#nextIndex };
   }
 
   async #makeLink(network: NetworkRecord): Promise<number> {
@@ -280,6 +303,7 @@ export class KernelFabric implements NetworkFabric {
   }
 
   async #rebuild(): Promise<void> {
+    if (!this.#hasTable) await this.egress.load();
     await this.#apply(firewall(this.#wholeTable()), 'Cannot make the firewall of the networks');
     this.#hasTable = true;
   }
@@ -293,6 +317,7 @@ export class KernelFabric implements NetworkFabric {
       ...rules.planTable(this.#at),
       ...bridges.flatMap((bridge) => rules.planBridge(this.#at, bridge)),
       ...[...this.#ports.values()].flat().flatMap((ports) => rules.planPorts(this.#at, ports)),
+      ...this.egress.planAll(),
     ];
   }
 
@@ -324,15 +349,20 @@ export class KernelFabric implements NetworkFabric {
   }
 
   async #countRules(): Promise<number> {
+    const reply = await this.#query(nft.listRules(this.#at), 'Cannot look at the firewall');
+    return nft.countMessages(reply, 'newRule');
+  }
+
+  async #query(message: Message, failure: string): Promise<Uint8Array> {
     const query: PlanOp = {
       op: 'netlink-query',
       slot: 0,
-      message: encodeMessage(nft.listRules(this.#at), 1),
-      maxBytes: RULES_ANSWER_MAX,
+      message: encodeMessage(message, 1),
+      maxBytes: ANSWER_MAX,
     };
     const open: PlanOp = { op: 'netlink-open', slot: 0, protocol: nft.NETLINK_NETFILTER };
-    const reply = await this.#apply([open, query], 'Cannot look at the firewall');
-    return nft.countMessages(reply.subarray(8), 'newRule');
+    const reply = await this.#apply([open, query], failure);
+    return reply.subarray(8);
   }
 
   async #apply(plan: readonly PlanOp[], failure: string): Promise<Uint8Array> {

@@ -1,6 +1,7 @@
 /** A fabric that makes nothing and remembers what it was asked for. */
 
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import type { Denial } from '../../src/network/egress/contract.ts';
 import type { Endpoint } from '../../src/network/endpoint.ts';
 import type {
   EndpointChange,
@@ -23,6 +24,13 @@ export class FakeFabric implements NetworkFabric {
   gate: Promise<void> | undefined;
   /** By container. */
   readonly endpoints: Map<string, readonly Endpoint[]> = new Map();
+  /** What `egress` says was denied. */
+  denied: readonly Denial[] = [];
+  readonly egress: NetworkFabric['egress'] = {
+    hooks: { onAnswer: async () => undefined, mayResolve: () => true },
+    isGuarded: () => false,
+    denials: async () => this.denied,
+  };
   hostRoutes: readonly Network[] = [parseNetwork('192.0.2.0/24')];
 
   async ensure(network: NetworkRecord): Promise<void> {

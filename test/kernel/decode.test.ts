@@ -136,7 +136,7 @@ const MUTATIONS: readonly Mutation[] = [
 
 // It may have to be built first.
 test('R20: the chisel takes what the encoder writes and refuses what it does not, without a crash', {
-  timeout: 120_000,
+  timeout: 30_000,
 }, async () => {
   execFileSync('make', ['-s', '-C', CHISEL_DIR, 'asan'], { stdio: 'pipe' });
   const program = resolve(CHISEL_DIR, '../build/chisel-asan');

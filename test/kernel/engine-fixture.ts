@@ -103,6 +103,8 @@ export class EngineFixture {
   readonly warnings: string[] = [];
   /** There is an image `layered` too, with a second layer. Set it before `open`. */
   hasLayered = false;
+  /** The host's, as the name server reads it. */
+  resolvConfPath = '/etc/resolv.conf';
   #engine: Engine | undefined;
 
   /** `place`: that of another fixture, in this process or another. */
@@ -153,6 +155,7 @@ export class EngineFixture {
     });
     const predefined = predefinedNetworks(this.engineId, clock.nowNs());
     const walker = new ChiselWalker(hostPath(CHISEL_PATH));
+    const fabric = new KernelFabric({ chisel, runDir: run, engineId: this.engineId, log });
     this.#engine = await openEngine({
       database,
       version: '0.0.0-test',
@@ -172,11 +175,12 @@ export class EngineFixture {
       copies: new ChiselCopies(hostPath(CHISEL_PATH)),
       files: new ChiselFiles(hostPath(CHISEL_PATH)),
       networks: new SqliteNetworks({ database, predefined }),
-      fabric: new KernelFabric({ chisel, runDir: run, engineId: this.engineId, log }),
+      fabric,
       names: createNameService({
         directoryPath: run,
-        resolvConfPath: '/etc/resolv.conf',
+        resolvConfPath: this.resolvConfPath,
         nowMs: () => performance.now(),
+        hooks: fabric.egress.hooks,
       }),
       volumes: new DiskVolumes({
         root: hostPath(`${root}/volumes`),

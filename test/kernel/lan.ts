@@ -19,6 +19,8 @@ export function onHost(script: string): string {
 /** The other host. */
 export class Lan {
   readonly #holder: ReturnType<typeof spawn>;
+  /** Process ids. */
+  readonly #served: string[] = [];
 
   private constructor(holder: ReturnType<typeof spawn>) {
     this.#holder = holder;
@@ -55,12 +57,19 @@ export class Lan {
     return execFileSync('nsenter', words, { encoding: 'utf8' });
   }
 
+  /** A program on it that runs until the host is gone; returns when `isReady`, a command, succeeds. */
+  serve(program: string, isReady: string): void {
+    const wait = `i=0; until ${isReady}; do i=$((i+1)); [ $i -lt 250 ]; sleep 0.02; done`;
+    this.#served.push(this.run(`${program} > /dev/null 2>&1 & echo $!; ${wait}`).trim());
+  }
+
   /** What HTTP says there; empty when nobody answers within a second. */
   get(address: string, port: number): string {
     return this.run(request(address, port));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#served.length > 0) onHost(`kill ${this.#served.join(' ')} || true`);
     this.#holder.stdin?.end();
     await once(this.#holder, 'close');
     onHost('ip link del carvelan0 2>/dev/null || true');

@@ -251,6 +251,14 @@ const networkEntries: readonly CommandEntry[] = [
   ),
 ];
 
+const egressEntries: readonly CommandEntry[] = [
+  leaf(
+    'log',
+    'List what containers tried to reach and might not',
+    async () => (await import('./egress/log.ts')).egressLogCommand,
+  ),
+];
+
 const info = leaf(
   'info',
   'Show what the engine is and has',
@@ -353,6 +361,7 @@ const imageEntries: readonly CommandEntry[] = [
 
 const groups: readonly GroupEntry[] = [
   group('container', 'Work with containers', containerEntries),
+  group('egress', 'Look at what containers may reach', egressEntries),
   group('image', 'Work with images', imageEntries),
   group('manifest', 'Work with manifests and lists of them', manifestEntries),
   group('network', 'Work with networks', networkEntries),

@@ -20,7 +20,7 @@ import { parseGpus, readDevices } from './devices.ts';
 import { readEnvironment, readLabels } from './environment.ts';
 import { readHealth } from './health.ts';
 import type { CreateInput } from './input.ts';
-import { recordOfPairs, splitPair } from './key-value.ts';
+import { recordOfPairs, splitFields, splitPair } from './key-value.ts';
 import { parseRestart, readLimits } from './limits.ts';
 import { parseMount } from './mounts.ts';
 import { parseDns, parseExtraHost, readNetworks, type NetworkSet } from './networks.ts';
@@ -129,7 +129,14 @@ function hostConfigOf(input: CreateInput, parts: Parts): HostConfig {
     ...(restart === undefined ? {} : { RestartPolicy: restart }),
     ...(log === undefined ? {} : { LogConfig: log }),
     ...(given.has('init') ? { Init: flags.init } : {}),
+    ...egressOf(flags),
   };
+}
+
+function egressOf(flags: CreateInput['flags']): HostConfig {
+  const allow = flags['egress-allow'].flatMap(splitFields);
+  if (flags.egress === '' && allow.length === 0) return {};
+  return { CarveEgress: { Mode: flags.egress, Allow: allow } };
 }
 
 function filesOf({ flags, cwd }: CreateInput, volumes: VolumeSet): HostConfig {

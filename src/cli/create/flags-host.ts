@@ -32,6 +32,17 @@ export const networkFlags = {
     group: 'Network',
   },
   expose: { kind: 'list', help: 'Expose a port or a range of ports', group: 'Network' },
+  egress: {
+    kind: 'string',
+    help: 'Let out nothing but what is allowed: deny; or everything: allow',
+    group: 'Network',
+    choices: ['deny', 'allow'],
+  },
+  'egress-allow': {
+    kind: 'list',
+    help: 'Let it reach a name or a network, e.g. *.example.org:443 or 10.0.0.0/8:5432/tcp',
+    group: 'Network',
+  },
   ip: { kind: 'string', help: 'Use this IPv4 address', group: 'Network' },
   ip6: { kind: 'string', help: 'Use this IPv6 address', group: 'Network' },
   'link-local-ip': { kind: 'list', help: 'Add this link-local address', group: 'Network' },

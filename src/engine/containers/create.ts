@@ -15,6 +15,7 @@ import { diskError } from '../../kernel/disk-error.ts';
 import type { CreateContainer } from '../engine.ts';
 import { checkEndpoints } from '../networks/check-endpoints.ts';
 import { checkLinks } from '../networks/check-links.ts';
+import { checkEgress } from '../networks/egress.ts';
 import { findNetwork } from '../networks/find.ts';
 import type { EngineParts } from '../parts.ts';
 import { announce } from './announce.ts';
@@ -110,6 +111,11 @@ export function draftContainer(
     checkLinks(hostConfig.Links ?? [], (ref) => parts.containers.find(ref));
   }
   checkRequest(config, hostConfig);
+  const names = Object.keys(endpoints);
+  checkEgress(
+    { config, hostConfig },
+    names.map((ref) => findNetwork(parts, ref)).filter((network) => network !== undefined),
+  );
   const limitWarnings = checkResources(hostConfig, parts.host);
   commandOf(config);
   const record: ContainerRecord = {

@@ -11,6 +11,7 @@ import { hostPath } from '../../base/host-path.ts';
 import { EngineError, isEngineError } from '../../base/error.ts';
 import type { RootSource, StartRequest } from '../../runtime/runtime.ts';
 import type { LinuxNamespace } from '../../spec/oci/runtime.ts';
+import { isHeld } from '../networks/egress.ts';
 import { takeSeats } from '../networks/seat.ts';
 import type { EngineParts } from '../parts.ts';
 import type { Container, RehearsedLaunch } from './container.ts';
@@ -231,6 +232,7 @@ function specInput(
     devices: devicesOf(hostConfig.Devices ?? []),
     blockDevices: blockDevicesOf(hostConfig),
     joined: how.joined,
+    isHeld: isHeld(parts, record),
     host: parts.host.specHost({ withDevices: hostConfig.Privileged === true }),
   };
 }

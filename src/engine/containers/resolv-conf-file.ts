@@ -7,6 +7,7 @@
 
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { policyOfContainer, policyOfNetwork } from '../networks/egress.ts';
 import { hasNames } from '../networks/names.ts';
 import type { EngineParts } from '../parts.ts';
 import type { Container } from './container.ts';
@@ -32,9 +33,11 @@ function textFor(parts: EngineParts, { record, endpoints }: Container): string {
   const hostText = parts.host.readResolvConf();
   const isNamed = endpoints.some(({ networkId }) => {
     const network = parts.networks.find(networkId);
-    return network !== undefined && hasNames(network);
+    return network !== undefined && (hasNames(network) || policyOfNetwork(network) !== undefined);
   });
-  return isNamed
+  // Under an egress policy names are asked of the engine, which opens the way to them.
+  const isHeld = endpoints.length > 0 && policyOfContainer(record) !== undefined;
+  return isNamed || isHeld
     ? renderResolverConf(hostText, request)
     : renderResolvConf(hostText, { ...request, isHostNetwork: NetworkMode === 'host' });
 }

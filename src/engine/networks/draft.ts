@@ -12,6 +12,7 @@ import { checkOptions, parseBridgeOptions } from '../../network/options.ts';
 import type { NetworkDriver, NetworkRecord } from '../../network/store.ts';
 import { formatNetwork, type Network } from '../../spec/cidr.ts';
 import type { NetworkCreateBody } from '../../spec/docker/network.ts';
+import { checkNetworkEgress } from './egress.ts';
 
 /** What a draft depends on. */
 export interface DraftContext {
@@ -50,6 +51,7 @@ export function draftNetwork(body: NetworkCreateBody, context: DraftContext): Ne
   const ipam = body.IPAM ?? {};
   checkIpamDriver(ipam.Driver);
   checkOptions({ driver, options, isInternal });
+  checkNetworkEgress({ driver, options, labels: body.Labels ?? {} });
   const families = familiesOf(body, { driver, hasKernelIpv6: context.hasIpv6 });
   const planned = planSubnets(ipam.Config ?? [], { ...context, ...families, pools: POOLS });
   const network: NetworkRecord = {

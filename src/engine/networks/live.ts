@@ -12,6 +12,7 @@ import type { Container } from '../containers/container.ts';
 import { fileSourceOf, writeHosts } from '../containers/network-files.ts';
 import { writeResolvConf } from '../containers/resolv-conf-file.ts';
 import type { EngineParts } from '../parts.ts';
+import { withEgress } from './egress.ts';
 import { readyNetwork } from './ready.ts';
 import { seat, withDefaultRoutes, writeEndpoints } from './seat.ts';
 import { tellContainer } from './tell-names.ts';
@@ -29,7 +30,7 @@ export async function joinLive(
   const added = seat(parts, container, { ...want, network, others });
   const priorities = { ...container.record.endpoints, [network.name]: want.settings };
   const all = withDefaultRoutes([...others, added].map((each) => withPriority(each, priorities)));
-  const whole = all.at(-1) ?? added;
+  const [whole = added] = withEgress(container.record, all.slice(-1));
   const endpoints = all.map(({ endpoint }) => endpoint);
   try {
     // First what may be, then what is: a killed engine's successor takes it back.

@@ -4,6 +4,7 @@ import type { NetworkOperations } from '../engine.ts';
 import type { EngineParts } from '../parts.ts';
 import { connectContainer, disconnectContainer } from './connect.ts';
 import { createNetwork } from './create.ts';
+import { listDenials } from './egress.ts';
 import { inspectNetwork, listNetworks } from './list.ts';
 import { pruneNetworks, removeNetwork } from './remove.ts';
 
@@ -17,5 +18,6 @@ export function networkOperations(parts: EngineParts): NetworkOperations {
     prune: async (filters) => pruneNetworks(parts, filters),
     connect: async (ref, request) => connectContainer(parts, ref, request),
     disconnect: async (ref, request) => disconnectContainer(parts, ref, request),
+    denials: async (ref) => listDenials(parts, ref),
   };
 }

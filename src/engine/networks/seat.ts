@@ -27,6 +27,7 @@ import { runDirOf } from '../containers/paths.ts';
 import type { ContainerRecord } from '../containers/record.ts';
 import type { EngineParts } from '../parts.ts';
 import { networksOfRecord, type WantedEndpoint } from './wanted.ts';
+import { withEgress } from './egress.ts';
 import { readyNetwork, withSubnet } from './ready.ts';
 import { tellContainer } from './tell-names.ts';
 
@@ -49,10 +50,10 @@ export async function takeSeats(
       const taken = seat(parts, container, { ...want, network, others: networked });
       networked.push({ ...taken, priority: want.settings.GwPriority ?? 0 });
     }
-    const endpoints = withPorts(parts, container, {
-      networked: withDefaultRoutes(networked),
-      refused,
-    });
+    const endpoints = withEgress(
+      container.record,
+      withPorts(parts, container, { networked: withDefaultRoutes(networked), refused }),
+    );
     claimPorts(parts, container, endpoints);
     container.endpoints = endpoints.map(({ endpoint }) => endpoint);
     writeEndpoints(parts, container, container.endpoints);
@@ -75,10 +76,8 @@ export function previewSeats(parts: EngineParts, record: ContainerRecord): Netwo
     }
     if (networked.length === 0) return undefined;
     const routed = withDefaultRoutes(networked);
-    return parts.fabric.explainStart(
-      record.id,
-      withPorts(parts, { record }, { networked: routed, refused: new Set() }),
-    );
+    const endpoints = withPorts(parts, { record }, { networked: routed, refused: new Set() });
+    return parts.fabric.explainStart(record.id, withEgress(record, endpoints));
   } finally {
     for (const { endpoint } of networked) parts.addresses.giveBack(endpoint.networkId, endpoint);
   }
@@ -103,7 +102,7 @@ export function adoptSeats(parts: EngineParts, container: Container): void {
     if (!isEngineError(error)) throw error;
     parts.log.warn('two containers have one port', { id: container.id, error: error.message });
   }
-  parts.fabric.adopt(container.id, networked);
+  parts.fabric.adopt(container.id, withEgress(container.record, networked));
   tellContainer(parts, container);
 }
 
@@ -120,16 +119,17 @@ export function leaveSeats(parts: EngineParts, container: Container, isUntidy: b
     }
   };
   rmSync(fileOf(parts, container), { force: true });
+  // Elements that are still in the firewall would catch, or free, the next owner's packets.
+  const isWaiting = isUntidy || parts.fabric.egress.isGuarded(container.id);
   const released = parts.fabric.release(container.id, isUntidy);
-  // Elements that are still in the firewall would catch the next owner's packets.
-  if (!isUntidy) giveBack();
+  if (!isWaiting) giveBack();
   const returned = released
     .catch((error: unknown) => {
       const what = { id: container.id, error: messageOf(error) };
       parts.log.warn('cannot take back published ports', what);
     })
     .then(() => {
-      if (isUntidy) giveBack();
+      if (isWaiting) giveBack();
       parts.ports.returning.delete(returned);
     });
   parts.ports.returning.add(returned);

@@ -19,6 +19,7 @@ import type {
   Ulimit,
   WeightDevice,
 } from '../../spec/docker/container.ts';
+import type { EgressConfig } from '../../spec/egress.ts';
 import { mount } from './mount.ts';
 import {
   boolean,
@@ -124,6 +125,7 @@ const restartPolicy: Decode<RestartPolicy> = object<RestartPolicy>({
 
 const hostConfig: Decode<HostConfig> = object<HostConfig>({
   ...resourceFields,
+  CarveEgress: object<EgressConfig>({ Mode: text, Allow: texts }),
   Binds: texts,
   ContainerIDFile: text,
   LogConfig: object<NonNullable<HostConfig['LogConfig']>>({ Type: text, Config: map(text) }),

@@ -7,7 +7,7 @@
  * Source: include/uapi/linux/netfilter/nf_tables.h.
  */
 
-import { be32, text, type Attribute } from '../netlink/message.ts';
+import { be32, be64, text, type Attribute } from '../netlink/message.ts';
 
 /** One instruction. */
 export interface Expression {
@@ -184,6 +184,24 @@ export function conntrack(key: keyof typeof CT_KEY, register: number = REGISTER.
   };
 }
 
+const CT_TUPLE_KEY = { protocolDestination: 12, destination4: 20, destination6: 22 } as const;
+
+/** Load where the connection's first packet was going, before any rewriting. */
+export function conntrackOriginal(
+  key: keyof typeof CT_TUPLE_KEY,
+  register: number = REGISTER.r1,
+): Expression {
+  const IP_CT_DIR_ORIGINAL = 0;
+  return {
+    name: 'ct',
+    attributes: [
+      [2, be32(CT_TUPLE_KEY[key])],
+      [1, be32(register)],
+      [3, Uint8Array.of(IP_CT_DIR_ORIGINAL)],
+    ],
+  };
+}
+
 /** Bits of `conntrack('state')`. */
 export const CT_STATE = { invalid: 1, established: 2, related: 4, new: 8 } as const;
 /** Bits of `conntrack('status')`. Source: nf_conntrack_common.h. */
@@ -206,6 +224,21 @@ export function lookup(set: string, key: number, options: LookupOptions = {}): E
       [2, be32(key)],
       ...(options.target === undefined ? [] : [[3, be32(options.target)] as const]),
       ...(options.invert === true ? [[5, be32(1)] as const] : []),
+    ],
+  };
+}
+
+/** Put the key into a set and count there; an element that is there lives on for `timeoutMs`. Goes on only when it is in. */
+export function updateSet(set: string, key: number, timeoutMs: number): Expression {
+  const NFT_DYNSET_OP_UPDATE = 1;
+  return {
+    name: 'dynset',
+    attributes: [
+      [1, text(set)],
+      [3, be32(NFT_DYNSET_OP_UPDATE)],
+      [4, be32(key)],
+      [6, be64(BigInt(timeoutMs))],
+      [7, encodeExpression(counter())],
     ],
   };
 }
@@ -259,6 +292,14 @@ export function redirect(portRegister: number): Expression {
 /** Count packets and bytes. */
 export function counter(): Expression {
   return { name: 'counter', attributes: [] };
+}
+
+/** Name and data of an instruction, as lists of them have it. */
+export function encodeExpression({ name, attributes }: Expression): readonly Attribute[] {
+  return [
+    [1, text(name)],
+    [2, attributes],
+  ];
 }
 
 /** Answer with a TCP reset or an ICMP "administratively prohibited". */

@@ -15,7 +15,13 @@ import {
   type Attribute,
   type Message,
 } from '../netlink/message.ts';
-import { dataValue, dataVerdict, type Expression, type Verdict } from './expression.ts';
+import {
+  dataValue,
+  dataVerdict,
+  encodeExpression,
+  type Expression,
+  type Verdict,
+} from './expression.ts';
 
 /** netlink(7): the protocol number of nfnetlink. */
 export const NETLINK_NETFILTER = 12;
@@ -47,6 +53,7 @@ const REQUEST = {
   deleteRules: { type: 8, flags: 0 },
   newSet: { type: 9, flags: NLM_F.CREATE },
   newElements: { type: 12, flags: NLM_F.CREATE },
+  getElements: { type: 13, flags: NLM_F.DUMP },
   deleteElements: { type: 14, flags: 0 },
 } as const;
 
@@ -112,18 +119,7 @@ export function addRule(at: TableName, chain: string, expressions: readonly Expr
   return request(at, 'newRule', [
     [1, text(at.table)],
     [2, text(chain)],
-    [
-      4,
-      expressions.map(
-        (expression): Attribute => [
-          1,
-          [
-            [1, text(expression.name)],
-            [2, expression.attributes],
-          ],
-        ],
-      ),
-    ],
+    [4, expressions.map((expression): Attribute => [1, encodeExpression(expression)])],
   ]);
 }
 
@@ -187,7 +183,7 @@ function typeId(types: readonly DataType[]): number {
   return types.reduce((id, type) => (id << TYPE_BITS) | DATA_TYPE[type].id, 0);
 }
 
-const NFT_SET = { INTERVAL: 4, MAP: 8, TIMEOUT: 0x10, CONCAT: 0x80 } as const;
+const NFT_SET = { INTERVAL: 4, MAP: 8, TIMEOUT: 0x10, EVAL: 0x20, CONCAT: 0x80 } as const;
 
 /** A set, or a map when `data` is given. */
 export interface SetShape {
@@ -200,6 +196,8 @@ export interface SetShape {
   readonly interval?: boolean;
   /** Elements may expire. */
   readonly timeout?: boolean;
+  /** Rules add elements, at most this many are kept. */
+  readonly dynamicCount?: number;
 }
 
 function setFlags(set: SetShape): number {
@@ -208,6 +206,7 @@ function setFlags(set: SetShape): number {
     (isInterval ? NFT_SET.INTERVAL : 0) |
     (set.data === undefined ? 0 : NFT_SET.MAP) |
     (set.timeout === true ? NFT_SET.TIMEOUT : 0) |
+    (set.dynamicCount === undefined ? 0 : NFT_SET.EVAL) |
     (set.key.length > 1 && isInterval ? NFT_SET.CONCAT : 0)
   );
 }
@@ -238,6 +237,9 @@ export function addSet(at: TableName, set: SetShape, id: number): Message {
     [5, be32(keyBytes(set.key))],
     ...valueAttributes(set.data),
     ...(isConcat && set.interval === true ? fieldAttributes(set.key) : []),
+    ...(set.dynamicCount === undefined
+      ? []
+      : ([[9, [[1, be32(set.dynamicCount)]]]] satisfies readonly Attribute[])),
     [10, be32(id)],
     ...(isConcat || !isHostOrder(set.key) ? [] : [[13, KEY_IS_HOST_ORDER] as const]),
   ]);
@@ -250,6 +252,13 @@ function isHostOrder(key: readonly DataType[]): boolean {
 /** User data the kernel only carries: tells nft(8) how to print the keys. Source: libnftnl udata.h (type 0, four bytes, host order). */
 const KEY_IS_HOST_ORDER: Uint8Array = Uint8Array.of(0, 4, 1, 0, 0, 0);
 
+/** A counter's state. */
+export interface ElementCount {
+  /** Count of packets. */
+  readonly packets: bigint;
+  readonly bytes: bigint;
+}
+
 /** One element. */
 export interface Element {
   /** Parts joined, each padded to four bytes when there are several. */
@@ -260,6 +269,8 @@ export interface Element {
   readonly data?: Uint8Array | Verdict;
   /** Milliseconds until it goes by itself. */
   readonly timeoutMs?: number;
+  /** What the counter of the element has seen. */
+  readonly count?: ElementCount;
   /** Marks the (exclusive) end of the range before it; for interval sets with plain keys. */
   readonly isIntervalEnd?: boolean;
 }
@@ -278,8 +289,19 @@ function encodeElement(element: Element): Attribute {
         ? []
         : [[2, [data instanceof Uint8Array ? dataValue(data) : dataVerdict(data)]] as const]),
       ...(element.timeoutMs === undefined ? [] : [[4, be64(BigInt(element.timeoutMs))] as const]),
+      ...(element.count === undefined ? [] : [[7, encodeCount(element.count)] as const]),
     ],
   ];
+}
+
+function encodeCount({ bytes, packets }: ElementCount): readonly Attribute[] {
+  return encodeExpression({
+    name: 'counter',
+    attributes: [
+      [1, be64(bytes)],
+      [2, be64(packets)],
+    ],
+  });
 }
 
 function elementAttributes(at: TableName, set: string, list: readonly Element[]): Attribute[] {
@@ -298,6 +320,14 @@ export function addElements(at: TableName, set: string, list: readonly Element[]
 /** Delete elements. Errors: ENOENT when one is not there. */
 export function deleteElements(at: TableName, set: string, list: readonly Element[]): Message {
   return request(at, 'deleteElements', elementAttributes(at, set, list));
+}
+
+/** Ask for every element of a set. */
+export function listElements(at: TableName, set: string): Message {
+  return request(at, 'getElements', [
+    [1, text(at.table)],
+    [2, text(set)],
+  ]);
 }
 
 /** Delete every element of a set. */

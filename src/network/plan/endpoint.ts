@@ -25,6 +25,7 @@ import {
 } from '../../kernel/netlink/route.ts';
 import type { PlanOp } from '../../kernel/plan/op.ts';
 import { addressBytes, type Address } from '../../spec/cidr.ts';
+import type { WithPolicies } from '../egress/contract.ts';
 import type { Endpoint, EndpointAddress } from '../endpoint.ts';
 import type { NamespaceOwner } from '../fabric.ts';
 import { linkSettingsOf } from '../settings.ts';
@@ -32,7 +33,7 @@ import type { NetworkRecord } from '../store.ts';
 import { openRoute, route, routeInto, setting, SLOT } from './ops.ts';
 
 /** An endpoint, and what the host has for its network. */
-export interface PlannedEndpoint {
+export interface PlannedEndpoint extends WithPolicies {
   readonly endpoint: Endpoint;
   readonly network: NetworkRecord;
   /** Number of the bridge or of the parent link. */

@@ -6,6 +6,8 @@
  * Source: Docker Engine API 1.51, `ContainerConfig`, `HostConfig`, `Mount`.
  */
 
+import type { EgressConfig } from '../egress.ts';
+
 /** Health probe of a container. Source: Engine API `HealthConfig`. */
 export interface HealthConfig {
   readonly Test?: readonly string[] | null;
@@ -233,6 +235,8 @@ export interface HostConfig extends Resources {
   readonly Init?: boolean | null;
   readonly MaskedPaths?: readonly string[] | null;
   readonly ReadonlyPaths?: readonly string[] | null;
+  /** carve's own: what the container may reach. */
+  readonly CarveEgress?: EgressConfig | null;
 }
 
 /** What a client asks of, or is told about, one network of a container. Source: Engine API `EndpointSettings`. */

@@ -28,6 +28,15 @@ export const networkCreateCommand: Command = defineCommand(
         help: 'How containers are connected: bridge, macvlan or ipvlan',
         default: 'bridge',
       },
+      egress: {
+        kind: 'string',
+        help: 'Let containers out to nothing but what is allowed: deny; or to everything: allow',
+        choices: ['deny', 'allow'],
+      },
+      'egress-allow': {
+        kind: 'list',
+        help: 'Let containers reach a name or a network, e.g. *.example.org:443 or 10.0.0.0/8',
+      },
       gateway: { kind: 'list', help: 'Address of the network itself in its subnet' },
       ingress: { kind: 'bool', help: 'Make the routing mesh of a swarm' },
       internal: { kind: 'bool', help: 'Let nothing out of the network, and nothing in' },
@@ -70,7 +79,7 @@ export const networkCreateCommand: Command = defineCommand(
       }),
       ...(given.has('ipv4') ? { EnableIPv4: flags.ipv4 } : {}),
       ...(given.has('ipv6') ? { EnableIPv6: flags.ipv6 } : {}),
-      Options: recordOfPairs(flags.opt),
+      Options: { ...recordOfPairs(flags.opt), ...egressOptions(flags) },
       Labels: recordOfPairs(flags.label),
     };
     const { Id, Warning } = await client.networks.create(body);
@@ -78,3 +87,14 @@ export const networkCreateCommand: Command = defineCommand(
     await io.stdout.write(`${Id}\n`);
   },
 );
+
+function egressOptions(flags: {
+  readonly egress: string;
+  readonly 'egress-allow': readonly string[];
+}): Readonly<Record<string, string>> {
+  const { egress, 'egress-allow': allow } = flags;
+  return {
+    ...(egress === '' ? {} : { 'carve.egress': egress }),
+    ...(allow.length === 0 ? {} : { 'carve.egress.allow': allow.join(',') }),
+  };
+}

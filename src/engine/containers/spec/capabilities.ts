@@ -32,6 +32,8 @@ export interface CapabilityRequest {
   readonly add: readonly string[];
   readonly drop: readonly string[];
   readonly isPrivileged: boolean;
+  /** Held to an egress policy: raw packets, which can have anybody's address, only when asked for. */
+  readonly isHeld?: boolean;
   /** Capabilities that carve itself has: `ALL` means these. */
   readonly available: readonly string[];
 }
@@ -47,6 +49,7 @@ export function boundingSet(request: CapabilityRequest): readonly string[] {
   const add = request.add.map(canonical);
   const drop = request.drop.map(canonical);
   const set = new Set(drop.includes('ALL') ? [] : DEFAULT_CAPABILITIES);
+  if (request.isHeld === true) set.delete('CAP_NET_RAW');
   if (add.includes('ALL')) for (const name of request.available) set.add(name);
   for (const name of add) if (name !== 'ALL') set.add(name);
   for (const name of drop) set.delete(name);

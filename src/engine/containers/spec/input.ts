@@ -88,4 +88,6 @@ export interface SpecInput {
   /** Namespaces of `container:ID` modes, to be joined. */
   readonly joined: readonly LinuxNamespace[];
   readonly host: SpecHost;
+  /** It is held to an egress policy: no addresses of its neighbours for it. */
+  readonly isHeld?: boolean;
 }

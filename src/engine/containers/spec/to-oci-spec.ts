@@ -53,6 +53,7 @@ export function toOciSpec(input: SpecInput): ContainerSpec {
       drop: hostConfig.CapDrop ?? [],
       isPrivileged,
       available: input.host.capabilities,
+      isHeld: input.isHeld === true,
     }),
     namespaces: containerNamespaces(input),
   };

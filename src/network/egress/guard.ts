@@ -1,0 +1,281 @@
+/**
+ * Egress policies in the kernel: elements of guarded endpoints, of ways that
+ * names opened, and the list of what was denied.
+ *
+ * **Invariants**
+ * - A way is open before the container hears the address, and only from that
+ *   container's own addresses.
+ * - What an address of a container could reach is gone from the table before
+ *   the address is given to another one.
+ */
+
+import { messageOf } from '../../base/error.ts';
+import type { Log } from '../../base/log.ts';
+import { decodeElements, type FoundElement } from '../../kernel/nft/elements.ts';
+import * as nft from '../../kernel/nft/message.ts';
+import type { Message } from '../../kernel/netlink/message.ts';
+import { formatAddress, type Address, type Family } from '../../spec/cidr.ts';
+import type { AnsweredAddress } from '../dns/response.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { ADDRESS_BYTES, FAMILIES } from '../packet.ts';
+import { EgressBook, guardedEndpoint, type GuardedEndpoint, type TimedOpening } from './book.ts';
+import type { Denial, Egress, WithPolicies } from './contract.ts';
+import {
+  DENIED_MS,
+  openingKey,
+  planGuard,
+  planUnguard,
+  removal,
+  SETS,
+  type Opening,
+} from './rules.ts';
+
+/** What it works with. */
+export interface EgressGuardOptions {
+  readonly at: nft.TableName;
+  readonly log: Log;
+  /** One transaction of the table. */
+  readonly change: (messages: readonly Message[], failure: string) => Promise<void>;
+  /** What answers a request. */
+  readonly query: (message: Message, failure: string) => Promise<Uint8Array>;
+  /** Milliseconds since the epoch. */
+  readonly nowMs: () => number;
+}
+
+/** An endpoint, and the lists that hold on it. */
+interface HeldEndpoint extends WithPolicies {
+  readonly endpoint: Endpoint;
+}
+
+/** See the module. */
+export class EgressGuard implements Egress {
+  readonly #options: EgressGuardOptions;
+  readonly #book: EgressBook;
+  /** What an earlier engine's table had, until the table is made again. */
+  #carried: { readonly set: string; readonly element: nft.Element }[] = [];
+  readonly hooks: Egress['hooks'];
+
+  constructor(options: EgressGuardOptions) {
+    this.#options = options;
+    this.#book = new EgressBook(options.nowMs);
+    this.hooks = {
+      onAnswer: async (containerId, name, addresses) => this.#open(containerId, name, addresses),
+      mayResolve: (containerId, name) => this.#book.mayResolve(containerId, name),
+    };
+  }
+
+  /** Elements that a starting container needs. Pure. Errors: `invalid`. */
+  planStart(endpoints: readonly HeldEndpoint[]): readonly Message[] {
+    return guardedOf(endpoints).flatMap((each) => planEndpoint(this.#options.at, each));
+  }
+
+  /** Transactions that undo it, each by itself. Pure. */
+  planEnd(endpoints: readonly HeldEndpoint[]): readonly (readonly Message[])[] {
+    return guardedOf(endpoints).map(({ addresses }) =>
+      addresses.flatMap((each) => planUnguard(this.#options.at, each)),
+    );
+  }
+
+  /** A container that starts. Errors: `invalid`. */
+  begin(containerId: string, endpoints: readonly HeldEndpoint[]): void {
+    this.#book.forgetDenials(containerId);
+    this.adopt(containerId, endpoints);
+  }
+
+  /** A container that runs. */
+  adopt(containerId: string, endpoints: readonly HeldEndpoint[]): void {
+    const guarded = guardedOf(endpoints);
+    this.#book.set(containerId, guarded, guarded.length < endpoints.length);
+  }
+
+  /** One more endpoint of a running container; it is held before it has a link. */
+  async join(containerId: string, { endpoint, policies = [] }: HeldEndpoint): Promise<void> {
+    const guarded = guardedEndpoint(endpoint, policies);
+    this.#book.join(containerId, guarded);
+    if (guarded === undefined) return;
+    const failure = 'Cannot hold the container to its egress policy';
+    await this.#options.change(planEndpoint(this.#options.at, guarded), failure);
+  }
+
+  /** One less; it has no link any more. */
+  async leave(containerId: string, endpointId: string): Promise<void> {
+    const gone = this.#book.leave(containerId, endpointId);
+    if (gone !== undefined) await this.#clear(containerId, [gone], 'all');
+  }
+
+  /** Whether a container is held to a policy. */
+  isGuarded(containerId: string): boolean {
+    return this.#book.endpointsOf(containerId).length > 0;
+  }
+
+  /** Its process is gone. `isUntidy`: nobody ran {@link planEnd}. */
+  async release(containerId: string, isUntidy: boolean): Promise<void> {
+    const endpoints = this.#book.endpointsOf(containerId);
+    if (endpoints.length === 0) return;
+    const denied = await this.#clear(containerId, endpoints, isUntidy ? 'all' : 'opened');
+    this.#book.delete(containerId);
+    this.#book.keepDenials(containerId, denied);
+  }
+
+  /** What the table held before this engine had it. Best effort: there may be none. */
+  async load(): Promise<void> {
+    this.#carried = [];
+    for (const family of FAMILIES) {
+      const count = this.#book.addresses().length;
+      if (count === 0) return;
+      for (const found of await this.#elements(SETS.denied(family)).catch(() => []))
+        this.#carry(family, found);
+      for (const set of [SETS.hosts(family), SETS.services(family)]) {
+        for (const found of await this.#elements(set).catch(() => [])) this.#reopen(family, found);
+      }
+    }
+  }
+
+  /** All elements of the table. */
+  planAll(): readonly Message[] {
+    const { at, nowMs } = this.#options;
+    const carried = this.#carried;
+    this.#carried = [];
+    return [
+      ...this.#book.addresses().flatMap((each) => planGuard(at, each)),
+      ...carried.map(({ set, element }) => nft.addElements(at, set, [element])),
+      ...this.#book.openNow().flatMap((each) => planOpening(at, each, nowMs())),
+    ];
+  }
+
+  async denials(): Promise<readonly Denial[]> {
+    const packets = (await this.#packets()).map(({ denial }) => denial);
+    return [...packets, ...this.#book.denials()].toSorted((a, b) => b.lastAtMs - a.lastAtMs);
+  }
+
+  async #open(
+    containerId: string,
+    name: string,
+    addresses: readonly AnsweredAddress[],
+  ): Promise<void> {
+    const openings = this.#book.openings(containerId, name, addresses);
+    if (openings.length === 0) return;
+    if (!this.#book.keep(containerId, openings)) {
+      this.#options.log.warn('a container has too many names open', { id: containerId, name });
+      throw new RangeError('too many names open');
+    }
+    const { at, nowMs, change } = this.#options;
+    const messages = openings.flatMap((each) => planOpening(at, each, nowMs()));
+    await change(messages, `Cannot let a container reach ${name}`);
+  }
+
+  /** `opened`: only what {@link planEnd} does not know. What was denied to these endpoints. */
+  async #clear(
+    containerId: string,
+    endpoints: readonly GuardedEndpoint[],
+    what: 'all' | 'opened',
+  ): Promise<readonly Denial[]> {
+    const { at, change } = this.#options;
+    const addresses = endpoints.flatMap((each) => each.addresses);
+    const sources = new Set(addresses.map(({ address }) => formatAddress(address)));
+    const openings = this.#book
+      .openNow(containerId)
+      .filter(({ opening }) => sources.has(formatAddress(opening.source)));
+    const packets = await this.#packets().catch((error: unknown) => {
+      this.#options.log.warn('what a container was denied is lost', { error: messageOf(error) });
+      return [];
+    });
+    const denied = packets.filter(({ source }) => sources.has(source));
+    await change(
+      [
+        ...openings.flatMap(({ opening }) => {
+          const { set, key } = openingKey(opening);
+          return removal(at, set, [{ key }]);
+        }),
+        ...denied.flatMap(({ set, key }) => removal(at, set, [{ key }])),
+        ...(what === 'all' ? addresses.flatMap((each) => planUnguard(at, each)) : []),
+      ],
+      'Cannot take back what a container could reach',
+    );
+    return denied.map(({ denial }) => denial);
+  }
+
+  async #elements(set: string): Promise<readonly FoundElement[]> {
+    const { at, query } = this.#options;
+    return decodeElements(await query(nft.listElements(at, set), 'Cannot list what was denied'));
+  }
+
+  #carry(family: Family, { key, count, expiresInMs = 0 }: FoundElement): void {
+    const source = formatAddress(addressAt(key, family, 0));
+    if (this.#book.ownerOf(source) === undefined || expiresInMs < 1) return;
+    const element = { key, timeoutMs: expiresInMs, ...(count === undefined ? {} : { count }) };
+    this.#carried.push({ set: SETS.denied(family), element });
+  }
+
+  #reopen(family: Family, { key, expiresInMs = 0 }: FoundElement): void {
+    const source = addressAt(key, family, 0);
+    const containerId = this.#book.ownerOf(formatAddress(source));
+    if (containerId === undefined) return;
+    const service = serviceAt(key, family);
+    const opening = { source, target: addressAt(key, family, 1), service };
+    this.#book.keep(containerId, [{ opening, untilMs: this.#options.nowMs() + expiresInMs }]);
+  }
+
+  async #packets(): Promise<
+    readonly {
+      readonly set: string;
+      readonly key: Uint8Array;
+      readonly source: string;
+      readonly denial: Denial;
+    }[]
+  > {
+    const nowMs = this.#options.nowMs();
+    const found = [];
+    for (const family of FAMILIES) {
+      if (this.#book.addresses().length === 0) break;
+      const set = SETS.denied(family);
+      for (const { key, count, expiresInMs } of await this.#elements(set)) {
+        const source = formatAddress(addressAt(key, family, 0));
+        const containerId = this.#book.ownerOf(source);
+        if (containerId === undefined) continue;
+        const { protocol, port } = serviceAt(key, family) ?? { protocol: 0, port: 0 };
+        const address = formatAddress(addressAt(key, family, 1));
+        const what = { kind: 'packet', address, protocol, port } as const;
+        const lastAtMs = nowMs - DENIED_MS + (expiresInMs ?? DENIED_MS);
+        const denial = { containerId, what, count: Number(count?.packets ?? 0n), lastAtMs };
+        found.push({ set, key, source, denial });
+      }
+    }
+    return found;
+  }
+}
+
+function guardedOf(endpoints: readonly HeldEndpoint[]): readonly GuardedEndpoint[] {
+  return endpoints.flatMap(({ endpoint, policies = [] }) => {
+    const each = guardedEndpoint(endpoint, policies);
+    return each === undefined ? [] : [each];
+  });
+}
+
+function planEndpoint(at: nft.TableName, { addresses }: GuardedEndpoint): readonly Message[] {
+  return addresses.flatMap((each) => planGuard(at, each));
+}
+
+/** An element that is there keeps its time; so it goes, and comes again. */
+function planOpening(
+  at: nft.TableName,
+  { opening, untilMs }: TimedOpening,
+  nowMs: number,
+): readonly Message[] {
+  const { set, key } = openingKey(opening);
+  const timeoutMs = Math.max(1, Math.round(untilMs - nowMs));
+  return [...removal(at, set, [{ key }]), nft.addElements(at, set, [{ key, timeoutMs }])];
+}
+
+/** Protocol and port of a key; `undefined`: it has none. */
+function serviceAt(key: Uint8Array, family: Family): Opening['service'] {
+  const end = 2 * ADDRESS_BYTES[family];
+  if (key.length <= end) return undefined;
+  return { protocol: key[end] ?? 0, port: ((key[end + 4] ?? 0) << 8) | (key[end + 5] ?? 0) };
+}
+
+function addressAt(key: Uint8Array, family: Family, index: 0 | 1): Address {
+  const length = ADDRESS_BYTES[family];
+  const bytes = key.subarray(index * length, (index + 1) * length);
+  return { family, value: bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n) };
+}

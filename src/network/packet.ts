@@ -1,0 +1,57 @@
+/**
+ * What rules of the table are made of: where addresses stand in a packet, and
+ * matches that several chains share. Pure.
+ */
+
+import * as expression from '../kernel/nft/expression.ts';
+import { u32 } from '../kernel/netlink/message.ts';
+import type { Family } from '../spec/cidr.ts';
+
+/** Both families. */
+export const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
+/** How the sets of a family end. */
+export const SUFFIX: Readonly<Record<Family, '4' | '6'>> = { ipv4: '4', ipv6: '6' };
+const NFPROTO: Readonly<Record<Family, number>> = { ipv4: 2, ipv6: 10 };
+/** Where the source stands in the network header, in bytes. */
+export const SOURCE_OFFSET: Readonly<Record<Family, number>> = { ipv4: 12, ipv6: 8 };
+/** Where the destination stands in the network header, in bytes. */
+export const DESTINATION_OFFSET: Readonly<Record<Family, number>> = { ipv4: 16, ipv6: 24 };
+/** Bytes of an address. */
+export const ADDRESS_BYTES: Readonly<Record<Family, number>> = { ipv4: 4, ipv6: 16 };
+
+const { REG32 } = expression;
+
+/** A link name as the kernel compares it: 16 bytes, NUL filled. */
+export function linkKey(link: string): Uint8Array {
+  const key = new Uint8Array(16);
+  key.set(new TextEncoder().encode(link).subarray(0, 15));
+  return key;
+}
+
+/** Go on with packets of the family. */
+export function isFamily(family: Family): expression.Expression[] {
+  return [expression.meta('nfproto'), expression.compare('eq', Uint8Array.of(NFPROTO[family]))];
+}
+
+/** Number of 32-bit registers an address takes. */
+export function registersOf(family: Family): number {
+  return ADDRESS_BYTES[family] / 4;
+}
+
+/** Go on when the connection has one of these bits. */
+export function conntrackHas(key: 'state' | 'status', bits: number): expression.Expression[] {
+  return [
+    expression.conntrack(key),
+    expression.maskRegister(u32(bits)),
+    expression.compare('neq', u32(0)),
+  ];
+}
+
+/** Both ends of the packet's way are the same bridge; `invert`: they are not. */
+export function samePair(options: { readonly invert?: boolean } = {}): expression.Expression[] {
+  return [
+    expression.meta('iifname', REG32),
+    expression.meta('oifname', REG32 + 4),
+    expression.lookup('pairs', REG32, options),
+  ];
+}
