@@ -205,6 +205,26 @@ test('an error of the source passes through as it is', async () => {
   await assert.rejects(drain(decodeLayer(failing()).tar), (error) => error === failure);
 });
 
+for (const [head, what] of [
+  ['plain bytes', 'its reader stops at the first chunk'],
+  ['BZh91AY', 'it is refused by its first bytes'],
+] as const) {
+  test(`a source is closed when ${what}`, async () => {
+    const closed = Promise.withResolvers<boolean>();
+    const source = (async function* (): AsyncGenerator<Buffer> {
+      try {
+        for (;;) yield Buffer.from(head);
+      } finally {
+        closed.resolve(true);
+      }
+    })();
+    const chunks = decodeLayer(source).tar[Symbol.asyncIterator]();
+    await chunks.next().catch((error: unknown) => assert.ok(isEngineError(error)));
+    await chunks.return?.();
+    assert.equal(await closed.promise, true);
+  });
+}
+
 test('a reader that stops early leaves nothing running', async () => {
   let isClosed = false;
   async function* endless(): AsyncGenerator<Buffer> {

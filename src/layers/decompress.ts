@@ -67,14 +67,21 @@ export function decodeLayer(
   let digests: { readonly stored: Digest; readonly plain: Digest } | undefined;
 
   async function* tar(): AsyncGenerator<Buffer> {
-    const head = await peek(countAndHash(source, stored, counts));
-    refuseForeign(head.first);
-    compression = compressionOf(head.first);
-    for await (const chunk of inflate(head.chunks, compression)) {
-      counts.written += chunk.length;
-      checkLimits(counts, limits);
-      plain.update(chunk);
-      yield chunk;
+    const counted = countAndHash(source, stored, counts);
+    try {
+      const head = await peek(counted);
+      refuseForeign(head.first);
+      compression = compressionOf(head.first);
+      for await (const chunk of inflate(head.chunks, compression)) {
+        counts.written += chunk.length;
+        checkLimits(counts, limits);
+        plain.update(chunk);
+        yield chunk;
+      }
+    } finally {
+      // A reader that stops at the first chunk leaves the rest unasked for: the source is closed
+      // here, unawaited, as one that has gone quiet would hold a cancelled run.
+      void counted.return(undefined).catch(() => undefined);
     }
     digests = { stored: digestOf(stored), plain: digestOf(plain) };
   }
