@@ -74,8 +74,10 @@ test('under deny nothing is reached but what a network and a port allow; the res
   assert.equal(await fetch(fixture, id, '192.0.2.3'), '');
   assert.equal(await fetch(fixture, id, '192.0.2.4'), '');
   assert.equal(await fetch(fixture, free, '192.0.2.4'), 'lan\n', 'others are free');
-  assert.match(await fixture.inside(id, 'ping -c1 -W2 192.0.2.2'), /1 packets received/);
-  await fixture.inside(id, 'if ping -c1 -W1 192.0.2.5; then exit 1; fi');
+  const raw = await start(fixture, { CapAdd: ['NET_RAW'], ...deny('192.0.2.2/32/icmp') });
+  assert.match(await fixture.inside(raw, 'ping -c1 -W2 192.0.2.2'), /1 packets received/);
+  await fixture.inside(raw, 'if ping -c1 -W1 192.0.2.5; then exit 1; fi');
+  assert.equal(await fetch(fixture, raw, '192.0.2.2'), '', 'ping only');
   const bounding = 'grep CapBnd /proc/self/status';
   const bit13 = (line: string): bigint => (BigInt(`0x${line.split(/\s+/)[1]}`) >> 13n) & 1n;
   assert.equal(bit13(await fixture.inside(id, bounding)), 0n, 'no raw packets');
@@ -83,7 +85,7 @@ test('under deny nothing is reached but what a network and a port allow; the res
   const seen = await denied(fixture, id);
   assert.ok((seen['192.0.2.3:80/tcp'] ?? 0) >= 1, JSON.stringify(seen));
   assert.ok((seen['192.0.2.4:80/tcp'] ?? 0) >= 1);
-  assert.ok((seen['192.0.2.5:0/icmp'] ?? 0) >= 1);
+  assert.ok(((await denied(fixture, raw))['192.0.2.5:0/icmp'] ?? 0) >= 1);
   assert.deepEqual(await denied(fixture, free), {});
 });
 
@@ -104,7 +106,7 @@ test('the host is elsewhere, its published ports too; neighbours and answers are
     await fixture.engine.containers.start(each);
     await fixture.inside(each, 'until wget -q -O /dev/null http://127.0.0.1/; do sleep 0.02; done');
   }
-  const held = await start(fixture, deny());
+  const held = await start(fixture, { CapAdd: ['NET_RAW'], ...deny() });
   const allowed = await start(fixture, deny(`${HOST_ADDRESS}:8081`));
   assert.equal(await fetch(fixture, held, '172.17.0.2'), 'peer\n', 'its own network');
   assert.equal(lan.get(HOST_ADDRESS, 8081), 'peer\n', 'a guarded container answers');
