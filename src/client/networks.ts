@@ -14,6 +14,7 @@ import type {
   NetworkSummary,
 } from '../spec/docker/network.ts';
 import type { EgressLog } from '../spec/egress.ts';
+import type { NetworkExposure } from '../spec/exposure.ts';
 import { encodeSegment } from './http/message.ts';
 import type { Transport } from './transport.ts';
 import { encodeFilters, type CallOptions, type Filters } from './types.ts';
@@ -36,6 +37,8 @@ export interface NetworkClient {
   disconnect(ref: string, body: NetworkDisconnectBody): Promise<void>;
   /** What containers, or one of them, tried and might not. */
   denials(container?: string): Promise<EgressLog>;
+  /** Who reaches which port of running containers, or of one. */
+  exposure(container?: string): Promise<NetworkExposure>;
 }
 
 /** The network endpoints of one engine. */
@@ -69,5 +72,7 @@ export function createNetworkClient(transport: Transport): NetworkClient {
     },
     denials: (container) =>
       transport.json({ method: 'GET', path: '/carve/egress/log', query: { container } }),
+    exposure: (container) =>
+      transport.json({ method: 'GET', path: '/carve/network/exposure', query: { container } }),
   };
 }

@@ -31,6 +31,7 @@ import type {
   NetworkSummary,
 } from '../spec/docker/network.ts';
 import type { EgressDenial } from '../spec/egress.ts';
+import type { NetworkExposure } from '../spec/exposure.ts';
 import type { GcReport, ImageTree } from '../spec/image-tree.ts';
 import type { PathStat } from '../spec/docker/archive.ts';
 import type { RegistryOperations } from './registry.ts';
@@ -353,6 +354,8 @@ export interface NetworkOperations {
   ): Promise<void>;
   /** What containers, or the one of `ref`, tried and might not; the newest first. Errors: `not-found`. */
   denials(ref: string | undefined): Promise<readonly EgressDenial[]>;
+  /** Who reaches which port of running containers, or of the one of `ref`. Errors: `not-found`. */
+  exposure(ref: string | undefined): Promise<NetworkExposure>;
 }
 
 /** Operations on the engine itself. */

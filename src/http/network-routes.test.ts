@@ -57,6 +57,7 @@ function recorder(): { readonly calls: unknown[][]; readonly networks: NetworkOp
       connect: note('connect', undefined),
       disconnect: note('disconnect', undefined),
       denials: note('denials', []),
+      exposure: note('exposure', { Containers: [] }),
     },
   };
 }

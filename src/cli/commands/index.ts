@@ -4,6 +4,7 @@
  */
 
 import { as, type CommandEntry, type GroupEntry, leaf } from './tree.ts';
+import { networkEntries } from './network/entries.ts';
 import { volumeEntries } from './volume/entries.ts';
 
 const run = leaf(
@@ -210,44 +211,6 @@ const manifestEntries: readonly CommandEntry[] = [
     'rm',
     'Forget local lists',
     async () => (await import('./manifest/rm.ts')).manifestRmCommand,
-  ),
-];
-
-const networkEntries: readonly CommandEntry[] = [
-  leaf(
-    'connect',
-    'Connect a container to a network',
-    async () => (await import('./network/connect.ts')).networkConnectCommand,
-  ),
-  leaf(
-    'create',
-    'Make a network',
-    async () => (await import('./network/create.ts')).networkCreateCommand,
-  ),
-  leaf(
-    'disconnect',
-    'Disconnect a container from a network',
-    async () => (await import('./network/connect.ts')).networkDisconnectCommand,
-  ),
-  leaf(
-    'inspect',
-    'Print all there is to know about networks',
-    async () => (await import('./network/inspect.ts')).networkInspectCommand,
-  ),
-  as(
-    leaf('ls', 'List networks', async () => (await import('./network/ls.ts')).networkLsCommand),
-    'ls',
-    { aliases: ['list'] },
-  ),
-  leaf(
-    'prune',
-    'Remove networks that nothing uses',
-    async () => (await import('./network/prune.ts')).networkPruneCommand,
-  ),
-  as(
-    leaf('rm', 'Remove networks', async () => (await import('./network/rm.ts')).networkRmCommand),
-    'rm',
-    { aliases: ['remove'] },
   ),
 ];
 

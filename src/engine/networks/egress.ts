@@ -7,7 +7,12 @@
 
 import { EngineError } from '../../base/error.ts';
 import type { Denial } from '../../network/egress/contract.ts';
-import { allowedBoxes, parseEgress, type EgressPolicy } from '../../network/egress/policy.ts';
+import {
+  allowedBoxes,
+  parseEgress,
+  type EgressPolicy,
+  type EgressRequest,
+} from '../../network/egress/policy.ts';
 import type { NetworkedEndpoint } from '../../network/fabric.ts';
 import type { NetworkRecord } from '../../network/store.ts';
 import type { ContainerConfig, HostConfig } from '../../spec/docker/container.ts';
@@ -20,31 +25,54 @@ import { findNetwork } from './find.ts';
 const MODE = 'carve.egress';
 const ALLOW = 'carve.egress.allow';
 
+/** What of a container says it. */
+interface ContainerRequest {
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+}
+
 type Pairs = Readonly<Record<string, string>>;
 
 /** A list in one text: entries between commas or spaces. */
-function policyOf(pairs: Pairs): EgressPolicy | undefined {
-  const mode = pairs[MODE] ?? '';
+function requestOf(pairs: Pairs): EgressRequest {
   const allow = (pairs[ALLOW] ?? '').split(/[\s,]+/).filter((entry) => entry !== '');
-  return parseEgress({ mode, allow });
+  return { mode: pairs[MODE] ?? '', allow };
+}
+
+function requestOfNetwork({
+  options,
+  labels,
+}: Pick<NetworkRecord, 'options' | 'labels'>): EgressRequest {
+  return requestOf(options[MODE] === undefined && options[ALLOW] === undefined ? labels : options);
 }
 
 /** What a network holds its containers to. Errors: `invalid`. */
-export function policyOfNetwork({
-  options,
-  labels,
-}: Pick<NetworkRecord, 'options' | 'labels'>): EgressPolicy | undefined {
-  return policyOf(options[MODE] === undefined && options[ALLOW] === undefined ? labels : options);
+export function policyOfNetwork(
+  network: Pick<NetworkRecord, 'options' | 'labels'>,
+): EgressPolicy | undefined {
+  return parseEgress(requestOfNetwork(network));
 }
 
-/** What a container is held to wherever it goes. The request comes before labels. Errors: `invalid`. */
-export function policyOfContainer(request: {
-  readonly config: ContainerConfig;
-  readonly hostConfig: HostConfig;
-}): EgressPolicy | undefined {
+/** A container's own words. The request comes before labels. */
+function requestOfContainer(request: ContainerRequest): EgressRequest {
   const { CarveEgress: asked } = request.hostConfig;
-  if (asked === undefined || asked === null) return policyOf(request.config.Labels ?? {});
-  return parseEgress({ mode: asked.Mode ?? '', allow: asked.Allow ?? [] });
+  if (asked === undefined || asked === null) return requestOf(request.config.Labels ?? {});
+  return { mode: asked.Mode ?? '', allow: asked.Allow ?? [] };
+}
+
+/** The lists that hold a container on a network, as they were written. */
+export function allowListsOf(
+  request: ContainerRequest,
+  network: NetworkRecord,
+): readonly (readonly string[])[] {
+  return [requestOfContainer(request), requestOfNetwork(network)]
+    .filter((each) => parseEgress(each) !== undefined)
+    .map(({ allow }) => allow);
+}
+
+/** What a container is held to wherever it goes. Errors: `invalid`. */
+export function policyOfContainer(request: ContainerRequest): EgressPolicy | undefined {
+  return parseEgress(requestOfContainer(request));
 }
 
 /** A network that cannot hold anybody. Errors: `invalid` policy; `unsupported` driver. */

@@ -5,6 +5,7 @@ import type { EngineParts } from '../parts.ts';
 import { connectContainer, disconnectContainer } from './connect.ts';
 import { createNetwork } from './create.ts';
 import { listDenials } from './egress.ts';
+import { exposure } from './exposure.ts';
 import { inspectNetwork, listNetworks } from './list.ts';
 import { pruneNetworks, removeNetwork } from './remove.ts';
 
@@ -19,5 +20,6 @@ export function networkOperations(parts: EngineParts): NetworkOperations {
     connect: async (ref, request) => connectContainer(parts, ref, request),
     disconnect: async (ref, request) => disconnectContainer(parts, ref, request),
     denials: async (ref) => listDenials(parts, ref),
+    exposure: async (ref) => exposure(parts, ref),
   };
 }

@@ -13,5 +13,10 @@ export function egressRoutes(networks: NetworkOperations): readonly Route[] {
       handle: async (call) =>
         json({ Entries: await networks.denials(call.query.nonEmpty('container')) }),
     },
+    {
+      method: 'GET',
+      path: '/carve/network/exposure',
+      handle: async (call) => json(await networks.exposure(call.query.nonEmpty('container'))),
+    },
   ];
 }

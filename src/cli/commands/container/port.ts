@@ -4,6 +4,7 @@ import { EngineError } from '../../../base/error.ts';
 import type { PortBinding } from '../../../spec/docker/container.ts';
 import { defineCommand, type Command } from '../../command.ts';
 import { neutraliseCell } from '../../print/safe.ts';
+import { compareNatural } from '../../print/natural.ts';
 import { hostPort } from '../../print/ports.ts';
 
 /** Lists where the ports of a container are published, or where one of them is. */
@@ -17,22 +18,22 @@ export const portCommand: Command = defineCommand(
     const [ref = '', wanted] = args;
     const { Ports } = (await client.containers.inspect(ref)).NetworkSettings;
     const lines = wanted === undefined ? allLines(Ports) : linesOf(Ports, wanted, ref);
-    await io.stdout.write(lines.map((line) => `${neutraliseCell(line)}\n`).join(''));
+    const sorted = lines.toSorted(compareNatural);
+    await io.stdout.write(sorted.map((line) => `${neutraliseCell(line)}\n`).join(''));
   },
 );
 
 type Ports = Readonly<Record<string, readonly PortBinding[] | null>>;
 
 function allLines(ports: Ports): readonly string[] {
-  const keys = Object.keys(ports).toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }));
-  return keys.flatMap((key) =>
-    (ports[key] ?? []).map((binding) => `${key} -> ${addressOf(binding)}`),
+  return Object.entries(ports).flatMap(([key, bindings]) =>
+    (bindings ?? []).map((binding) => `${key} -> ${addressOf(binding)}`),
   );
 }
 
 function linesOf(ports: Ports, wanted: string, ref: string): readonly string[] {
-  const bindings = ports[portKey(wanted)];
-  if (bindings === undefined || bindings === null) {
+  const bindings = ports[portKey(wanted)] ?? [];
+  if (bindings.length === 0) {
     throw new EngineError('not-found', `Error: No public port '${wanted}' published for ${ref}`);
   }
   return bindings.map(addressOf);
