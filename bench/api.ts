@@ -114,9 +114,13 @@ export async function createContainer(api: Api, options: ContainerOptions): Prom
   return readField(body, 'Id');
 }
 
-/** Creates, starts, waits for the exit and removes. */
-export async function lifeCycle(api: Api, command: readonly string[]): Promise<void> {
-  const id = await createContainer(api, { command });
+/** Creates, starts, waits for the exit and removes. `network`: default none. */
+export async function lifeCycle(
+  api: Api,
+  command: readonly string[],
+  network = 'none',
+): Promise<void> {
+  const id = await createContainer(api, { command, network });
   await api.call('POST', `/containers/${id}/start`);
   await api.call('POST', `/containers/${id}/wait`);
   await api.call('DELETE', `/containers/${id}`);

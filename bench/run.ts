@@ -22,6 +22,7 @@ import { profileLives } from './profile.ts';
 import { findPeers, INSTALL_SENTENCE, type Peers } from './peers.ts';
 import { makeRootfs, packFolder } from './rootfs.ts';
 import type { Bench, Row, RowResult } from './row.ts';
+import { bridge } from './rows/bridge.ts';
 import { cliRun } from './rows/cli-run.ts';
 import { concurrent } from './rows/concurrent.ts';
 import { exec } from './rows/exec.ts';
@@ -36,6 +37,7 @@ import { formatRow, verdicts } from './table.ts';
 const ROWS: readonly Row[] = [
   memory,
   lifecycle,
+  bridge,
   exec,
   cliRun,
   concurrent,
