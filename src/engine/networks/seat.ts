@@ -102,8 +102,26 @@ export function adoptSeats(parts: EngineParts, container: Container): void {
     if (!isEngineError(error)) throw error;
     parts.log.warn('two containers have one port', { id: container.id, error: error.message });
   }
-  parts.fabric.adopt(container.id, withEgress(container.record, networked));
+  parts.fabric.adopt(container.id, heldOrClosed(parts, container, networked));
   tellContainer(parts, container);
+}
+
+/** A policy that cannot be read any more lets nothing out; the container runs on. */
+function heldOrClosed(
+  parts: EngineParts,
+  { id, record }: Container,
+  networked: readonly NetworkedEndpoint[],
+): readonly NetworkedEndpoint[] {
+  try {
+    return withEgress(record, networked);
+  } catch (error) {
+    if (!isEngineError(error)) throw error;
+    parts.log.error('an egress policy cannot be read; nothing is let out', {
+      id,
+      error: error.message,
+    });
+    return networked.map((each) => ({ ...each, policies: [[]] }));
+  }
 }
 
 /** Its process is gone, or did not come to be. `isUntidy`: its monitor could not clean up. Idempotent. */
