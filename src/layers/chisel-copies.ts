@@ -120,10 +120,21 @@ const PHRASES: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the path is too long',
 };
 
-function errorOf({ errno, call, path }: Failure, what: string): EngineError {
+/** A link that is none any more, a directory that became one: somebody wrote meanwhile. */
+function hasChanged({ errno, call }: Failure): boolean {
+  if (errno === 'EINVAL') return call === 'readlinkat';
+  return call !== 'path' && ABSENT.has(errno);
+}
+
+function errorOf(failure: Failure, what: string): EngineError {
+  const { errno, call, path } = failure;
   const where = path === '' ? '' : ` ${quoteName(path)}:`;
-  const phrase = PHRASES[errno] ?? `${errno} (${call})`;
-  return new EngineError(KINDS[errno] ?? 'internal', `${what}:${where} ${phrase}`, {
+  const isChanged = hasChanged(failure);
+  const phrase = isChanged
+    ? 'it changed while it was copied'
+    : (PHRASES[errno] ?? `${errno} (${call})`);
+  const kind = isChanged ? 'conflict' : (KINDS[errno] ?? 'internal');
+  return new EngineError(kind, `${what}:${where} ${phrase}`, {
     cause: { errno, call },
     details: { errno, call },
   });

@@ -6,7 +6,7 @@
  */
 import { getSystemErrorName } from 'node:util';
 import type { HostPath } from '../base/brand.ts';
-import { EngineError } from '../base/error.ts';
+import { type ErrorKind, EngineError } from '../base/error.ts';
 import { type ChiselChild, spawnChisel } from '../kernel/spawn-chisel.ts';
 import { FrameReader } from './frame-reader.ts';
 import { quoteName } from './tar-entry.ts';
@@ -158,17 +158,18 @@ function failureOf(payload: Buffer): EngineError {
     callEnd + 3,
     callEnd + 3 + payload.readUInt16LE(callEnd + 1),
   );
-  const kind =
-    errno === 'ENOENT'
-      ? 'not-found'
-      : errno === 'EACCES' || errno === 'EPERM'
-        ? 'denied'
-        : errno === 'ENAMETOOLONG'
-          ? 'invalid'
-          : 'internal';
-  return new EngineError(
-    kind,
-    `Cannot read tree: ${path === '' ? 'its root' : quoteName(path)}: ${errno} (${call})`,
-    { cause: { errno, call }, details: { errno, call } },
-  );
+  const what = `Cannot read tree: ${path === '' ? 'its root' : quoteName(path)}:`;
+  const options = { cause: { errno, call }, details: { errno, call } };
+  // A link that is none any more, a directory that became one: somebody wrote meanwhile.
+  if (CHANGED.has(errno) || (errno === 'EINVAL' && call === 'readlinkat'))
+    return new EngineError('conflict', `${what} it changed while it was read`, options);
+  return new EngineError(KINDS[errno] ?? 'internal', `${what} ${errno} (${call})`, options);
 }
+
+const CHANGED: ReadonlySet<string> = new Set(['ENOTDIR', 'ELOOP']);
+const KINDS: Readonly<Record<string, ErrorKind>> = {
+  ENOENT: 'not-found',
+  EACCES: 'denied',
+  EPERM: 'denied',
+  ENAMETOOLONG: 'invalid',
+};

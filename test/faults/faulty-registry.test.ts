@@ -557,7 +557,11 @@ test('what came before a break is not asked for again', async () => {
     registry.script = always(isLayer, cut(LAYER, CUT), 1);
     await pull();
     const ranges = registry.requests.flatMap(({ headers }) => headers.range ?? []);
-    assert.deepEqual(ranges, [`bytes=${CUT}-`]);
+    // A reset may take with it what was sent and not read yet.
+    const [range = ''] = ranges;
+    const from = Number(/^bytes=(\d+)-$/.exec(range)?.[1]);
+    assert.equal(ranges.length, 1);
+    assert.ok(from > 0 && from <= CUT, range);
   });
 });
 
