@@ -182,6 +182,16 @@ test('every endpoint calls one operation with what was sent', async () => {
       undefined,
       ['disconnect', 'web', { container: 'c', force: true }],
     ],
+    ['GET', '/carve/egress/log', undefined, 200, { Entries: [] }, ['denials', undefined]],
+    ['GET', '/carve/egress/log?container=c', undefined, 200, { Entries: [] }, ['denials', 'c']],
+    [
+      'GET',
+      '/carve/network/exposure?container=c',
+      undefined,
+      200,
+      { Containers: [] },
+      ['exposure', 'c'],
+    ],
   ];
   for (const [method, path, body, status, expected, call] of rows) {
     calls.length = 0;

@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { HostConfig } from '../../src/spec/docker/container.ts';
 import { type EngineFixture, openFixture } from './engine-fixture.ts';
 import { FakeNames } from './fake-names.ts';
-import { HOST_ADDRESS, Lan, onHost } from './lan.ts';
+import { HOST_ADDRESS, HOST_ADDRESS6, Lan, onHost } from './lan.ts';
 
 const OTHERS = ['192.0.2.3', '192.0.2.4', '192.0.2.5'];
 
@@ -205,6 +205,20 @@ test('a network holds its containers, also one that joins, and both lists must a
   assert.equal(await fetch(fixture, joining, '192.0.2.5'), '');
   await fixture.engine.networks.disconnect('held', { container: joining, force: false });
   assert.equal(await fetch(fixture, joining, '192.0.2.5'), 'lan\n');
+});
+
+test('IPv6 is held as IPv4 is, also to the host; the router is found', async () => {
+  await using fixture = await openFixture();
+  await using _lan = await openLan(fixture);
+  await fixture.engine.networks.create({ Name: 'six' });
+  const id = await start(fixture, { NetworkMode: 'six', ...deny('[2001:db8::2]:80/tcp') });
+  assert.equal(await fetch(fixture, id, '[2001:db8::2]'), 'lan\n');
+  assert.equal(await fetch(fixture, id, '[2001:db8::2]:81'), '');
+  assert.equal(await fetch(fixture, id, '192.0.2.2'), '', 'IPv4 has no list');
+  assert.equal(await fetch(fixture, id, `[${HOST_ADDRESS6}]`), '');
+  const seen = await denied(fixture, id);
+  for (const what of ['2001:db8::2:81/tcp', '192.0.2.2:80/tcp', `${HOST_ADDRESS6}:80/tcp`])
+    assert.ok((seen[what] ?? 0) >= 1, `${what} ${JSON.stringify(seen)}`);
 });
 
 test('a table that somebody empties holds the container again within moments', async () => {

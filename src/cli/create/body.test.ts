@@ -48,6 +48,13 @@ test('a plain command line says little', () => {
 
 /** Flags → the fields they make, of the configuration and of the host's half. */
 const rows: readonly (readonly [readonly string[], object, object?])[] = [
+  [['--egress', 'allow'], {}, { CarveEgress: { Mode: 'allow', Allow: [] } }],
+  [
+    ['--egress', 'deny', '--egress-allow', '*.a.org:443,b.org', '--egress-allow', '[fd00::]/8'],
+    {},
+    { CarveEgress: { Mode: 'deny', Allow: ['*.a.org:443', 'b.org', '[fd00::]/8'] } },
+  ],
+  [['--egress-allow', 'b.org'], {}, { CarveEgress: { Mode: '', Allow: ['b.org'] } }],
   [
     ['-it', '--rm'],
     { AttachStdin: true, OpenStdin: true, StdinOnce: true, Tty: true },
