@@ -166,8 +166,9 @@ for (const runtime of Object.keys(runtimes) as (keyof typeof runtimes)[]) {
         'events',
         '--since',
         since,
+        // To the nanosecond: `0s` is the whole second before.
         '--until',
-        '0s',
+        (Date.now() / 1000 + 0.001).toFixed(9),
         '--format',
         '{{.Action}} {{.Actor.Attributes.name}}',
       ]);

@@ -266,8 +266,9 @@ describe('volumes by the docker CLI', { skip: !isRoot }, () => {
       'events',
       '--since',
       since,
+      // To the nanosecond: `0s` is the whole second before.
       '--until',
-      '0s',
+      (Date.now() / 1000 + 0.001).toFixed(9),
       '--filter',
       'type=volume',
       '--filter',
