@@ -74,6 +74,17 @@ static int apply_put(struct sink *base, const void *bytes, size_t size) {
   return 0;
 }
 
+/*
+ * Where mounts wait on a stage (tree.c), another process' stage could cover
+ * ours, or take it away: whoever makes a root does it in a namespace of its own.
+ */
+static int part_mounts(const struct plan *plan) {
+  for (uint32_t i = 0; i < plan->count; i++) {
+    if (plan->ops[i].code == OP_OVERLAY) return unshare(CLONE_NEWNS);
+  }
+  return 0;
+}
+
 /* Run the plan and answer; what it changed of namespaces goes with the process. */
 static int apply(const struct frame *frame) {
   struct apply_sink sink = { .sink = { apply_put }, .id = frame->id };
@@ -82,6 +93,7 @@ static int apply(const struct frame *frame) {
   slots_init(&slots);
   int err = plan_decode(frame->payload, frame->length, &apply_plan, &report);
   if (err == 0 && apply_plan.clone < apply_plan.count) report = (struct report){ apply_plan.clone, EINVAL, CALL_CLONE3 };
+  else if (err == 0 && part_mounts(&apply_plan) < 0) report = (struct report){ 0, errno, CALL_UNSHARE };
   else if (err == 0) plan_run(&apply_plan, &slots, 0, apply_plan.count, &sink.sink, &report);
   report_encode(sink.bytes, &report);
   frame_send(STDOUT_FILENO, FRAME_DONE, frame->id, sink.bytes, REPORT_BYTES + sink.used);

@@ -9,6 +9,9 @@ import { EngineFixture } from '../kernel/engine-fixture.ts';
 const [directory = '', engineId = '', container = ''] = process.argv.slice(2);
 const fixture = new EngineFixture({ directory, engineId });
 const { networks } = await fixture.open();
+// Where the last victim was killed.
+for (const name of ['red', 'blue'])
+  await networks.disconnect(name, { container, force: true }).catch(() => undefined);
 writeSync(1, 'open\n');
 for (;;) {
   for (const name of ['red', 'blue']) await networks.connect(name, { container, settings: {} });
