@@ -3,6 +3,7 @@
  * already costs the next one. carve runs in a network namespace of its own.
  */
 
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../../scripts/tools.ts';
 import { type Api, createContainer, importImage, lifeCycle } from '../api.ts';
@@ -46,7 +47,9 @@ async function lives(bench: Bench, api: Api): Promise<RowResult> {
   const contestants = [on('carve', api, 'bridge'), on('carve, network none', api, 'none')];
   if (docker !== undefined) contestants.push(on('docker', docker.api, 'bridge'));
   if (peers.crun !== undefined) {
-    const run = await prepareBare('crun', bench.rootfs, bench.work);
+    const folder = join(bench.work, 'bare-bridge');
+    mkdirSync(folder, { recursive: true });
+    const run = await prepareBare('crun', bench.rootfs, folder);
     contestants.push({ name: 'crun run', once: () => timeMs(run) });
   }
   return timedResult({
@@ -61,10 +64,14 @@ async function lives(bench: Bench, api: Api): Promise<RowResult> {
 async function crowd(bench: Bench, api: Api): Promise<RowResult> {
   const ids: string[] = [];
   const startMs: number[] = [];
+  await api.call('POST', '/networks/create', {
+    Name: 'crowd',
+    IPAM: { Config: [{ Subnet: '10.97.0.0/20' }] },
+  });
   const count = Math.max(3 * SAMPLE, Math.round(CROWD * bench.effort));
   try {
     for (let started = 0; started < count; started += 1) {
-      const id = await createContainer(api, { command: ['sleep', '100000'], network: 'bridge' });
+      const id = await createContainer(api, { command: ['sleep', '100000'], network: 'crowd' });
       ids.push(id);
       startMs.push(await timeMs(() => api.call('POST', `/containers/${id}/start`)));
     }
