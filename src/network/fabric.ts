@@ -65,8 +65,6 @@ export interface NetworkFabric {
    * Idempotent.
    */
   release(containerId: string, isUntidy: boolean): Promise<void>;
-  /** Make again what running containers need, after {@link adopt} was called for each. */
-  restore(): Promise<void>;
   /**
    * Stops watching. What running containers use stays; when there are none, the
    * links of `networks` and the firewall go, to be made again when they are needed.

@@ -47,7 +47,7 @@ import {
 } from './plan/endpoint.ts';
 import { firewall, SLOT } from './plan/ops.ts';
 import { planResolver } from './plan/resolver.ts';
-import { readRoutes } from './read-routes.ts';
+import { isForwarding, readRoutes } from './read-routes.ts';
 import { linkSettingsOf } from './settings.ts';
 import type { NetworkRecord } from './store.ts';
 
@@ -203,10 +203,6 @@ export class KernelFabric implements NetworkFabric {
       await this.#apply(this.#unpublish(each), 'Cannot take back published ports');
   }
 
-  async restore(): Promise<void> {
-    if (this.#guarded.size > 0) await this.#lock.run(async () => this.#rebuild());
-  }
-
   async close(networks: readonly NetworkRecord[]): Promise<void> {
     this.#stopWatching();
     if (this.#guarded.size > 0) return;
@@ -274,6 +270,9 @@ export class KernelFabric implements NetworkFabric {
       throw new EngineError('conflict', `${failure}: link ${link} of the host is ${kind}`);
     }
     const forwarding = network.driver === 'bridge' ? planForwarding(network.hasIpv6) : [];
+    if (forwarding.length > 0 && !isForwarding()) {
+      this.#log.warn('the host passes packets between its links from now on, for its containers');
+    }
     try {
       await this.#apply([...planSetLink(network, found.index), ...forwarding], failure);
     } catch (error) {

@@ -1,4 +1,4 @@
-/** The host's routes as they are now. Source: proc_net(5). */
+/** The host's routes as they are now. Source: proc_net(5), ip-sysctl.rst. */
 
 import { readFileSync } from 'node:fs';
 import type { Network } from '../spec/cidr.ts';
@@ -10,6 +10,11 @@ export function readRoutes(procNet = '/proc/net'): readonly Network[] {
     ...parseRoutes4(readText(`${procNet}/route`)),
     ...parseRoutes6(readText(`${procNet}/ipv6_route`)),
   ];
+}
+
+/** True when the host passes IPv4 packets between its links. */
+export function isForwarding(): boolean {
+  return readText('/proc/sys/net/ipv4/ip_forward').trim() === '1';
 }
 
 function readText(path: string): string {

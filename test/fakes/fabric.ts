@@ -83,10 +83,6 @@ export class FakeFabric implements NetworkFabric {
     this.endpoints.delete(containerId);
   }
 
-  async restore(): Promise<void> {
-    await this.gate;
-  }
-
   async close(): Promise<void> {
     await this.gate;
     this.made.clear();
