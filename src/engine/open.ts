@@ -142,14 +142,11 @@ async function restoreNetworks(parts: EngineParts): Promise<void> {
       endpoints.map(({ networkId }) => networkId),
     ),
   );
-  for (const id of ids) {
-    const network = parts.networks.find(id);
-    if (network === undefined) continue;
-    await parts.fabric.ensure(network).catch((error: unknown) => {
-      parts.log.error('a network of running containers cannot be made ready', {
-        network: network.name,
-        error: messageOf(error),
-      });
+  const networks = [...ids].flatMap((id) => parts.networks.find(id) ?? []);
+  for (const { network, error } of await parts.fabric.restore(networks)) {
+    parts.log.error('a network of running containers cannot be made ready', {
+      network: network.name,
+      error: messageOf(error),
     });
   }
 }

@@ -42,6 +42,14 @@ export interface NetworkFabric {
    * Errors: `conflict` with a link or a route of the host; `unsupported` by the kernel.
    */
   ensure(network: NetworkRecord): Promise<void>;
+  /**
+   * As {@link ensure}, of all that running containers are on, after {@link adopt}
+   * was called for each: the firewall is replaced once, by a whole one. Returns
+   * what could not be made; the others are.
+   */
+  restore(
+    networks: readonly NetworkRecord[],
+  ): Promise<readonly { readonly network: NetworkRecord; readonly error: unknown }[]>;
   /** Take it away again. Idempotent. Precondition: no container is on it. */
   remove(network: NetworkRecord): Promise<void>;
   /** Destinations the host has routes to now: no new subnet may overlap one. */

@@ -122,6 +122,28 @@ export class KernelFabric implements NetworkFabric {
     });
   }
 
+  async restore(networks: readonly NetworkRecord[]): ReturnType<NetworkFabric['restore']> {
+    const failures: { readonly network: NetworkRecord; readonly error: unknown }[] = [];
+    await this.#lock.run(async () => {
+      for (const network of networks.filter(hasLink)) {
+        try {
+          this.#ready.set(network.id, { network, linkIndex: await this.#makeLink(network) });
+        } catch (error) {
+          failures.push({ network, error });
+        }
+      }
+      if (this.#guarded.size === 0) return;
+      try {
+        await this.#rebuild();
+      } catch (error) {
+        // Whoever needs one of them next tries again.
+        this.#ready.clear();
+        failures.push(...networks.map((network) => ({ network, error })));
+      }
+    });
+    return failures;
+  }
+
   async remove(network: NetworkRecord): Promise<void> {
     if (!hasLink(network)) return;
     await this.#lock.run(async () => {

@@ -39,6 +39,11 @@ export class FakeFabric implements NetworkFabric {
     this.made.add(network.name);
   }
 
+  async restore(networks: readonly NetworkRecord[]): ReturnType<NetworkFabric['restore']> {
+    for (const network of networks) await this.ensure(network);
+    return [];
+  }
+
   async remove(network: NetworkRecord): Promise<void> {
     await this.#call('remove', network);
     this.made.delete(network.name);
