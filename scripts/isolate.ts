@@ -17,7 +17,7 @@ import { ROOT } from './tools.ts';
 
 const MARK = 'CARVE_TEST_ISOLATED';
 
-/** Enters the groups; then a namespace of which they are the roots. Arguments: groups, temporary, program… */
+/** Enters the groups; then a namespace of which they are the roots. Arguments: groups, temporary, checkout, program… */
 const ENTER = `
 for group in $1; do echo 0 > "$group/cgroup.procs" || exit 125; done
 ip link set lo up || exit 125
@@ -25,8 +25,9 @@ exec unshare --cgroup sh -c "$REMOUNT" sh "$@"
 `;
 
 /**
- * A shell stays as the namespace's first process, because that one has to reap
- * orphans. With cgroup v2 alone it leaves the root, which may then have limits.
+ * A checkout below /tmp stays where it is, and nothing else does. A shell stays
+ * as the namespace's first process, because that one has to reap orphans. With
+ * cgroup v2 alone it leaves the root, which may then have limits.
  */
 const REMOUNT = `
 shift
@@ -44,8 +45,12 @@ if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
     echo "+$name" > /sys/fs/cgroup/cgroup.subtree_control
   done
 fi
-if [ -n "$1" ]; then mount --bind "$1" /tmp || exit 125; fi
-shift
+case $2 in
+  /tmp/*) mkdir -p "$1/\${2#/tmp/}" && mount --bind "$2" "$1/\${2#/tmp/}" || exit 125 ;;
+esac
+mount --rbind "$1" /tmp || exit 125
+cd "$2" || exit 125
+shift 2
 "$@"
 exit $?
 `;
@@ -60,12 +65,10 @@ export function enterIsolation(): void {
   if (isIsolated()) return;
   const temporary = mkdtempSync(join(tmpdir(), 'carve-test-'));
   chmodSync(temporary, 0o1777);
-  // A checkout below /tmp must stay visible.
-  const shown = ROOT.startsWith('/tmp/') ? '' : temporary;
   const groups = makeTestCgroups(readFileSync('/proc/self/mountinfo', 'utf8'), process.pid);
   const words = [process.execPath, ...process.argv.slice(1)];
   const namespaces = '--net --pid --fork --kill-child --mount-proc'.split(' ');
-  const shell = ['sh', '-c', ENTER, 'sh', groups.join(' '), shown];
+  const shell = ['sh', '-c', ENTER, 'sh', groups.join(' '), temporary, ROOT];
   const { status, error } = spawnSync(
     'setpriv',
     ['--pdeathsig', 'KILL', 'unshare', ...namespaces, ...shell, ...words],
