@@ -9,6 +9,7 @@ import {
   u32,
   type Message,
 } from './message.ts';
+import * as link from './link.ts';
 import * as route from './route.ts';
 
 /** Hex without blanks and comments (`#` to the end of the line). */
@@ -22,7 +23,7 @@ function bytesOf(...messages: Message[]): string {
 
 test('setLink() brings a link up', () => {
   assert.equal(
-    bytesOf(route.setLink({ index: 1 }, { up: true })),
+    bytesOf(link.setLink({ index: 1 }, { up: true })),
     hex(`
       20000000 1000 0500 01000000 00000000  # nlmsghdr: 32 bytes, RTM_NEWLINK, REQUEST|ACK, sequence 1
       00 00 0000 01000000 01000000 01000000 # ifinfomsg: index 1, IFF_UP set and changed
@@ -43,11 +44,17 @@ test('addAddress() gives an IPv4 address with its broadcast', () => {
   );
 });
 
-test('addRoute() makes a default route through a gateway', () => {
+test('replaceDefaultRoute() makes a default route through a gateway', () => {
   assert.equal(
-    bytesOf(route.addRoute({ gateway: Uint8Array.of(10, 9, 0, 1), linkIndex: 2, family: 'ipv4' })),
+    bytesOf(
+      route.replaceDefaultRoute({
+        gateway: Uint8Array.of(10, 9, 0, 1),
+        linkIndex: 2,
+        family: 'ipv4',
+      }),
+    ),
     hex(`
-      2c000000 1800 0506 01000000 00000000  # nlmsghdr: 44 bytes, RTM_NEWROUTE
+      2c000000 1800 0505 01000000 00000000  # nlmsghdr: 44 bytes, RTM_NEWROUTE, REQUEST|ACK|REPLACE|CREATE
       02 00 00 00 fe 04 00 01 00000000      # rtmsg: AF_INET, /0, table main, static, universe, unicast
       0800 0500 0a090001                    # RTA_GATEWAY
       0800 0400 02000000                    # RTA_OIF
@@ -57,12 +64,12 @@ test('addRoute() makes a default route through a gateway', () => {
 
 test('addVeth() nests the peer with its own header and one namespace placeholder', () => {
   const bytes = encodeMessages([
-    route.addVeth(
+    link.addVeth(
       { name: 'v0', masterIndex: 7 },
       { name: 'eth0', index: 2, mac: Uint8Array.of(2, 0, 0, 0, 0, 2) },
     ),
   ]);
-  const offset = offsetOf(bytes, u32(route.NETNS_FD_PLACEHOLDER));
+  const offset = offsetOf(bytes, u32(link.NETNS_FD_PLACEHOLDER));
   assert.deepEqual(
     [...bytes.subarray(offset - 4, offset)],
     [8, 0, 28, 0],

@@ -9,14 +9,8 @@
  */
 
 import { decodeAttributes, encodeMessages, type Message } from '../../kernel/netlink/message.ts';
-import {
-  addAddress,
-  addBridge,
-  addDummy,
-  deleteLink,
-  getLink,
-  setLink,
-} from '../../kernel/netlink/route.ts';
+import { addBridge, addDummy, deleteLink, getLink, setLink } from '../../kernel/netlink/link.ts';
+import { addAddress } from '../../kernel/netlink/route.ts';
 import type { PlanOp } from '../../kernel/plan/op.ts';
 import { addressBytes } from '../../spec/cidr.ts';
 import { linkSettingsOf } from '../settings.ts';

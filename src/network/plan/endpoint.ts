@@ -12,17 +12,16 @@
 import { CLONE } from '../../kernel/plan/flags.ts';
 import type { Message } from '../../kernel/netlink/message.ts';
 import {
-  addAddress,
   addIpvlan,
   addMacvlan,
   addVeth,
   deleteLink,
   IPVLAN_MODE,
   MACVLAN_MODE,
-  replaceRoute,
   setLink,
   setPort,
-} from '../../kernel/netlink/route.ts';
+} from '../../kernel/netlink/link.ts';
+import { addAddress, replaceDefaultRoute } from '../../kernel/netlink/route.ts';
 import type { PlanOp } from '../../kernel/plan/op.ts';
 import { addressBytes, type Address } from '../../spec/cidr.ts';
 import type { WithPolicies } from '../egress/contract.ts';
@@ -177,7 +176,7 @@ function byWay(endpoint: Endpoint, address: EndpointAddress | undefined): readon
   const gateway: Address | undefined = address?.gateway;
   if (gateway === undefined) return [];
   const way = { gateway: addressBytes(gateway), linkIndex: endpoint.index, family: gateway.family };
-  return [replaceRoute(way)];
+  return [replaceDefaultRoute(way)];
 }
 
 /** `02:42:…` as six bytes. Precondition: it is a MAC address. */

@@ -1,7 +1,8 @@
 /** Netlink messages as plan operations. Pure. */
 
 import { encodeMessages, offsetOf, u32, type Message } from '../../kernel/netlink/message.ts';
-import { NETLINK_ROUTE, NETNS_FD_PLACEHOLDER } from '../../kernel/netlink/route.ts';
+import { NETNS_FD_PLACEHOLDER } from '../../kernel/netlink/link.ts';
+import { NETLINK_ROUTE } from '../../kernel/netlink/rtnetlink.ts';
 import { encodeBatch, NETLINK_NETFILTER } from '../../kernel/nft/message.ts';
 import type { PlanOp } from '../../kernel/plan/op.ts';
 

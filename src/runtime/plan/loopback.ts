@@ -5,7 +5,8 @@
  */
 
 import { encodeMessages } from '../../kernel/netlink/message.ts';
-import { NETLINK_ROUTE, setLink } from '../../kernel/netlink/route.ts';
+import { setLink } from '../../kernel/netlink/link.ts';
+import { NETLINK_ROUTE } from '../../kernel/netlink/rtnetlink.ts';
 import type { PlanBuilder } from './builder.ts';
 
 /** The kernel gives it this number in every namespace. */
