@@ -29,6 +29,7 @@ import type {
   NetworkedEndpoint,
 } from './fabric.ts';
 import * as rules from './firewall.ts';
+import { GuardTable } from './guard-table.ts';
 import {
   decodeLink,
   planDeleteLink,
@@ -52,8 +53,6 @@ import { linkSettingsOf } from './settings.ts';
 import type { NetworkRecord } from './store.ts';
 
 const ENOENT = 2;
-/** Milliseconds between two looks at the table. */
-const WATCH_MS = 1_000;
 /** Bytes of all rules of the table, or of all elements of a set, as the kernel tells them. */
 const ANSWER_MAX = 4_194_304;
 
@@ -88,9 +87,8 @@ export class KernelFabric implements NetworkFabric {
   /** Marks this engine's links. */
   readonly #group: number;
   readonly egress: EgressGuard;
-  #hasTable = false;
+  readonly #table: GuardTable;
   #nextIndex = randomInt(0x0100_0000, 0x3fff_ffff);
-  #watch: ReturnType<typeof setInterval> | undefined;
 
   constructor({ chisel, runDir, engineId, log }: KernelFabricOptions) {
     this.#chisel = chisel;
@@ -98,13 +96,15 @@ export class KernelFabric implements NetworkFabric {
     this.#log = log;
     this.#group = Number.parseInt(engineId.slice(0, 7), 16) + 1;
     this.#at = { family: 'inet', table: `carve-${engineId.slice(0, 12)}` };
-    this.egress = new EgressGuard({
+    const kernel = {
       at: this.#at,
       log,
-      nowMs: Date.now,
-      change: async (messages, failure) => void (await this.#apply(firewall(messages), failure)),
-      query: async (message, failure) => this.#query(message, failure),
-    });
+      change: async (messages: readonly Message[], failure: string) =>
+        void (await this.#apply(firewall(messages), failure)),
+      query: async (message: Message, failure: string) => this.#query(message, failure),
+    };
+    this.egress = new EgressGuard({ ...kernel, nowMs: Date.now });
+    this.#table = new GuardTable({ ...kernel, lock: this.#lock, whole: () => this.#wholeTable() });
   }
 
   async ensure(network: NetworkRecord): Promise<void> {
@@ -149,7 +149,7 @@ export class KernelFabric implements NetworkFabric {
     await this.#lock.run(async () => {
       const failure = `Cannot remove network ${network.name}`;
       const bridge = guardedBridge(network);
-      if (bridge !== undefined && this.#hasTable) {
+      if (bridge !== undefined && this.#table.isThere) {
         const gone = firewall(rules.planBridgeRemoval(this.#at, bridge), ENOENT);
         await this.#apply(gone, failure);
       }
@@ -194,7 +194,7 @@ export class KernelFabric implements NetworkFabric {
       throw error;
     }
     if (added.network.driver === 'bridge') this.#guarded.add(containerId);
-    this.#startWatching();
+    if (this.#guarded.size > 0) this.#table.watch();
   }
 
   async leave(
@@ -218,7 +218,7 @@ export class KernelFabric implements NetworkFabric {
     const ports = this.#ports.get(containerId) ?? [];
     this.#ports.delete(containerId);
     this.#guarded.delete(containerId);
-    if (this.#guarded.size === 0) this.#stopWatching();
+    if (this.#guarded.size === 0) this.#table.unwatch();
     await this.egress.release(containerId, isUntidy);
     if (!isUntidy) return;
     for (const each of ports)
@@ -226,13 +226,11 @@ export class KernelFabric implements NetworkFabric {
   }
 
   async close(networks: readonly NetworkRecord[]): Promise<void> {
-    this.#stopWatching();
+    this.#table.unwatch();
     if (this.#guarded.size > 0) return;
     await this.#lock.run(async () => {
       this.#ready.clear();
-      this.#hasTable = false;
-      const failure = 'Cannot remove the firewall of the networks';
-      await this.#apply(firewall([nft.addTable(this.#at), nft.deleteTable(this.#at)]), failure);
+      await this.#table.remove();
       for (const network of networks.filter(hasLink)) await this.#deleteLink(network);
     });
   }
@@ -261,7 +259,7 @@ export class KernelFabric implements NetworkFabric {
     if (ports.some((each) => each.length > 0)) this.#ports.set(containerId, ports);
     if (endpoints.some(({ network }) => network.driver === 'bridge'))
       this.#guarded.add(containerId);
-    this.#startWatching();
+    if (this.#guarded.size > 0) this.#table.watch();
   }
 
   /** All of one endpoint: one that is gone already takes the others with it. */
@@ -315,7 +313,7 @@ export class KernelFabric implements NetworkFabric {
   async #guard(network: NetworkRecord): Promise<void> {
     const bridge = guardedBridge(network);
     if (bridge === undefined) return;
-    if (!this.#hasTable) {
+    if (!this.#table.isThere) {
       await this.#rebuild();
       return;
     }
@@ -324,9 +322,8 @@ export class KernelFabric implements NetworkFabric {
   }
 
   async #rebuild(): Promise<void> {
-    if (!this.#hasTable) await this.egress.load();
-    await this.#apply(firewall(this.#wholeTable()), 'Cannot make the firewall of the networks');
-    this.#hasTable = true;
+    if (!this.#table.isThere) await this.egress.load();
+    await this.#table.rebuild();
   }
 
   #wholeTable(): readonly Message[] {
@@ -340,38 +337,6 @@ export class KernelFabric implements NetworkFabric {
       ...[...this.#ports.values()].flat().flatMap((ports) => rules.planPorts(this.#at, ports)),
       ...this.egress.planAll(),
     ];
-  }
-
-  #startWatching(): void {
-    if (this.#watch !== undefined || this.#guarded.size === 0) return;
-    this.#watch = setInterval(() => {
-      this.#repair().catch((error: unknown) => {
-        this.#log.warn('cannot look after the firewall', { error: messageOf(error) });
-      });
-    }, WATCH_MS);
-    this.#watch.unref();
-  }
-
-  #stopWatching(): void {
-    clearInterval(this.#watch);
-    this.#watch = undefined;
-  }
-
-  /** Somebody else may have deleted the table, or its rules. */
-  async #repair(): Promise<void> {
-    if (this.#lock.isHeld || !this.#hasTable) return;
-    await this.#lock.run(async () => {
-      if ((await this.#countRules()) === rules.RULE_COUNT) return;
-      this.#log.warn('the firewall of the networks was changed from outside; made again', {
-        table: this.#at.table,
-      });
-      await this.#rebuild();
-    });
-  }
-
-  async #countRules(): Promise<number> {
-    const reply = await this.#query(nft.listRules(this.#at), 'Cannot look at the firewall');
-    return nft.countMessages(reply, 'newRule');
   }
 
   async #query(message: Message, failure: string): Promise<Uint8Array> {
