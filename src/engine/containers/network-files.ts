@@ -8,6 +8,7 @@
  */
 
 import { existsSync, writeFileSync } from 'node:fs';
+import { diskError } from '../../kernel/disk-error.ts';
 import type { EngineParts } from '../parts.ts';
 import type { Endpoint } from '../../network/endpoint.ts';
 import { formatAddress } from '../../spec/cidr.ts';
@@ -77,7 +78,11 @@ export function writeHosts(parts: EngineParts, container: Container): void {
           domainname: record.config.Domainname ?? '',
           links: linkedHosts(parts, record),
         });
-  writeFileSync(fileSourceOf(parts, record).hosts, text, { mode: 0o644 });
+  try {
+    writeFileSync(fileSourceOf(parts, record).hosts, text, { mode: 0o644 });
+  } catch (error) {
+    throw diskError(`Cannot write /etc/hosts of container ${record.name}`, error);
+  }
 }
 
 /** The host as the container reaches it: `host-gateway`. */

@@ -10,8 +10,9 @@
  * Source: Engine API `EndpointSettings`; docs/decisions/0041-seats-of-containers.md.
  */
 
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { isEngineError, messageOf } from '../../base/error.ts';
+import { diskError, errnoOf } from '../../kernel/disk-error.ts';
 import { parseAddress, tryParseAddress, type Address } from '../../spec/cidr.ts';
 import type { EndpointSettings } from '../../spec/docker/container.ts';
 import { portWishes } from '../../spec/port.ts';
@@ -166,18 +167,26 @@ export function writeEndpoints(
   container: Container,
   endpoints: readonly Endpoint[],
 ): void {
-  writeFileSync(fileOf(parts, container), encodeEndpoints(endpoints), { mode: 0o600 });
+  const file = fileOf(parts, container);
+  try {
+    // Whole or not at all: a killed engine's successor reads it.
+    writeFileSync(`${file}.new`, encodeEndpoints(endpoints), { mode: 0o600 });
+    renameSync(`${file}.new`, file);
+  } catch (error) {
+    throw diskError(`Cannot keep the endpoints of container ${container.name}`, error);
+  }
 }
 
+/** What cannot be read is told; its container runs on without what is shown of its networks. */
 function readEndpoints(parts: EngineParts, container: Container): readonly Endpoint[] {
-  let text: string;
   try {
-    text = readFileSync(fileOf(parts, container), 'utf8');
-  } catch {
-    // It has none.
+    return decodeEndpoints(readFileSync(fileOf(parts, container), 'utf8'));
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    const what = { id: container.id, error: messageOf(error) };
+    parts.log.error('the endpoints of a running container cannot be read', what);
     return [];
   }
-  return decodeEndpoints(text);
 }
 
 function fileOf(parts: Pick<EngineParts, 'paths'>, container: Container): string {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { settle } from '../../../test/fakes/clock.ts';
@@ -225,4 +225,21 @@ test('files of a half-written state directory do no harm', async () => {
   writeFileSync(`${rig.root}/containers/${id}/exit.tmp`, 'torn');
   const { containers } = await rig.open();
   assert.equal(await containers.start(id), true);
+});
+
+test('endpoints that cannot be read are told, and their container runs on', async () => {
+  await using rig = await openRig();
+  await rig.engine.networks.create({ Name: 'front' });
+  const id = await rig.create({}, { NetworkMode: 'front' });
+  await rig.engine.containers.start(id);
+  const file = `${rig.run}/c/${id}/endpoints`;
+  const whole = readFileSync(file, 'utf8');
+  writeFileSync(file, whole.slice(0, 40));
+  const { containers } = await rig.reopen();
+  const { State, NetworkSettings } = await containers.inspect(id);
+  assert.deepEqual([State.Running, NetworkSettings.Networks['front']?.IPAddress], [true, '']);
+  assert.match(rig.warnings.join('\n'), /endpoints of a running container cannot be read/);
+  writeFileSync(file, whole);
+  const again = await (await rig.reopen()).containers.inspect(id);
+  assert.equal(again.NetworkSettings.Networks['front']?.IPAddress, '172.18.0.2');
 });
