@@ -2,7 +2,8 @@
  * `npm test` as root runs in pid, mount, cgroup and network namespaces with a
  * /tmp of its own: whatever a failed test leaves goes with it, and what else
  * happens on the machine cannot be taken for a leak. Of the network there is
- * loopback only: no test reaches the machine's links, routes or firewall.
+ * loopback only: no test reaches the machine's links, routes or firewall, but
+ * by {@link OUTSIDE_NETWORK}, for a program that downloads.
  *
  * Source: unshare(1), cgroup_namespaces(7), Linux admin-guide/cgroup-v2.rst
  * "Delegation", "No Internal Process Constraint".
@@ -16,6 +17,13 @@ import { makeTestCgroups, removeTestCgroups } from './test-cgroups.ts';
 import { ROOT } from './tools.ts';
 
 const MARK = 'CARVE_TEST_ISOLATED';
+
+/** Environment variable with the path of the machine's network namespace, held by the first process of the isolation; unset where there is none. */
+export const OUTSIDE_NETWORK = 'CARVE_TEST_OUTSIDE_NETWORK';
+const OUTSIDE_DESCRIPTOR = 3;
+
+/** Leaves the machine's namespaces, and holds that of its network. */
+const LEAVE = `exec unshare "$@" ${OUTSIDE_DESCRIPTOR}</proc/self/ns/net`;
 
 /** Enters the groups; then a namespace of which they are the roots. Arguments: groups, temporary, checkout, program… */
 const ENTER = `
@@ -51,7 +59,7 @@ esac
 mount --rbind "$1" /tmp || exit 125
 cd "$2" || exit 125
 shift 2
-"$@"
+(exec "$@" ${OUTSIDE_DESCRIPTOR}<&-)
 exit $?
 `;
 
@@ -69,10 +77,11 @@ export function enterIsolation(): void {
   const words = [process.execPath, ...process.argv.slice(1)];
   const namespaces = '--net --pid --fork --kill-child --mount-proc'.split(' ');
   const shell = ['sh', '-c', ENTER, 'sh', groups.join(' '), temporary, ROOT];
+  const marks = { [MARK]: '1', [OUTSIDE_NETWORK]: `/proc/1/fd/${OUTSIDE_DESCRIPTOR}` };
   const { status, error } = spawnSync(
     'setpriv',
-    ['--pdeathsig', 'KILL', 'unshare', ...namespaces, ...shell, ...words],
-    { stdio: 'inherit', env: { ...process.env, REMOUNT, [MARK]: '1' } },
+    ['--pdeathsig', 'KILL', 'sh', '-c', LEAVE, 'sh', ...namespaces, ...shell, ...words],
+    { stdio: 'inherit', env: { ...process.env, REMOUNT, ...marks } },
   );
   removeTestCgroups(groups);
   rmSync(temporary, { recursive: true, force: true });

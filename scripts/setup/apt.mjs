@@ -45,6 +45,7 @@ const PACKAGES = {
   'docker-registry': { isHere: has('docker-registry') },
   // The client; newer releases have a package for it alone.
   'docker-cli': { isHere: has('docker'), orElse: 'docker.io' },
+  'docker-compose': { isHere: has('docker-compose') },
   'docker.io': { isHere: has('dockerd') },
   podman: { isHere: has('podman') },
   crun: { isHere: has('crun') },
@@ -70,6 +71,7 @@ const NEEDS = {
     'nftables',
     'xz-utils',
     'docker-cli',
+    'docker-compose',
     'docker-registry',
     'skopeo',
     'umoci',
