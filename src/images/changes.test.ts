@@ -21,6 +21,24 @@ const GOOD: readonly (readonly [
   ['CMD', { Cmd: ['x'] }, { Cmd: [] }],
   ['ENTRYPOINT ["/init"]', {}, { Entrypoint: ['/init'] }],
   ['ENV A=1 B="x y" C=\'$z\' D=a\\ b', {}, { Env: ['A=1', 'B=x y', 'C=$z', 'D=a b'] }],
+  [
+    'ENV PATH=$PATH:/x B="${PATH}/y" C=\'$PATH\' D=\\$PATH E=$ F=$1',
+    { Env: ['PATH=/bin'] },
+    { Env: ['PATH=/bin:/x', 'B=/bin/y', 'C=$PATH', 'D=$PATH', 'E=$', 'F=$1'] },
+  ],
+  ['ENV B a $A', { Env: ['A=1=2'] }, { Env: ['A=1=2', 'B=a 1=2'] }],
+  [
+    'ENV B=${A:-x$C}${E:-y}${E-z}${C:+c}${A:+d}$A.',
+    { Env: ['C=1', 'E='] },
+    { Env: ['C=1', 'E=', 'B=x1yc.'] },
+  ],
+  ['WORKDIR $A/b', { Env: ['A=/a'] }, { Env: ['A=/a'], WorkingDir: '/a/b' }],
+  ['EXPOSE ${P}/udp', { Env: ['P=53'] }, { Env: ['P=53'], ExposedPorts: { '53/udp': {} } }],
+  ['VOLUME ["$A"]', { Env: ['A=/a'] }, { Env: ['A=/a'], Volumes: { '/a': {} } }],
+  ['CMD $A', { Env: ['A=/a'] }, { Env: ['A=/a'], Cmd: ['/bin/sh', '-c', '$A'] }],
+  ['ENTRYPOINT ["/init"]', { Cmd: ['old'] }, { Entrypoint: ['/init'] }],
+  ['CMD a\nENTRYPOINT ["/init"]', {}, { Cmd: ['/bin/sh', '-c', 'a'], Entrypoint: ['/init'] }],
+  ['ENTRYPOINT []', { Cmd: ['old'], Entrypoint: ['x'] }, { Cmd: ['old'], Entrypoint: [] }],
   ['ENV A the rest', {}, { Env: ['A=the rest'] }],
   ['ENV A=2', { Env: ['A=1', 'B=1'] }, { Env: ['A=2', 'B=1'] }],
   ['ENV A=', { Env: null }, { Env: ['A='] }],
@@ -60,7 +78,7 @@ for (const [change, before, after] of GOOD) {
 }
 
 const BAD: readonly (readonly [change: string, message: RegExp])[] = [
-  ['RUN x', /"RUN" is not a valid change command/],
+  ['RUN x', /^run is not a valid change command/],
   ['FROM x', /not a valid change command/],
   ['constructor x', /not a valid change command/],
   ['ENV', /requires at least one argument/],
@@ -108,11 +126,8 @@ test('splitWords() and unquote() take quotes and escapes as a Dockerfile does', 
     'h"i j"k',
   ]);
   assert.equal(splitWords('"a'), undefined);
-  assert.deepEqual(['"b c"', "'d\\e'", 'f\\ g', 'h"i j"k', '"a\\n\\"b"'].map(unquote), [
-    'b c',
-    'd\\e',
-    'f g',
-    'hi jk',
-    'a\\n"b',
-  ]);
+  assert.deepEqual(
+    ['"b c"', "'d\\e'", 'f\\ g', 'h"i j"k', '"a\\n\\"b"'].map((word) => unquote(word)),
+    ['b c', 'd\\e', 'f g', 'hi jk', 'a\\n"b'],
+  );
 });

@@ -9,7 +9,7 @@
 import { posix } from 'node:path';
 import { EngineError } from '../base/error.ts';
 import type { ExecutionConfig, HealthcheckConfig } from '../spec/oci/image.ts';
-import { splitWords, unquote } from './words.ts';
+import { splitWords, unquote, type Variables } from './words.ts';
 
 type Change = (config: ExecutionConfig, rest: string) => ExecutionConfig;
 
@@ -18,18 +18,24 @@ const SHELL: readonly string[] = ['/bin/sh', '-c'];
 const CHANGES: Readonly<Record<string, Change>> = {
   CMD: (config, rest) => ({ ...config, Cmd: commandOf(config, rest) }),
   ENTRYPOINT: (config, rest) => ({ ...config, Entrypoint: commandOf(config, rest) }),
-  ENV: (config, rest) => ({ ...config, Env: withPairs(config.Env ?? [], pairsOf('ENV', rest)) }),
+  ENV: (config, rest) => ({
+    ...config,
+    Env: withPairs(config.Env ?? [], pairsOf('ENV', rest, variablesOf(config))),
+  }),
   EXPOSE: (config, rest) => ({
     ...config,
     ExposedPorts: {
       ...config.ExposedPorts,
-      ...Object.fromEntries(portsOf(rest).map((port) => [port, {}])),
+      ...Object.fromEntries(portsOf(rest, variablesOf(config)).map((port) => [port, {}])),
     },
   }),
   HEALTHCHECK: (config, rest) => ({ ...config, Healthcheck: healthcheckOf(rest) }),
   LABEL: (config, rest) => ({
     ...config,
-    Labels: { ...config.Labels, ...Object.fromEntries(pairsOf('LABEL', rest)) },
+    Labels: {
+      ...config.Labels,
+      ...Object.fromEntries(pairsOf('LABEL', rest, variablesOf(config))),
+    },
   }),
   ONBUILD: (config, rest) => ({
     ...config,
@@ -39,39 +45,68 @@ const CHANGES: Readonly<Record<string, Change>> = {
     ...config,
     Shell: jsonListOf(rest) ?? refuse('SHELL', rest, 'it must be a JSON list'),
   }),
-  STOPSIGNAL: (config, rest) => ({ ...config, StopSignal: oneWord('STOPSIGNAL', rest) }),
-  USER: (config, rest) => ({ ...config, User: oneWord('USER', rest) }),
+  STOPSIGNAL: (config, rest) => ({
+    ...config,
+    StopSignal: oneWord('STOPSIGNAL', rest, variablesOf(config)),
+  }),
+  USER: (config, rest) => ({ ...config, User: oneWord('USER', rest, variablesOf(config)) }),
   VOLUME: (config, rest) => ({
     ...config,
     Volumes: {
       ...config.Volumes,
-      ...Object.fromEntries((jsonListOf(rest) ?? words('VOLUME', rest)).map((path) => [path, {}])),
+      ...Object.fromEntries(volumesOf(config, rest).map((path) => [path, {}])),
     },
   }),
   WORKDIR: (config, rest) => ({
     ...config,
-    WorkingDir: posix.resolve('/', config.WorkingDir ?? '', unquote(needed('WORKDIR', rest))),
+    WorkingDir: posix.resolve(
+      '/',
+      config.WorkingDir ?? '',
+      unquote(needed('WORKDIR', rest), variablesOf(config)),
+    ),
   }),
 };
 
-/** Apply instructions in order. Errors: `invalid`, naming the instruction. */
+/**
+ * Apply instructions in order. A new ENTRYPOINT takes away the command that was
+ * meant for the old one, unless a CMD came before it. Errors: `invalid`, naming the instruction.
+ */
 export function applyChanges(config: ExecutionConfig, changes: readonly string[]): ExecutionConfig {
-  return changes
-    .flatMap((text) => text.split('\n'))
-    .filter((line) => line.trim() !== '')
-    .reduce((current, line) => applyChange(current, line.trim()), config);
+  let current = config;
+  let hasCommand = false;
+  const lines = changes.flatMap((text) => text.split('\n')).map((line) => line.trim());
+  for (const line of lines.filter((text) => text !== '')) {
+    const match = /^(\S+)\s*([\s\S]*)$/.exec(line);
+    const name = (match?.[1] ?? '').toUpperCase();
+    current = applyChange(current, name, (match?.[2] ?? '').trim());
+    hasCommand ||= name === 'CMD';
+    if (name === 'ENTRYPOINT' && !hasCommand && (current.Entrypoint ?? []).length > 0) {
+      const { Cmd: _, ...rest } = current;
+      current = rest;
+    }
+  }
+  return current;
 }
 
-function applyChange(config: ExecutionConfig, line: string): ExecutionConfig {
-  const match = /^(\S+)\s*([\s\S]*)$/.exec(line);
-  const name = (match?.[1] ?? '').toUpperCase();
+function applyChange(config: ExecutionConfig, name: string, rest: string): ExecutionConfig {
   const change = Object.hasOwn(CHANGES, name) ? CHANGES[name] : undefined;
   if (change === undefined)
     throw new EngineError(
       'invalid',
-      `${JSON.stringify(name.slice(0, 50))} is not a valid change command`,
+      `${name.toLowerCase().slice(0, 50)} is not a valid change command`,
     );
-  return change(config, (match?.[2] ?? '').trim());
+  return change(config, rest);
+}
+
+/** What `$NAME` stands for: the environment so far. */
+function variablesOf({ Env }: ExecutionConfig): Variables {
+  const values = new Map(
+    (Env ?? []).map((line) => {
+      const equals = line.indexOf('=');
+      return equals === -1 ? [line, ''] : [line.slice(0, equals), line.slice(equals + 1)];
+    }),
+  );
+  return (name) => values.get(name);
 }
 
 function refuse(instruction: string, rest: string, why: string): never {
@@ -87,16 +122,25 @@ function needed(instruction: string, rest: string): string {
     : rest;
 }
 
-function oneWord(instruction: string, rest: string): string {
-  const found = words(instruction, rest);
+function oneWord(instruction: string, rest: string, variables: Variables): string {
+  const found = words(instruction, rest, variables);
   return found.length === 1
     ? (found[0] ?? '')
     : refuse(instruction, rest, `${instruction} requires exactly one argument`);
 }
 
-function words(instruction: string, rest: string): readonly string[] {
+function words(instruction: string, rest: string, variables: Variables): readonly string[] {
   const found = splitWords(needed(instruction, rest));
-  return found?.map(unquote) ?? refuse(instruction, rest, 'a quote is not closed');
+  return (
+    found?.map((word) => unquote(word, variables)) ??
+    refuse(instruction, rest, 'a quote is not closed')
+  );
+}
+
+function volumesOf(config: ExecutionConfig, rest: string): readonly string[] {
+  const variables = variablesOf(config);
+  const list = jsonListOf(rest);
+  return list?.map((path) => unquote(path, variables)) ?? words('VOLUME', rest, variables);
 }
 
 /** A JSON list of texts, or `undefined` when the text is none. */
@@ -127,6 +171,7 @@ function commandOf(config: ExecutionConfig, rest: string): readonly string[] {
 function pairsOf(
   instruction: string,
   rest: string,
+  variables: Variables,
 ): readonly (readonly [key: string, value: string])[] {
   const found =
     splitWords(needed(instruction, rest)) ?? refuse(instruction, rest, 'a quote is not closed');
@@ -135,14 +180,14 @@ function pairsOf(
     const match = /^(\S+)\s+([\s\S]+)$/.exec(rest);
     return match === null
       ? refuse(instruction, rest, `${instruction} must have two arguments`)
-      : [[unquote(match[1] ?? ''), unquote(match[2] ?? '')]];
+      : [[unquote(match[1] ?? '', variables), unquote(match[2] ?? '', variables)]];
   }
   return found.map((word) => {
     const equals = word.indexOf('=');
-    const key = unquote(word.slice(0, equals));
+    const key = unquote(word.slice(0, equals), variables);
     if (equals <= 0 || key === '')
       return refuse(instruction, rest, `${JSON.stringify(word)} is not KEY=VALUE`);
-    return [key, unquote(word.slice(equals + 1))];
+    return [key, unquote(word.slice(equals + 1), variables)];
   });
 }
 
@@ -156,8 +201,8 @@ function withPairs(
 }
 
 /** `80`, `80/udp`, `8000-8010/tcp`. */
-function portsOf(rest: string): readonly string[] {
-  return words('EXPOSE', rest).flatMap((word) => {
+function portsOf(rest: string, variables: Variables): readonly string[] {
+  return words('EXPOSE', rest, variables).flatMap((word) => {
     const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(word);
     const first = Number(match?.[1]);
     const last = Number(match?.[2] ?? match?.[1]);

@@ -892,7 +892,7 @@ test('an import that fails leaves nothing', async () => {
     await fails(
       fixture.images.import(chunked(encodeTar(BASE)), { changes: ['RUN x'] }),
       'invalid',
-      /"RUN" is not a valid change command/,
+      /run is not a valid change command/,
     );
     await fails(
       fixture.images.import(chunked(encodeTar(BASE)), { changes: [], reference: 'Bad Name' }),
