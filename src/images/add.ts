@@ -162,7 +162,7 @@ function checkPlatform(config: ImageConfig, wanted: Platform): void {
   throw new EngineError(
     'not-found',
     `image was found but does not match the specified platform: wanted ${formatPlatform(wanted)}, actual: ${formatPlatform(actual)}`,
-    { details: { platform: formatPlatform(wanted) } },
+    { details: { platform: formatPlatform(wanted), actual: formatPlatform(actual) } },
   );
 }
 

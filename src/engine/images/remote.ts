@@ -73,18 +73,25 @@ async function pullOne(
   const { reference } = request;
   // Not before the registry answered: an early failure is an HTTP status, not a stream.
   let isHeaded = false;
-  const report = (progress: ImageProgress): void => {
-    if (!isHeaded)
-      onProgress({
-        id: reference.tag ?? reference.digest ?? '',
-        status: `Pulling from ${reference.path}`,
-      });
+  const head = (): void => {
+    if (!isHeaded) onProgress({ id: headOf(reference), status: `Pulling from ${reference.path}` });
     isHeaded = true;
+  };
+  const report = (progress: ImageProgress): void => {
+    head();
     onProgress(progress);
   };
-  return await withDockerWords(reference, async () =>
-    parts.remote.pull({ ...request, onProgress: report }),
-  );
+  return await withDockerWords(reference, async () => {
+    const pulled = await parts.remote.pull({ ...request, onProgress: report });
+    head();
+    return pulled;
+  });
+}
+
+/** Of a digest Docker tells the whole name. */
+function headOf(reference: Reference): string {
+  const { digest, tag = '' } = reference;
+  return digest === undefined ? tag : `${repositoryOf(reference)}@${digest}`;
 }
 
 /** Docker's clients look for these words when an image is not there. */
@@ -92,31 +99,24 @@ export async function withDockerWords<T>(reference: Reference, work: () => Promi
   try {
     return await work();
   } catch (cause) {
-    const code = isEngineError(cause) ? cause.details['code'] : undefined;
-    const isUnknown =
-      code === 'NAME_UNKNOWN' ||
-      code === 'DENIED' ||
-      (isEngineError(cause) && cause.kind === 'unauthorized');
-    const name = familiarRepository(reference);
-    if (isUnknown) {
-      throw new EngineError(
-        'not-found',
-        `pull access denied for ${name}, repository does not exist or may require 'carve login'`,
-        { cause, operation: 'images.pull' },
-      );
-    }
-    if (code === 'MANIFEST_UNKNOWN') {
-      throw new EngineError(
-        'not-found',
-        `manifest for ${formatFamiliar(reference)} not found: manifest unknown`,
-        {
-          cause,
-          operation: 'images.pull',
-        },
-      );
-    }
-    throw cause;
+    const words = isEngineError(cause) ? dockerWords(reference, cause) : undefined;
+    if (words === undefined) throw cause;
+    throw new EngineError('not-found', words, { cause, operation: 'images.pull' });
   }
+}
+
+function dockerWords(reference: Reference, { kind, details }: EngineError): string | undefined {
+  const { code, answer, platform, actual } = details;
+  const why = typeof answer === 'string' ? `: ${answer}` : '';
+  const name = familiarRepository(reference);
+  if (typeof platform === 'string' && typeof actual === 'string')
+    return `image with reference ${formatFamiliar(reference)} was found but does not match the specified platform: wanted ${platform}, actual: ${actual}`;
+  if (code === 'MANIFEST_UNKNOWN')
+    return `manifest for ${formatFamiliar(reference)} not found${why}`;
+  if (code === 'NAME_UNKNOWN') return `repository ${name} not found${why}`;
+  if (code === 'DENIED' || kind === 'unauthorized')
+    return `pull access denied for ${name}, repository does not exist or may require 'carve login'${why}`;
+  return undefined;
 }
 
 /** Push one tag, or every tag of a repository when none is named. */

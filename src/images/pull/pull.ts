@@ -39,6 +39,8 @@ import type { ImageProgress, ImageRecord, ImageStore } from '../store.ts';
 import { startDownload, type Download } from './download.ts';
 import { Lanes } from './lanes.ts';
 
+/** Progress of a layer that costs nothing. */
+const EXISTS = 'Already exists';
 /** Indexes inside indexes that are followed. */
 const INDEX_DEPTH_MAX = 4;
 
@@ -53,54 +55,52 @@ export interface PullParts {
   readonly admit: (image: Admission) => Promise<void>;
 }
 
-/** Pull an image. Errors: those of the registry; `not-found` when it has none for the platform. */
+/**
+ * Pull an image from the first place that has all of it: mirrors, then the registry.
+ * Errors: those of the registry; `not-found` when it has none for the platform.
+ */
 export async function pullImage(parts: PullParts, options: PullOptions): Promise<PulledImage> {
   const reference = withDefaultTag(options.reference);
-  const name = formatReference(reference);
-  const lease = parts.content.lease(`pull ${name}`);
+  const lease = parts.content.lease(`pull ${formatReference(reference)}`);
   try {
-    const found = await findTarget(parts, { ...options, reference }, lease);
-    const chosen = await fetchManifest(parts, found, { ...options, reference, lease });
-    const { client } = found;
-    const { signal } = options;
-    await parts.admit({ reference, digests: chosen.digests, client, signal });
-    const before = parts.images.find(
-      reference.digest === undefined ? formatFamiliar(reference) : name,
+    return await askInOrder(
+      pullEndpoints(reference, parts.access.config),
+      async (endpoint) => await pullFrom(parts, endpoint, { ...options, reference, lease }),
     );
-    const { manifest } = chosen;
-    const image = await fetchImage(parts, found, { ...options, reference, lease, manifest });
-    return { image, digest: found.target.digest, isUpToDate: before?.id === image.id };
   } finally {
     lease.release();
   }
 }
 
+async function pullFrom(parts: PullParts, endpoint: Endpoint, fetch: Fetch): Promise<PulledImage> {
+  const { reference, signal } = fetch;
+  const found = await askEndpoint(parts, endpoint, fetch);
+  const { manifest, digests } = await fetchManifest(parts, found, fetch);
+  await parts.admit({ reference, digests, client: found.client, signal });
+  const name =
+    reference.digest === undefined ? formatFamiliar(reference) : formatReference(reference);
+  const before = parts.images.find(name);
+  const image = await fetchImage(parts, found, { ...fetch, manifest });
+  return { image, digest: found.target.digest, isUpToDate: before?.id === image.id };
+}
+
 /** What a reference led to, and where. */
 interface Target {
   readonly client: RegistryClient;
+  readonly isMirror: boolean;
   readonly target: Descriptor;
   readonly bytes: Uint8Array;
-}
-
-/** Ask the mirrors, then the registry. */
-async function findTarget(parts: PullParts, options: PullOptions, lease: Lease): Promise<Target> {
-  const endpoints = pullEndpoints(options.reference, parts.access.config);
-  return await askInOrder(
-    endpoints,
-    async (endpoint) => await askEndpoint(parts, endpoint, { options, lease }),
-  );
 }
 
 async function askEndpoint(
   parts: PullParts,
   endpoint: Endpoint,
-  { options, lease }: { readonly options: PullOptions; readonly lease: Lease },
+  { reference, signal, lease, credentials }: Fetch,
 ): Promise<Target> {
-  const { reference, signal } = options;
   const client = await parts.access.open(endpoint, {
     display: formatFamiliar(reference),
     // A mirror is another host: it never sees the registry's credentials.
-    credentials: endpoint.isMirror ? undefined : options.credentials,
+    credentials: endpoint.isMirror ? undefined : credentials,
   });
   const remote = await client.getManifest(reference.digest ?? reference.tag ?? 'latest', {
     signal,
@@ -112,7 +112,7 @@ async function askEndpoint(
     digest: remote.digest,
     size: remote.bytes.length,
   };
-  return { client, target, bytes: remote.bytes };
+  return { client, isMirror: endpoint.isMirror, target, bytes: remote.bytes };
 }
 
 /** A fetch in progress. */
@@ -131,9 +131,16 @@ async function fetchImage(
   const stop = new AbortController();
   const signal =
     fetch.signal === undefined ? stop.signal : AbortSignal.any([fetch.signal, stop.signal]);
-  const downloads = new LayerDownloads(parts, found.client, { ...fetch, signal });
+  const { present, worked, onProgress } = await watchLayers(parts, fetch);
+  const downloads = new LayerDownloads(parts, found.client, {
+    ...fetch,
+    signal,
+    onProgress,
+    present,
+    isMirror: found.isMirror,
+  });
   try {
-    const { platform, lease, onProgress } = fetch;
+    const { platform, lease } = fetch;
     const image = await parts.images.add({
       target: found.target,
       ...(platform === undefined ? {} : { platform }),
@@ -141,11 +148,11 @@ async function fetchImage(
       lease,
       layerSource: downloads.start(manifest.layers),
       signal,
-      ...(onProgress === undefined ? {} : { onProgress }),
+      onProgress,
     });
     await downloads.finished();
-    for (const layer of manifest.layers)
-      onProgress?.({ id: shortDigest(layer.digest), status: 'Pull complete' });
+    for (const id of new Set(manifest.layers.map((layer) => shortDigest(layer.digest))))
+      if (worked.has(id)) onProgress({ id, status: 'Pull complete' });
     return image;
   } catch (error) {
     if (isFaultOfBytes(error)) downloads.distrust();
@@ -154,6 +161,36 @@ async function fetchImage(
     stop.abort();
     await downloads.settled();
   }
+}
+
+/** What of an image is here before its pull, and what it costs. */
+interface LayerWatch {
+  /** Layers whose blobs are here. */
+  readonly present: ReadonlySet<Digest>;
+  /** Short ids of the layers that cost work. */
+  readonly worked: ReadonlySet<string>;
+  /** As Docker tells it: nothing of the layers of an image that is here. */
+  readonly onProgress: (progress: ImageProgress) => void;
+}
+
+async function watchLayers(
+  { images, content }: PullParts,
+  { manifest, onProgress, lease }: Fetch & { readonly manifest: ImageManifest },
+): Promise<LayerWatch> {
+  const present = new Set<Digest>();
+  for (const { digest, size } of manifest.layers) {
+    lease.add(digest);
+    if ((await content.find(digest))?.sizeBytes === size) present.add(digest);
+  }
+  const isHere =
+    images.find(manifest.config.digest) !== undefined &&
+    manifest.layers.every(({ digest }) => present.has(digest));
+  const worked = new Set<string>();
+  const tell = (progress: ImageProgress): void => {
+    if (progress.id !== undefined && progress.status !== EXISTS) worked.add(progress.id);
+    onProgress?.(progress);
+  };
+  return { present, worked, onProgress: isHere ? () => undefined : tell };
 }
 
 /** A layer was read while it came in, and is none: what has come of it is of no use. */
@@ -227,16 +264,19 @@ async function fetchDocument(
   await parts.content.putBytes(bytes, { digest, sizeBytes: size, lease, deferSync: true });
 }
 
+/** A fetch of layers. */
+type LayerFetch = Fetch & Pick<LayerWatch, 'present'> & Pick<Target, 'isMirror'>;
+
 /** The layers of one pull: each downloaded once, a few at a time. */
 class LayerDownloads {
   readonly #parts: PullParts;
   readonly #client: RegistryClient;
-  readonly #fetch: Fetch;
+  readonly #fetch: LayerFetch;
   readonly #started = new Map<Digest, Promise<Download>>();
   readonly #lanes: Lanes;
   #isTrusted = true;
 
-  constructor(parts: PullParts, client: RegistryClient, fetch: Fetch) {
+  constructor(parts: PullParts, client: RegistryClient, fetch: LayerFetch) {
     this.#parts = parts;
     this.#client = client;
     this.#fetch = fetch;
@@ -281,23 +321,25 @@ class LayerDownloads {
 
   async #begin(layer: Descriptor): Promise<Download> {
     const { content } = this.#parts;
-    this.#fetch.lease.add(layer.digest);
-    const isHere = (await content.find(layer.digest))?.sizeBytes === layer.size;
-    this.#tell(layer, { status: isHere ? 'Already exists' : 'Pulling fs layer' });
+    const { present, isMirror, lease, signal } = this.#fetch;
+    const isHere = present.has(layer.digest);
+    this.#tell(layer, { status: isHere ? EXISTS : 'Pulling fs layer' });
     if (isHere) return { finished: Promise.resolve(), follow: () => Promise.resolve(undefined) };
     if (this.#lanes.isFull) this.#tell(layer, { status: 'Waiting' });
-    const leave = await this.#lanes.enter(this.#fetch.signal);
+    const leave = await this.#lanes.enter(signal);
     try {
       const download = await startDownload({
         client: this.#client,
         content,
         blob: layer,
-        lease: this.#fetch.lease,
-        isTrusted: () => this.#isTrusted,
+        lease,
+        // What a mirror failed in the middle of would spoil what the registry sends after it.
+        isTrusted: () => this.#isTrusted && (!isMirror || signal?.aborted === true),
         onProgress: (current) => {
           this.#tell(layer, { status: 'Downloading', current, total: layer.size });
+          if (current === layer.size) this.#tell(layer, { status: 'Verifying Checksum' });
         },
-        signal: this.#fetch.signal,
+        signal,
       });
       void download.finished
         .then(

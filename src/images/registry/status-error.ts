@@ -57,11 +57,20 @@ function sentenceOf({ code, message }: RegistryProblem): string {
   return message === '' ? code : `${message} (${code})`;
 }
 
+/** The problem as Docker's own client words it: `manifest unknown: manifest unknown`. */
+function answerOf({ code, message }: RegistryProblem): string {
+  const words = code.toLowerCase().replaceAll('_', ' ');
+  return message === '' ? words : `${words}: ${message}`;
+}
+
 /** The error for a status that is no answer. */
 export function statusError(refusal: Refusal): EngineError {
   const { action, host, status, problem } = refusal;
   const message = `Cannot ${action}: ${host} answered ${problem === undefined ? `status ${status}` : sentenceOf(problem)}`;
-  const details = { status, ...(problem === undefined ? {} : { code: problem.code }) };
+  const details = {
+    status,
+    ...(problem === undefined ? {} : { code: problem.code, answer: answerOf(problem) }),
+  };
   if (status === 401) {
     return new EngineError('unauthorized', `Cannot ${action}: ${host} refused the credentials`, {
       details,
