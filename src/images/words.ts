@@ -17,41 +17,44 @@ export function splitWords(text: string): readonly string[] | undefined {
 export type Variables = (name: string) => string | undefined;
 
 /** A name alone, or in braces with what stands in for it: `$A`, `${A}`, `${A:-b}`, `${A:+b}`. */
-const VARIABLE = /\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?[-+])([^{}]*))?\})/y;
+const VARIABLE = /\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*(?::?[-+][^{}]*)?\})/;
+/** Inside double quotes only the quote, the dollar and the backslash are escaped. */
+const IN_QUOTES = new RegExp(`\\\\(["$\\\\])|${VARIABLE.source}`, 'g');
+const PIECE = new RegExp(
+  `\\\\([\\s\\S]?)|'([^']*)'|"((?:\\\\[\\s\\S]|[^"\\\\])*)"|${VARIABLE.source}`,
+  'g',
+);
 
 /** A word without its quotes and escapes, its variables in place; none without `variables`, and none in single quotes. */
 export function unquote(word: string, variables?: Variables): string {
-  let result = '';
-  let quote = '';
-  for (let i = 0; i < word.length; i++) {
-    const character = word[i] ?? '';
-    if (character === '\\' && quote !== "'") {
-      const next = word[++i] ?? '';
-      // Inside double quotes only the quote, the dollar and the backslash are escaped.
-      result += quote === '"' && !/["$\\]/.test(next) ? `\\${next}` : next;
-    } else if (character === quote) quote = '';
-    else if (quote === '' && (character === '"' || character === "'")) quote = character;
-    else if (character === '$' && quote !== "'" && variables !== undefined) {
-      const found = variableAt(word, i, variables);
-      result += found?.value ?? character;
-      i += (found?.length ?? 1) - 1;
-    } else result += character;
-  }
-  return result;
+  return word.replaceAll(PIECE, (piece: string, ...groups: readonly (string | undefined)[]) => {
+    const [escaped, single, double] = groups;
+    return escaped ?? single ?? unquoteDouble(double, variables) ?? valueOf(piece, variables);
+  });
 }
 
-function variableAt(
-  word: string,
-  start: number,
-  variables: Variables,
-): { readonly value: string; readonly length: number } | undefined {
-  VARIABLE.lastIndex = start;
-  const match = VARIABLE.exec(word);
-  if (match === null) return undefined;
-  const [{ length }, bare, braced = '', rule = '', other = ''] = match;
-  const value = variables(bare ?? braced);
-  const isSet = value !== undefined && (value !== '' || !rule.startsWith(':'));
-  if (isSet === rule.endsWith('+') && rule !== '')
-    return { value: unquote(other, variables), length };
-  return { value: rule.endsWith('+') ? '' : (value ?? ''), length };
+function unquoteDouble(
+  text: string | undefined,
+  variables: Variables | undefined,
+): string | undefined {
+  return text?.replaceAll(
+    IN_QUOTES,
+    (piece: string, character?: string) => character ?? valueOf(piece, variables),
+  );
+}
+
+/** Value of one variable with its dollar and braces. */
+function valueOf(text: string, variables: Variables | undefined): string {
+  if (variables === undefined) return text;
+  const inner = text.replaceAll(/^\$\{?|\}$/g, '');
+  const [, name = '', rule, other = ''] = /^(\w+)(:?[-+])?([\s\S]*)$/.exec(inner) ?? [];
+  if (rule === undefined) return variables(name) ?? '';
+  return ruledValue(variables(name), rule, unquote(other, variables));
+}
+
+/** Of `${A:-b}` an empty value is none, of `${A-b}` it is one. */
+function ruledValue(value: string | undefined, rule: string, other: string): string {
+  const set = rule.startsWith(':') && value === '' ? undefined : value;
+  if (rule.includes('-')) return set ?? other;
+  return set === undefined ? '' : other;
 }

@@ -45,7 +45,7 @@ test('a pull tells the steps of each layer that costs work, and nothing of an im
       const words = first[idOf(layer)];
       assert.deepEqual(sorted(words), steps.toSorted());
       assert.equal(words?.[0], 'Pulling fs layer');
-      assert.equal(words?.at(-1), 'Pull complete');
+      assert.equal(words.at(-1), 'Pull complete');
     }
     assert.deepEqual(await wordsOf(rig, `${registry.host}/app:1`), {});
     const [base, two] = NEXT.layers.map(idOf);
