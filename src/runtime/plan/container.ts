@@ -28,6 +28,7 @@ import { idMapText, planBeforeClone, planJoins, planNamespaces } from './namespa
 import { planProc } from './proc.ts';
 import { ProcessSlots } from './process-slots.ts';
 import { planProcess } from './process.ts';
+import { openCallersNetwork, prepareRemote } from './remote.ts';
 import { planReadonlyRoot, planRoot, planStage } from './root.ts';
 
 const DIRECTORY_MODE = 0o755;
@@ -56,7 +57,15 @@ function planCaller(builder: PlanBuilder, input: ContainerPlanInput): PlanContex
   const namespaces = planNamespaces(processes, input.spec);
   planHostMounts(builder, input, mounts.some(isShared));
   const hasOwnDev = mounts.some(isDevMount);
-  const found: PlanContext = { builder, input, namespaces, mounts, hasOwnDev };
+  const callersNetwork = openCallersNetwork(builder, mounts, namespaces);
+  const found: PlanContext = {
+    builder,
+    input,
+    namespaces,
+    mounts,
+    hasOwnDev,
+    ...(callersNetwork === undefined ? {} : { callersNetwork }),
+  };
   let context = found;
   let taskSlots: readonly number[] = [];
   if (namespaces.isInUser) {
@@ -109,7 +118,7 @@ function planChild(before: PlanContext, process: OciProcess): void {
   const context = planOwnMounts(before);
   planProc(context);
   if (!namespaces.isInUser) planRoot(context);
-  const ready = prepareParts(context);
+  const ready = prepareParts(prepareRemote(context));
   planStage(ready);
   planMounts(ready);
   if (!context.hasOwnDev) planHostNull(builder);
