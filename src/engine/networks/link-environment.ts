@@ -28,9 +28,10 @@ const OWN: ReadonlySet<string> = new Set(['HOME', 'PATH']);
 /** `KEY=VALUE` of one link. */
 export function linkEnvironment(link: LinkFacts): readonly string[] {
   const prefix = link.alias.toUpperCase().replaceAll('-', '_');
-  const ports = link.ports.toSorted(
-    (a, b) => a.port - b.port || Number(b.protocol === 'tcp') - Number(a.protocol === 'tcp'),
-  );
+  // Of one number, tcp first.
+  const order = ({ port, protocol }: ContainerPort): number =>
+    2 * port - (protocol === 'tcp' ? 1 : 0);
+  const ports = link.ports.toSorted((a, b) => order(a) - order(b));
   const [first] = ports;
   return [
     ...(first === undefined ? [] : [`${prefix}_PORT=${urlOf(link, first)}`]),

@@ -57,15 +57,8 @@ function planCaller(builder: PlanBuilder, input: ContainerPlanInput): PlanContex
   const namespaces = planNamespaces(processes, input.spec);
   planHostMounts(builder, input, mounts.some(isShared));
   const hasOwnDev = mounts.some(isDevMount);
-  const callersNetwork = openCallersNetwork(builder, mounts, namespaces);
-  const found: PlanContext = {
-    builder,
-    input,
-    namespaces,
-    mounts,
-    hasOwnDev,
-    ...(callersNetwork === undefined ? {} : { callersNetwork }),
-  };
+  const network = openCallersNetwork(builder, mounts, namespaces);
+  const found: PlanContext = { builder, input, namespaces, mounts, hasOwnDev, ...network };
   let context = found;
   let taskSlots: readonly number[] = [];
   if (namespaces.isInUser) {

@@ -22,7 +22,7 @@ function isRemote({ mount, options }: PlannedMount): boolean {
 }
 
 /**
- * Slot of the caller's network; `undefined` when nobody asks for it. Precondition:
+ * Slot of the caller's network, when a mount asks for it. Precondition:
  * the plan is before its clone. Errors: `unsupported` in a user namespace, which
  * cannot come back to it.
  */
@@ -30,9 +30,9 @@ export function openCallersNetwork(
   builder: PlanBuilder,
   mounts: readonly PlannedMount[],
   namespaces: NamespacePlan,
-): number | undefined {
+): Pick<PlanContext, 'callersNetwork'> {
   const first = mounts.find(isRemote);
-  if (first === undefined || !namespaces.types.has('network')) return undefined;
+  if (first === undefined || !namespaces.types.has('network')) return {};
   if (namespaces.isInUser) {
     throw new EngineError(
       'unsupported',
@@ -41,7 +41,7 @@ export function openCallersNetwork(
   }
   const slot = builder.take();
   builder.push({ op: 'open', slot, path: OWN_NETWORK, flags: 0 });
-  return slot;
+  return { callersNetwork: slot };
 }
 
 /** Make them, and come back to the container's network. */
