@@ -101,10 +101,17 @@ export class KernelFabric implements NetworkFabric {
       log,
       change: async (messages: readonly Message[], failure: string) =>
         void (await this.#apply(firewall(messages), failure)),
+      undo: async (messages: readonly Message[], failure: string) =>
+        void (await this.#apply(firewall(messages, ENOENT), failure)),
       query: async (message: Message, failure: string) => this.#query(message, failure),
     };
     this.egress = new EgressGuard({ ...kernel, nowMs: Date.now });
-    this.#table = new GuardTable({ ...kernel, lock: this.#lock, whole: () => this.#wholeTable() });
+    this.#table = new GuardTable({
+      ...kernel,
+      lock: this.#lock,
+      whole: () => this.#wholeTable(),
+      half: () => this.egress.expected(),
+    });
   }
 
   async ensure(network: NetworkRecord): Promise<void> {
@@ -231,6 +238,7 @@ export class KernelFabric implements NetworkFabric {
     await this.#lock.run(async () => {
       this.#ready.clear();
       await this.#table.remove();
+      await this.#removeHalf();
       for (const network of networks.filter(hasLink)) await this.#deleteLink(network);
     });
   }
@@ -324,6 +332,13 @@ export class KernelFabric implements NetworkFabric {
   async #rebuild(): Promise<void> {
     if (!this.#table.isThere) await this.egress.load();
     await this.#table.rebuild();
+    if (this.egress.expected().ruleCount === 0) await this.#removeHalf();
+  }
+
+  /** The bridge's half of the table, of which nobody is sure that it is there. */
+  async #removeHalf(): Promise<void> {
+    const gone = firewall([nft.deleteTable(this.egress.expected().at)], ENOENT);
+    await this.#apply(gone, 'Cannot remove the firewall of bridges');
   }
 
   #wholeTable(): readonly Message[] {

@@ -27,6 +27,7 @@ import { addressBytes, type Address } from '../../spec/cidr.ts';
 import type { WithPolicies } from '../egress/contract.ts';
 import type { Endpoint, EndpointAddress } from '../endpoint.ts';
 import type { NamespaceOwner } from '../fabric.ts';
+import { macBytes } from '../packet.ts';
 import { linkSettingsOf } from '../settings.ts';
 import type { NetworkRecord } from '../store.ts';
 import { openRoute, route, routeInto, setting, SLOT } from './ops.ts';
@@ -177,9 +178,4 @@ function byWay(endpoint: Endpoint, address: EndpointAddress | undefined): readon
   if (gateway === undefined) return [];
   const way = { gateway: addressBytes(gateway), linkIndex: endpoint.index, family: gateway.family };
   return [replaceDefaultRoute(way)];
-}
-
-/** `02:42:…` as six bytes. Precondition: it is a MAC address. */
-export function macBytes(text: string): Uint8Array {
-  return Uint8Array.from(text.split(':'), (pair) => Number.parseInt(pair, 16));
 }
