@@ -18,6 +18,7 @@ import type { Message } from '../kernel/netlink/message.ts';
 import { encodeMessage } from '../kernel/netlink/message.ts';
 import * as nft from '../kernel/nft/message.ts';
 import type { PlanOp } from '../kernel/plan/op.ts';
+import { PROC_SLOT } from '../kernel/plan/slots.ts';
 import { addressBytes, type Network } from '../spec/cidr.ts';
 import { EgressGuard } from './egress/guard.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -70,6 +71,8 @@ export interface KernelFabricOptions {
 interface ReadyNetwork {
   readonly network: NetworkRecord;
   readonly linkIndex: number;
+  /** This engine made the link. */
+  readonly isOwnLink: boolean;
 }
 
 /** See the module. */
@@ -118,8 +121,7 @@ export class KernelFabric implements NetworkFabric {
     if (this.#ready.has(network.id) || !hasLink(network)) return;
     await this.#lock.run(async () => {
       if (this.#ready.has(network.id)) return;
-      const linkIndex = await this.#makeLink(network);
-      this.#ready.set(network.id, { network, linkIndex });
+      this.#ready.set(network.id, await this.#makeLink(network));
       try {
         await this.#guard(network);
       } catch (error) {
@@ -134,7 +136,7 @@ export class KernelFabric implements NetworkFabric {
     await this.#lock.run(async () => {
       for (const network of networks.filter(hasLink)) {
         try {
-          this.#ready.set(network.id, { network, linkIndex: await this.#makeLink(network) });
+          this.#ready.set(network.id, await this.#makeLink(network));
         } catch (error) {
           failures.push({ network, error });
         }
@@ -180,8 +182,8 @@ export class KernelFabric implements NetworkFabric {
 
   explainStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps {
     const planned = endpoints.map((each) => {
-      const linkIndex = this.#ready.get(each.network.id)?.linkIndex ?? 0;
-      return { ...each, linkIndex, hostIndex: 0 };
+      const { linkIndex = 0, isOwnLink = true } = this.#ready.get(each.network.id) ?? {};
+      return { ...each, linkIndex, isOwnLink, hostIndex: 0 };
     });
     return this.#opsOf(containerId, planned);
   }
@@ -252,7 +254,7 @@ export class KernelFabric implements NetworkFabric {
         ...BEFORE_CLONE,
       ],
       inside: [
-        ...planInside(planned),
+        ...planInside(planned, PROC_SLOT),
         ...planResolver({ slot: SLOT.firewall, directory: this.#runDir, containerId }),
       ],
       after: [
@@ -281,10 +283,11 @@ export class KernelFabric implements NetworkFabric {
     if (ready === undefined)
       throw new EngineError('internal', `Network ${network.name} was not made ready`);
     this.#nextIndex = this.#nextIndex === 0x3fff_ffff ? 0x0100_0000 : this.#nextIndex + 1;
-    return { ...each, linkIndex: ready.linkIndex, hostIndex: this.#nextIndex };
+    const { linkIndex, isOwnLink } = ready;
+    return { ...each, linkIndex, isOwnLink, hostIndex: this.#nextIndex };
   }
 
-  async #makeLink(network: NetworkRecord): Promise<number> {
+  async #makeLink(network: NetworkRecord): Promise<ReadyNetwork> {
     const { link } = linkSettingsOf(network);
     const failure = `Cannot make network ${network.name}`;
     const found = decodeLink(await this.#apply(planMakeLink(network, this.#group), failure));
@@ -307,7 +310,7 @@ export class KernelFabric implements NetworkFabric {
       await this.#deleteLink(network).catch(() => undefined);
       throw error;
     }
-    return found.index;
+    return { network, linkIndex: found.index, isOwnLink: found.group === this.#group };
   }
 
   /** Only a link that this engine made: a bridge that the user named may be the user's own. */

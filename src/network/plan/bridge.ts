@@ -52,9 +52,21 @@ function makeLink(
   network: NetworkRecord,
   link: { readonly name: string; readonly mtu?: number; readonly group: number },
 ): Message | undefined {
-  if (network.driver === 'bridge') return addBridge(link);
+  if (network.driver === 'bridge') return addBridge({ ...link, mac: bridgeMac(network) });
   // A parent that was named is the user's; without one the network leads nowhere.
   return network.options['parent'] === undefined ? addDummy(link) : undefined;
+}
+
+/**
+ * A bridge that was given no address of its own takes the lowest of its ports', and another one
+ * when containers come and go: whoever knew the old one waits for his next probe. A local one, by
+ * the network's id.
+ */
+function bridgeMac({ id }: NetworkRecord): Uint8Array {
+  const bytes = Array.from({ length: 5 }, (_, at) =>
+    Number.parseInt(id.slice(2 * at, 2 * at + 2), 16),
+  );
+  return Uint8Array.of(2, ...bytes);
 }
 
 /** A link as the kernel tells it. */

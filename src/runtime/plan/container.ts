@@ -110,6 +110,9 @@ function planChild(before: PlanContext, process: OciProcess): void {
   if (namespaces.hasNewCgroup) builder.push({ op: 'unshare', flags: CLONE.CLONE_NEWCGROUP });
   const context = planOwnMounts(before);
   planProc(context);
+  // While the settings below /proc/sys can be written.
+  if (namespaces.own.has('network')) planLoopback(builder);
+  if (network !== undefined) builder.push(...network.inside);
   if (!namespaces.isInUser) planRoot(context);
   const ready = prepareParts(prepareRemote(context));
   planStage(ready);
@@ -118,8 +121,6 @@ function planChild(before: PlanContext, process: OciProcess): void {
   planConsole(context);
   planMasks(context);
   planNames(builder, spec, namespaces.own.has('uts'));
-  if (namespaces.own.has('network')) planLoopback(builder);
-  if (network !== undefined) builder.push(...network.inside);
   planCwd(builder, process.cwd);
   planReadonlyRoot(context);
   builder.push({ op: 'pivot', slot: SLOT.root });
