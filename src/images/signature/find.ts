@@ -63,14 +63,17 @@ async function findManifest(
 
 async function findReferrers(search: SignatureSearch): Promise<readonly Descriptor[]> {
   const { client, digest, signal } = search;
-  const bytes = await client.getReferrers(digest, ARTIFACT_TYPE, { signal });
-  if (bytes === undefined) return [];
-  const document = parseTarget(bytes, '');
-  if (document.kind !== 'index') return [];
-  // A registry need not filter.
-  return document.index.manifests
-    .filter((entry) => entry.artifactType === ARTIFACT_TYPE)
-    .slice(0, REFERRERS_MAX);
+  const pages = await client.getReferrers(digest, ARTIFACT_TYPE, { signal });
+  return (
+    pages
+      .flatMap((bytes) => {
+        const document = parseTarget(bytes, '');
+        return document.kind === 'index' ? document.index.manifests : [];
+      })
+      // A registry need not filter.
+      .filter((entry) => entry.artifactType === ARTIFACT_TYPE)
+      .slice(0, REFERRERS_MAX)
+  );
 }
 
 async function* signaturesIn(
