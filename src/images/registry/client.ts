@@ -30,6 +30,8 @@ import { Uploader } from './upload.ts';
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 /** Count of pages a list may have. */
 const MAX_PAGES = 1000;
+/** Bytes all pages of a list may have. */
+const MAX_LIST_BYTES = 16 * 1024 * 1024;
 
 /** What `Accept` lists, most wanted first. */
 const MANIFEST_TYPES = [
@@ -246,17 +248,16 @@ export class RegistryClient {
     options?: RegistryCallOptions,
   ): AsyncGenerator<{ readonly status: number; readonly bytes: Uint8Array }> {
     const { headers = {}, accept, what } = first;
+    const name = `the ${what} of ${this.#name.display}`;
     let target: string | undefined = `${basePath(this.#name)}${first.target}`;
+    let leftBytes = MAX_LIST_BYTES;
     for (let page = 0; target !== undefined && page < MAX_PAGES; page += 1) {
       const request = { method: 'GET', target, headers, accept } as const;
       const response: HttpResponse = await this.#session.send(
         pulling(this.#name, request, options),
       );
-      const bytes = await readBounded(
-        response.body,
-        MAX_MANIFEST_BYTES,
-        `the ${what} of ${this.#name.display}`,
-      );
+      const bytes = await readBounded(response.body, Math.min(leftBytes, MAX_MANIFEST_BYTES), name);
+      leftBytes -= bytes.length;
       yield { status: response.status, bytes };
       target = response.status === 200 ? nextPage(response.headers['link'], target) : undefined;
     }
