@@ -26,6 +26,8 @@ export interface GuardTableOptions {
   readonly whole: () => readonly Message[];
   /** Its half of another family, and how many rules that is to have; 0: it is not needed. */
   readonly half: () => { readonly at: nft.TableName; readonly ruleCount: number };
+  /** What is looked after at the same times; it takes the lock itself. */
+  readonly beside: () => Promise<void>;
   /** One transaction. */
   readonly change: (messages: readonly Message[], failure: string) => Promise<unknown>;
   /** The messages that answer one request. */
@@ -82,8 +84,9 @@ export class GuardTable {
 
   /** Somebody else may have deleted the table, or its rules. */
   async #repair(): Promise<void> {
-    const { at, lock, log } = this.#options;
+    const { at, lock, log, beside } = this.#options;
     if (lock.isHeld || !this.#isThere) return;
+    await beside();
     await lock.run(async () => {
       if (await this.#isWhole()) return;
       log.warn('the firewall of the networks was changed from outside; made again', {

@@ -33,6 +33,7 @@ import * as rules from './firewall.ts';
 import { GuardTable } from './guard-table.ts';
 import {
   decodeLink,
+  planAskLink,
   planDeleteLink,
   planFindLink,
   planForwarding,
@@ -45,11 +46,13 @@ import {
   planInside,
   planJoin,
   planLeave,
+  planRejoin,
   type PlannedEndpoint,
 } from './plan/endpoint.ts';
 import { firewall, SLOT } from './plan/ops.ts';
 import { planResolver } from './plan/resolver.ts';
-import { isForwarding, readRoutes } from './read-routes.ts';
+import { isForwarding, isLinkThere, readRoutes } from './read-routes.ts';
+import { Seats } from './seats.ts';
 import { linkSettingsOf } from './settings.ts';
 import type { NetworkRecord } from './store.ts';
 
@@ -83,10 +86,8 @@ export class KernelFabric implements NetworkFabric {
   readonly #at: nft.TableName;
   readonly #lock = new Mutex();
   readonly #ready = new Map<string, ReadyNetwork>();
-  /** By container, the ports of each of its endpoints. */
-  readonly #ports = new Map<string, readonly (readonly rules.PublishedPort[])[]>();
-  /** Containers on a bridge; while there are any the table is watched. */
-  readonly #guarded = new Set<string>();
+  /** While somebody is on a bridge the table and the links are looked after. */
+  readonly #seats = new Seats();
   /** Marks this engine's links. */
   readonly #group: number;
   readonly egress: EgressGuard;
@@ -114,14 +115,20 @@ export class KernelFabric implements NetworkFabric {
       lock: this.#lock,
       whole: () => this.#wholeTable(),
       half: () => this.egress.expected(),
+      beside: async () => this.#repairLinks(),
     });
   }
 
   async ensure(network: NetworkRecord): Promise<void> {
-    if (this.#ready.has(network.id) || !hasLink(network)) return;
+    if (!hasLink(network) || this.#isReady(network)) return;
     await this.#lock.run(async () => {
-      if (this.#ready.has(network.id)) return;
+      if (this.#isReady(network)) return;
+      const wasReady = this.#ready.has(network.id);
       this.#ready.set(network.id, await this.#makeLink(network));
+      if (wasReady) {
+        await this.#rejoin(network);
+        return;
+      }
       try {
         await this.#guard(network);
       } catch (error) {
@@ -141,7 +148,7 @@ export class KernelFabric implements NetworkFabric {
           failures.push({ network, error });
         }
       }
-      if (this.#guarded.size === 0) return;
+      if (!this.#seats.hasBridge()) return;
       try {
         await this.#rebuild();
       } catch (error) {
@@ -202,8 +209,8 @@ export class KernelFabric implements NetworkFabric {
       await this.egress.leave(containerId, added.endpoint.id);
       throw error;
     }
-    if (added.network.driver === 'bridge') this.#guarded.add(containerId);
-    if (this.#guarded.size > 0) this.#table.watch();
+    this.#seats.add(containerId, added);
+    this.#watch();
   }
 
   async leave(
@@ -214,29 +221,24 @@ export class KernelFabric implements NetworkFabric {
     const failure = `Cannot disconnect the container from network ${gone.networkName}`;
     await this.#apply(planLeave(owner, gone), failure);
     await this.egress.leave(containerId, gone.id);
+    this.#seats.remove(containerId, gone.id);
     await this.#apply(planDefaultRoutes(owner, rest), failure);
-    if (gone.ports.length === 0) return;
-    this.#ports.set(
-      containerId,
-      rest.map(({ ports }) => ports),
-    );
     await this.#apply(this.#unpublish(gone.ports), failure);
   }
 
   async release(containerId: string, isUntidy: boolean): Promise<void> {
-    const ports = this.#ports.get(containerId) ?? [];
-    this.#ports.delete(containerId);
-    this.#guarded.delete(containerId);
-    if (this.#guarded.size === 0) this.#table.unwatch();
+    const gone = this.#seats.of(containerId);
+    this.#seats.set(containerId, []);
+    if (!this.#seats.hasBridge()) this.#table.unwatch();
     await this.egress.release(containerId, isUntidy);
     if (!isUntidy) return;
-    for (const each of ports)
-      await this.#apply(this.#unpublish(each), 'Cannot take back published ports');
+    for (const { endpoint } of gone)
+      await this.#apply(this.#unpublish(endpoint.ports), 'Cannot take back published ports');
   }
 
   async close(networks: readonly NetworkRecord[]): Promise<void> {
     this.#table.unwatch();
-    if (this.#guarded.size > 0) return;
+    if (this.#seats.hasBridge()) return;
     await this.#lock.run(async () => {
       this.#ready.clear();
       await this.#table.remove();
@@ -265,11 +267,40 @@ export class KernelFabric implements NetworkFabric {
   }
 
   #keep(containerId: string, endpoints: readonly NetworkedEndpoint[]): void {
-    const ports = endpoints.map(({ endpoint }) => endpoint.ports);
-    if (ports.some((each) => each.length > 0)) this.#ports.set(containerId, ports);
-    if (endpoints.some(({ network }) => network.driver === 'bridge'))
-      this.#guarded.add(containerId);
-    if (this.#guarded.size > 0) this.#table.watch();
+    this.#seats.set(containerId, endpoints);
+    this.#watch();
+  }
+
+  #watch(): void {
+    if (this.#seats.hasBridge()) this.#table.watch();
+  }
+
+  /** Its link was made and is there: somebody else may have deleted it. */
+  #isReady(network: NetworkRecord): boolean {
+    return this.#ready.has(network.id) && isLinkThere(linkSettingsOf(network).link);
+  }
+
+  /** Make links again that somebody deleted. */
+  async #repairLinks(): Promise<void> {
+    for (const { network } of this.#ready.values()) {
+      if (network.driver !== 'bridge' || this.#isReady(network)) continue;
+      this.#log.warn('the link of a network was deleted from outside; made again', {
+        network: network.name,
+      });
+      await this.ensure(network);
+    }
+  }
+
+  /** Containers of a network whose link was made again are on it. Precondition: the lock is held. */
+  async #rejoin(network: NetworkRecord): Promise<void> {
+    const failure = `Cannot put the containers of network ${network.name} on its link`;
+    const seats = this.#seats.all().filter((each) => each.network.id === network.id);
+    for (const each of seats.filter(() => network.driver === 'bridge')) {
+      const found = decodeLink(await this.#apply(planAskLink(each.endpoint.hostLink), failure));
+      if (found === undefined) continue;
+      const planned = { ...this.#planned(each), hostIndex: found.index };
+      await this.#apply(planRejoin(planned), failure);
+    }
   }
 
   /** All of one endpoint: one that is gone already takes the others with it. */
@@ -352,7 +383,7 @@ export class KernelFabric implements NetworkFabric {
     return [
       ...rules.planTable(this.#at),
       ...bridges.flatMap((bridge) => rules.planBridge(this.#at, bridge)),
-      ...[...this.#ports.values()].flat().flatMap((ports) => rules.planPorts(this.#at, ports)),
+      ...this.#seats.all().flatMap(({ endpoint }) => rules.planPorts(this.#at, endpoint.ports)),
       ...this.egress.planAll(),
     ];
   }

@@ -36,7 +36,12 @@ export function planMakeLink(network: NetworkRecord, group: number): readonly Pl
 
 /** Ask what the link of a network is. */
 export function planFindLink(network: NetworkRecord): readonly PlanOp[] {
-  return [openRoute(SLOT.host), askLink(linkSettingsOf(network).link)];
+  return planAskLink(linkSettingsOf(network).link);
+}
+
+/** Ask what a link of the host is: see {@link decodeLink}. */
+export function planAskLink(name: string): readonly PlanOp[] {
+  return [openRoute(SLOT.host), askLink(name)];
 }
 
 function askLink(name: string): PlanOp {

@@ -112,16 +112,10 @@ function enter({ pid, startTicks }: NamespaceOwner): readonly PlanOp[] {
 function planLink(planned: PlannedEndpoint, proc?: number): readonly PlanOp[] {
   const { endpoint, network, hostIndex } = planned;
   const link = linkMessage(planned);
-  const port = {
-    ...(linkSettingsOf(network).isConnected ? {} : { isIsolated: true }),
-    // Where the kernel filters bridged packets too, a port that leads back to its own container needs it.
-    ...(endpoint.ports.length > 0 ? { isHairpin: true } : {}),
-  };
-  const hasPort = network.driver === 'bridge' && Object.keys(port).length > 0;
   return [
     routeInto(SLOT.host, link),
     ...(network.driver === 'bridge' ? [withoutAddress(hostIndex)] : []),
-    ...(hasPort ? [route(SLOT.host, [setPort(hostIndex, port)])] : []),
+    ...planPort(planned),
     setting(
       `ipv6/conf/${endpoint.interfaceName}/disable_ipv6`,
       endpoint.ipv6 === undefined ? '1' : '0',
@@ -130,6 +124,24 @@ function planLink(planned: PlannedEndpoint, proc?: number): readonly PlanOp[] {
     // Addresses and routes come from carve; whoever else on the network sends router advertisements is not heard.
     setting(`ipv6/conf/${endpoint.interfaceName}/accept_ra`, '0', proc),
   ];
+}
+
+/** What the bridge does with frames of the container's port. */
+function planPort({ endpoint, network, hostIndex }: PlannedEndpoint): readonly PlanOp[] {
+  const port = {
+    ...(linkSettingsOf(network).isConnected ? {} : { isIsolated: true }),
+    // Where the kernel filters bridged packets too, a port that leads back to its own container needs it.
+    ...(endpoint.ports.length > 0 ? { isHairpin: true } : {}),
+  };
+  const hasPort = network.driver === 'bridge' && Object.keys(port).length > 0;
+  return hasPort ? [route(SLOT.host, [setPort(hostIndex, port)])] : [];
+}
+
+/** A host plan that puts a container whose port is on no bridge on that of its network. */
+export function planRejoin(planned: PlannedEndpoint): readonly PlanOp[] {
+  const { hostIndex, linkIndex } = planned;
+  const master = setLink({ index: hostIndex }, { masterIndex: linkIndex });
+  return [openRoute(SLOT.host), route(SLOT.host, [master], ENODEV), ...planPort(planned)];
 }
 
 /** A port of a bridge hears nothing itself: an address would be one more route and one more group of the host for each container. */
