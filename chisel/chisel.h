@@ -12,7 +12,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <netinet/in.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "bytes.h"
@@ -60,6 +62,7 @@ enum frame_kind {
   FRAME_RESIZE = 19,
   FRAME_EXEC = 20,
   FRAME_WATCH = 21,
+  FRAME_RELEASE = 22,
   FRAME_HELLO = 48,
   FRAME_QUERY = 49,
   FRAME_DONE = 0x81,
@@ -200,6 +203,32 @@ int plan_spawn(const struct plan *plan, uint32_t first, const struct spawn_io *i
  * or becomes the master of the console op, the caller's to close.
  */
 int spawn_settle(struct spawned *child, int *console, struct report *report);
+
+/* ---- reserved ports: reserve.c ------------------------------------------------- */
+
+/* An address with its port, of either family. */
+union endpoint {
+  struct sockaddr any;
+  struct sockaddr_in v4;
+  struct sockaddr_in6 v6;
+};
+
+/* A port that a `reserve-port` op of this process keeps. */
+struct reserved_port {
+  int fd; /* -1: given back */
+  int protocol;
+  union endpoint at;
+  union endpoint target; /* who gets what reaches the socket; AF_UNSPEC: nobody */
+};
+
+extern struct reserved_port reserved_ports[PLAN_MAX_OPS];
+extern uint32_t reserved_port_count;
+
+/* The address of 4 or 16 bytes; false for any other number of them. */
+bool endpoint_read(union endpoint *out, const uint8_t *bytes, uint32_t size, uint32_t port);
+socklen_t endpoint_size(const union endpoint *endpoint);
+/* Give one back, or with NULL all of them. One that is not kept is none to give back. */
+void reserved_port_release(int protocol, const union endpoint *at);
 
 /* Start time in ticks of a process as this mount namespace's /proc has it. */
 int start_ticks_of(pid_t pid, uint64_t *out);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "pages.h"
+#include "relay.h"
 #include "wait.h"
 
 #define ACCEPT_BATCH 16
@@ -209,6 +210,14 @@ void client_settle_exec(struct session *session) {
   if (asker != NULL) answer_exec(asker, session->ask_id, session, &report);
 }
 
+/* `u32 protocol, u32 port`, then the address. */
+static int serve_release(const uint8_t *payload, uint32_t length) {
+  union endpoint at;
+  if (length < 8 || !endpoint_read(&at, payload + 8, length - 8, get_u32(payload + 4))) return -EPROTO;
+  relay_release((int)get_u32(payload), &at);
+  return 0;
+}
+
 static void serve_request(struct client *client, const struct frame *frame) {
   const uint8_t *payload = frame->payload;
   struct session *session;
@@ -222,6 +231,9 @@ static void serve_request(struct client *client, const struct frame *frame) {
       if (frame->length < 12 || get_u32(payload + 4) > UINT16_MAX || get_u32(payload + 8) > UINT16_MAX) break;
       session = session_find(get_u32(payload));
       answer(client, frame->id, session == NULL ? -ESRCH : session_resize(session, get_u32(payload + 4), get_u32(payload + 8)));
+      return;
+    case FRAME_RELEASE:
+      answer(client, frame->id, serve_release(payload, frame->length));
       return;
     case FRAME_EXEC:
       serve_exec(client, frame->id, payload, frame->length);

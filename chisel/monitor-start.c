@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "attach.h"
+#include "relay.h"
 #include "resolver.h"
 
 #define BURIAL_MS 5000 /* a killed process that cannot end within this time waits for a device */
@@ -41,9 +42,9 @@ static void block_signals(void) {
  * What `ps` shows: the kernel reads it from our memory. Telling it where needs
  * CAP_SYS_RESOURCE; else the title takes the room of the host's arguments.
  */
-static void set_title(const char *title) {
+void monitor_set_title(const char *title, const char *name) {
   strncpy(monitor.title, title, sizeof monitor.title - 1);
-  prctl(PR_SET_NAME, "carve-monitor");
+  prctl(PR_SET_NAME, name);
   unsigned long start = (unsigned long)monitor.title;
   if (prctl(PR_SET_MM, PR_SET_MM_ARG_START, start, 0, 0) == 0) {
     prctl(PR_SET_MM, PR_SET_MM_ARG_END, start + strlen(monitor.title) + 1, 0, 0);
@@ -73,7 +74,7 @@ static int open_dir(const char *path) {
 }
 
 static int set_up(const struct op *op) {
-  set_title(op_text(op, F_MONITOR_TITLE));
+  monitor_set_title(op_text(op, F_MONITOR_TITLE), "carve-monitor");
   monitor.report.call = CALL_OPEN;
   monitor.run_dir = open_dir(op_text(op, F_MONITOR_RUN_DIR));
   if (monitor.run_dir < 0) return monitor.run_dir;
@@ -174,6 +175,7 @@ int monitor_start(const struct frame *start) {
   exit_record_watch(&monitor.record, op_text(op, F_MONITOR_OOM_PATH));
   attach_init(&monitor.log);
   resolver_init(&monitor_plan, sessions[0].process.resolver);
+  relay_init();
   monitor.report = (struct report){0};
   return 0;
 }

@@ -20,6 +20,7 @@
 #include "attach.h"
 #include "kernel.h"
 #include "pages.h"
+#include "relay.h"
 #include "resolver.h"
 #include "wait.h"
 
@@ -89,6 +90,9 @@ static void conclude(void) {
   if (monitor.log.kind == LOG_JSON) json_log_finish(&monitor.json, process->exited_ns);
   attach_end_watchers();
   monitor_run_after_plan();
+  relay_end();
+  /* After the packet filter sends nothing here any more. */
+  reserved_port_release(0, NULL);
   monitor.phase = PHASE_LINGER;
 }
 
@@ -113,6 +117,7 @@ static void end_session(struct session *session) {
   }
   session->is_oom = exit_record_was_oom(&monitor.record);
   resolver_end();
+  relay_finish();
   kill_execs();
 }
 
@@ -154,6 +159,7 @@ static void wait_for_all(int16_t *listener, int16_t *stream) {
   wait_begin();
   monitor_release_buffers();
   resolver_wait();
+  relay_wait();
   for (uint32_t i = 0; i < client_count; i++) {
     if (clients[i].kind != CLIENT_FREE) client_wait(&clients[i]);
   }
@@ -185,6 +191,7 @@ static void serve_round(void) {
   if (wait_result(listener) != 0) client_accept(monitor.listener);
   if (wait_result(stream) != 0) monitor_flush_notices();
   resolver_serve();
+  relay_serve();
   if (monitor.log.is_in_memory) {
     log_tick(&monitor.log, monotonic_ms());
     attach_tell_watchers();

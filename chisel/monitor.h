@@ -38,6 +38,8 @@ extern struct monitor monitor;
 /* Decoded plans: of the start, then of the end. */
 extern struct plan monitor_plan;
 
+/* Of this process, as `ps` shows it, and of its only thread. */
+void monitor_set_title(const char *title, const char *name);
 /* Start the process of a START frame; 0, or -errno with monitor.report set and something to undo. */
 int monitor_start(const struct frame *start);
 /* Run every op of the after-plan, whatever fails. */

@@ -220,6 +220,9 @@ enum op_field {
   F_RESERVE_PORT_PROTOCOL = 0,
   F_RESERVE_PORT_ADDRESS = 1,
   F_RESERVE_PORT_PORT = 2,
+  F_RESERVE_PORT_REACH = 3,
+  F_RESERVE_PORT_TARGET = 4,
+  F_RESERVE_PORT_TARGET_PORT = 5,
 };
 
 enum call {
@@ -459,6 +462,9 @@ static const struct field_shape field_shapes[] = {
   { FIELD_U32, 0, 255u, 0u },
   { FIELD_BYTES, 0, 16u, 0u },
   { FIELD_U32, 0, 65535u, 0u },
+  { FIELD_U32, 0, 2u, 0u },
+  { FIELD_BYTES, 0, 16u, 0u },
+  { FIELD_U32, 0, 65535u, 0u },
 };
 
 static const struct op_shape op_shapes[OP_END] = {
@@ -511,7 +517,7 @@ static const struct op_shape op_shapes[OP_END] = {
   [OP_NETLINK_OPEN] = { PLACE_ANY, 2, 139 },
   [OP_NETLINK] = { PLACE_ANY, 4, 141 },
   [OP_NETLINK_QUERY] = { PLACE_ANY, 3, 145 },
-  [OP_RESERVE_PORT] = { PLACE_ANY, 3, 148 },
+  [OP_RESERVE_PORT] = { PLACE_ANY, 6, 148 },
 };
 #endif
 

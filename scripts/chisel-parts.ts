@@ -66,7 +66,7 @@ export const CHISEL_PARTS: readonly ChiselPart[] = [
       'wait.h',
     ],
     maxLines: 1750,
-    includes: ['start', 'log', 'names'],
+    includes: ['start', 'log', 'names', 'relay'],
   },
   {
     name: 'log',
@@ -87,6 +87,12 @@ export const CHISEL_PARTS: readonly ChiselPart[] = [
     files: ['resolver.c', 'resolver.h'],
     maxLines: 450,
     includes: ['start', 'monitor', 'log'],
+  },
+  {
+    name: 'relay',
+    files: ['relay-datagrams.c', 'relay-internal.h', 'relay-streams.c', 'relay.c', 'relay.h'],
+    maxLines: 480,
+    includes: ['start', 'monitor'],
   },
   {
     name: 'layers',

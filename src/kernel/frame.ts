@@ -18,6 +18,7 @@ export const FRAME_KIND = {
   resize: 19,
   exec: 20,
   watch: 21,
+  release: 22,
   hello: 48,
   query: 49,
   done: 0x81,

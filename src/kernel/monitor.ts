@@ -57,6 +57,16 @@ export interface AttachOptions extends MonitorOptions {
   readonly lossless?: boolean;
 }
 
+/** A port that a `reserve-port` operation keeps. */
+export interface ReservedPort {
+  /** Number of the protocol: 6, 17, 132. */
+  readonly protocol: number;
+  /** 4 or 16 bytes. */
+  readonly address: Uint8Array;
+  /** 1..65535. */
+  readonly port: number;
+}
+
 const STATE_BYTES = 24;
 
 /** Payload of STARTED after its report. Precondition: the report says success. */
@@ -134,6 +144,12 @@ export class MonitorControl {
   async signal(signal: number, execNumber = 0): Promise<void> {
     const answer = await this.#ask(FRAME_KIND.signal, [encodeU32s(signal, execNumber)]);
     checkDone(answer, `Cannot send signal ${signal}`);
+  }
+
+  /** Give back a port that `reserve-port` keeps; connections that are relayed for any port end. Idempotent. Errors: `unavailable`. */
+  async releasePort({ protocol, address, port }: ReservedPort): Promise<void> {
+    const answer = await this.#ask(FRAME_KIND.release, [encodeU32s(protocol, port), address]);
+    checkDone(answer, `Cannot give back port ${port}`);
   }
 
   /** Errors: `wrong-state` when the process is gone, `invalid` without a console, `unavailable`. */

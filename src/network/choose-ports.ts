@@ -11,11 +11,14 @@ import { formatAddress, type Address } from '../spec/cidr.ts';
 import type { PortWish } from '../spec/port.ts';
 import type { EndpointAddress, EndpointPort } from './endpoint.ts';
 import { portTaken, type HostPort, type PortOwner } from './ports.ts';
+import { isLoopback6, isRouted, relayReach } from './way.ts';
 
 /** What ports are chosen for, and from. */
 export interface PortChoice {
   readonly ipv4: EndpointAddress | undefined;
   readonly ipv6: EndpointAddress | undefined;
+  /** The host has IPv6: its addresses of that family lead to a container without it, by a relay. */
+  readonly hasHostIpv6: boolean;
   /** The network's host address for ports that name none; `undefined`: every address. */
   readonly defaultHost: Address | undefined;
   /** First and last port of the host for ports without a number. */
@@ -98,27 +101,39 @@ function checkFree(
 
 type Way = Omit<EndpointPort, 'hostPort'>;
 
-/** One for each family that the request means and the container has. */
+/** One for each family that the request means and the container has, or that a relay has for it. */
 function waysOf(wish: PortWish, choice: PortChoice): readonly Way[] {
-  const { protocol, port: targetPort } = wish;
-  const way = (host: Address, target: EndpointAddress): Way => ({
-    protocol,
-    host,
-    target: target.address,
-    targetPort,
-  });
   const host = wish.host ?? choice.defaultHost;
-  if (host !== undefined) {
-    const target = host.family === 'ipv4' ? choice.ipv4 : choice.ipv6;
-    if (target !== undefined) return [way(host, target)];
-    const family = host.family === 'ipv4' ? 'IPv4' : 'IPv6';
-    throw new EngineError(
-      'invalid',
-      `Cannot publish port ${targetPort}/${protocol} on ${formatAddress(host)}: the container has no ${family} address`,
-    );
-  }
-  return [
-    ...(choice.ipv4 === undefined ? [] : [way({ family: 'ipv4', value: 0n }, choice.ipv4)]),
-    ...(choice.ipv6 === undefined ? [] : [way({ family: 'ipv6', value: 0n }, choice.ipv6)]),
-  ];
+  if (host === undefined) return ANY_HOST.flatMap((any) => wayTo(wish, choice, any) ?? []);
+  const only = wayTo(wish, choice, host);
+  if (only === undefined) throw cannotPublish(wish, host);
+  return [only];
+}
+
+const ANY_HOST: readonly Address[] = [
+  { family: 'ipv4', value: 0n },
+  { family: 'ipv6', value: 0n },
+];
+
+/** From one address of the host; `undefined` when nothing leads from there. */
+function wayTo(
+  { protocol, port: targetPort }: PortWish,
+  { ipv4, ipv6, hasHostIpv6 }: PortChoice,
+  host: Address,
+): Way | undefined {
+  const relayed = hasHostIpv6 ? ipv4 : undefined;
+  const target = host.family === 'ipv4' ? ipv4 : (ipv6 ?? relayed);
+  if (target === undefined) return undefined;
+  const way = { protocol, host, target: target.address, targetPort };
+  return isRouted(way) || relayReach(way) !== 'none' ? way : undefined;
+}
+
+function cannotPublish({ protocol, port }: PortWish, host: Address): EngineError {
+  const what = `Cannot publish port ${port}/${protocol} on ${formatAddress(host)}`;
+  const family = host.family === 'ipv4' ? 'IPv4' : 'IPv6';
+  const why =
+    protocol === 'sctp' && isLoopback6(host)
+      ? 'the kernel routes nothing from there to a container, and SCTP is not relayed'
+      : `the container has no ${family} address`;
+  return new EngineError('invalid', `${what}: ${why}`);
 }

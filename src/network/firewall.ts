@@ -9,6 +9,7 @@
  * - Only this table is written. One batch is one transaction.
  * - A packet for a container's address is dropped unless it came in by that
  *   container's own bridge, or a published port brought it (rows N1, N2, N13).
+ * - What comes from an internal network reaches no relay, as it reaches no other network.
  * - A packet from any link but `lo` for 127.0.0.0/8 is dropped, so a port
  *   published on a loopback address is reachable from loopback only.
  * - What a container under an egress policy sends beyond its own networks is
@@ -21,7 +22,14 @@
 import * as nft from '../kernel/nft/message.ts';
 import * as expression from '../kernel/nft/expression.ts';
 import { be16, u32, type Message } from '../kernel/netlink/message.ts';
-import { addressBytes, firstOf, lastOf, type Address, type Network } from '../spec/cidr.ts';
+import {
+  addressBytes,
+  firstOf,
+  lastOf,
+  type Address,
+  type Family,
+  type Network,
+} from '../spec/cidr.ts';
 import { egressJumps, egressRules, egressSets, EGRESS_CHAIN, inputRules } from './egress/rules.ts';
 import {
   ADDRESS_BYTES,
@@ -35,6 +43,7 @@ import {
   SOURCE_OFFSET,
   SUFFIX,
 } from './packet.ts';
+import { isRelayedWidely, isRouted, LOOPBACK6 } from './way.ts';
 
 /** A bridge whose containers the table guards. */
 export interface GuardedBridge {
@@ -58,7 +67,7 @@ export interface PublishedPort {
   readonly host: Address;
   readonly hostPort: number;
   readonly protocol: keyof typeof PROTOCOL;
-  /** The container's address, of the same family. */
+  /** The container's address; of the other family, the monitor relays to it. */
   readonly target: Address;
   readonly targetPort: number;
 }
@@ -80,9 +89,28 @@ function setsOf(at: nft.TableName): Message[] {
         data: [family, 'port'],
       },
     ]),
+    { name: 'relays6', key: ['ipv6', 'protocol', 'port'] },
     ...egressSets(),
   ];
   return shapes.map((shape, index) => nft.addSet(at, shape, index + 1));
+}
+
+function loadDestination(family: Family, register: number = REG32): expression.Expression {
+  const field = { offsetBytes: DESTINATION_OFFSET[family], lengthBytes: ADDRESS_BYTES[family] };
+  return expression.payload({ base: 'network', ...field }, register);
+}
+
+/** Protocol and port behind an address in {@link REG32}. */
+function loadService(family: Family): expression.Expression[] {
+  const count = registersOf(family);
+  return [
+    expression.meta('l4proto', REG32 + count),
+    expression.payload({ base: 'transport', offsetBytes: 2, lengthBytes: 2 }, REG32 + count + 1),
+  ];
+}
+
+function notBy(link: string): expression.Expression[] {
+  return [expression.meta('iifname'), expression.compare('neq', linkKey(link))];
 }
 
 /** Drop what comes for a container by another way than its bridge, and for loopback from outside. */
@@ -91,14 +119,9 @@ function guardRules(at: nft.TableName): Message[] {
     const key = REG32 + registersOf(family);
     return nft.addRule(at, 'guard', [
       ...isFamily(family),
-      expression.payload(
-        {
-          base: 'network',
-          offsetBytes: DESTINATION_OFFSET[family],
-          lengthBytes: ADDRESS_BYTES[family],
-        },
-        REG32,
-      ),
+      // What the host says to an address of its own on a bridge comes by lo.
+      ...notBy('lo'),
+      loadDestination(family),
       expression.lookup(`subnets${SUFFIX[family]}`, REG32),
       expression.meta('iifname', key),
       expression.lookup(`owners${SUFFIX[family]}`, REG32, { invert: true }),
@@ -108,14 +131,19 @@ function guardRules(at: nft.TableName): Message[] {
   });
   const loopback = nft.addRule(at, 'guard', [
     ...isFamily('ipv4'),
-    expression.meta('iifname'),
-    expression.compare('neq', linkKey('lo')),
+    ...notBy('lo'),
     expression.payload({ base: 'network', offsetBytes: DESTINATION_OFFSET.ipv4, lengthBytes: 1 }),
     expression.compare('eq', Uint8Array.of(127)),
     expression.counter(),
     expression.verdict({ kind: 'drop' }),
   ]);
   return [...perFamily, loopback];
+}
+
+/** `::1` has a relay: rewritten, its packets would go nowhere. */
+function notFromLoopback6(family: Family, chain: string): expression.Expression[] {
+  if (family === 'ipv4' || chain !== 'publish-local') return [];
+  return [loadDestination('ipv6', REGISTER.r1), expression.compare('neq', addressBytes(LOOPBACK6))];
 }
 
 /** Rewrite to the container a port is published for: first by exact host address, then by any. */
@@ -128,26 +156,14 @@ function publishRules(at: nft.TableName, chain: string): Message[] {
         ...isFamily(family),
         expression.fibAddressType('daddr'),
         expression.compare('eq', u32(expression.ADDRESS_TYPE.local)),
+        ...notFromLoopback6(family, chain),
         address,
-        expression.meta('l4proto', REG32 + count),
-        expression.payload(
-          { base: 'transport', offsetBytes: 2, lengthBytes: 2 },
-          REG32 + count + 1,
-        ),
+        ...loadService(family),
         expression.lookup(`publish${SUFFIX[family]}`, REG32, { target: value }),
         expression.destinationNat(family, value, value + count),
       ]);
     return [
-      rule(
-        expression.payload(
-          {
-            base: 'network',
-            offsetBytes: DESTINATION_OFFSET[family],
-            lengthBytes: ADDRESS_BYTES[family],
-          },
-          REG32,
-        ),
-      ),
+      rule(loadDestination(family)),
       rule(expression.immediate(REG32, new Uint8Array(ADDRESS_BYTES[family]))),
     ];
   });
@@ -179,6 +195,23 @@ function forwardRules(at: nft.TableName): Message[] {
       ...drop,
     ]),
   ];
+}
+
+/** No network leaves an internal one by a relay either. */
+function relayRules(at: nft.TableName): Message[] {
+  const any = expression.immediate(REG32, new Uint8Array(ADDRESS_BYTES.ipv6));
+  return [loadDestination('ipv6'), any].map((address) =>
+    nft.addRule(at, 'input', [
+      ...isFamily('ipv6'),
+      expression.meta('iifname'),
+      expression.lookup('internal', REGISTER.r1),
+      address,
+      ...loadService('ipv6'),
+      expression.lookup('relays6', REG32),
+      expression.counter(),
+      expression.verdict({ kind: 'drop' }),
+    ]),
+  );
 }
 
 function sourceRules(at: nft.TableName): Message[] {
@@ -233,6 +266,7 @@ function allRules(at: nft.TableName): readonly Message[] {
     ...publishRules(at, 'publish'),
     ...publishRules(at, 'publish-local'),
     ...forwardRules(at),
+    ...relayRules(at),
     ...inputRules(at),
     ...sourceRules(at),
     ...egressRules(at),
@@ -314,15 +348,14 @@ export function planBridgeRemoval(at: nft.TableName, bridge: GuardedBridge): rea
   return bridgeElements(at, bridge, nft.deleteElements);
 }
 
+function portKey(port: PublishedPort): Uint8Array {
+  const protocol = Uint8Array.of(PROTOCOL[port.protocol]);
+  return nft.concatKey([addressBytes(port.host), protocol, be16(port.hostPort)]);
+}
+
 function publishElement(port: PublishedPort): nft.Element {
-  return {
-    key: nft.concatKey([
-      addressBytes(port.host),
-      Uint8Array.of(PROTOCOL[port.protocol]),
-      be16(port.hostPort),
-    ]),
-    data: nft.concatKey([addressBytes(port.target), be16(port.targetPort)]),
-  };
+  const data = nft.concatKey([addressBytes(port.target), be16(port.targetPort)]);
+  return { key: portKey(port), data };
 }
 
 function portElements(
@@ -330,10 +363,15 @@ function portElements(
   ports: readonly PublishedPort[],
   act: ElementAction,
 ): readonly Message[] {
-  return FAMILIES.flatMap((family) => {
-    const elements = ports.filter((port) => port.host.family === family).map(publishElement);
-    return elements.length === 0 ? [] : [act(at, `publish${SUFFIX[family]}`, elements)];
-  });
+  const routed = ports.filter(isRouted);
+  const relayed = ports.filter(isRelayedWidely).map((port) => ({ key: portKey(port) }));
+  return [
+    ...FAMILIES.flatMap((family) => {
+      const elements = routed.filter((port) => port.host.family === family).map(publishElement);
+      return elements.length === 0 ? [] : [act(at, `publish${SUFFIX[family]}`, elements)];
+    }),
+    ...(relayed.length === 0 ? [] : [act(at, 'relays6', relayed)]),
+  ];
 }
 
 /** Publish ports. The kernel answers EEXIST when one is published for somebody else. */

@@ -22,7 +22,7 @@ import { limitWrites } from '../kernel/cgroup/limits.ts';
 import type { CgroupPlace } from '../kernel/cgroup/place.ts';
 import { readCgroupStats } from '../kernel/cgroup/read-stats.ts';
 import { readExitRecord } from '../kernel/exit-record.ts';
-import type { MonitorControl, StartedProcess } from '../kernel/monitor.ts';
+import type { MonitorControl, ReservedPort, StartedProcess } from '../kernel/monitor.ts';
 import { attachMonitor, connectMonitor } from '../kernel/monitor.ts';
 import type { Plan } from '../kernel/plan/op.ts';
 import type { LinuxResources } from '../spec/oci/resources.ts';
@@ -139,6 +139,10 @@ export class MonitoredContainer implements RunningContainer {
 
   async resize(size: TerminalSize, target?: { readonly execNumber: number }): Promise<void> {
     await this.#asking((control) => control.resize(size, target?.execNumber));
+  }
+
+  async releasePort(port: ReservedPort): Promise<void> {
+    await this.#asking((control) => control.releasePort(port));
   }
 
   /**

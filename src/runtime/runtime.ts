@@ -11,6 +11,7 @@
 import type { Duplex } from 'node:stream';
 import type { ContainerId, HostPath } from '../base/brand.ts';
 import type { CgroupStats } from '../kernel/cgroup/stats.ts';
+import type { ReservedPort } from '../kernel/monitor.ts';
 import type { PlanOp } from '../kernel/plan/op.ts';
 import type { LinuxResources } from '../spec/oci/resources.ts';
 import type { Spec } from '../spec/oci/runtime.ts';
@@ -190,6 +191,8 @@ export interface RunningContainer {
   /** Errors: `wrong-state` when the process is gone. */
   signal(signal: number, target?: { readonly execNumber: number }): Promise<void>;
   resize(size: TerminalSize, target?: { readonly execNumber: number }): Promise<void>;
+  /** Give back a host port that its `NetworkOps` reserved. Idempotent. */
+  releasePort(port: ReservedPort): Promise<void>;
   /** Freeze or thaw every process of the container. */
   pause(): Promise<void>;
   resume(): Promise<void>;

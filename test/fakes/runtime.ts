@@ -3,6 +3,7 @@
  * the engine, as real ones do.
  */
 
+import type { ReservedPort } from '../../src/kernel/monitor.ts';
 import type { Duplex } from 'node:stream';
 import { duplexPair } from 'node:stream';
 import { EngineError } from '../../src/base/error.ts';
@@ -38,6 +39,8 @@ export class FakeProcess implements RunningContainer {
     readonly inside: Duplex;
   }[] = [];
   readonly execs: FakeExec[] = [];
+  /** Host ports it gave back. */
+  readonly released: ReservedPort[] = [];
   readonly updates: LinuxResources[] = [];
   isFrozen = false;
   /** SIGTERM ends it. */
@@ -109,6 +112,10 @@ export class FakeProcess implements RunningContainer {
     this.signals.push(signal);
     if (signal === 9 || (signal === 15 && this.obeysTerm && !this.isFrozen))
       this.exit(128 + signal);
+  }
+
+  async releasePort(port: ReservedPort): Promise<void> {
+    this.released.push(port);
   }
 
   async resize(size: TerminalSize): Promise<void> {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { ExposedTo, ExposureWay } from '../../src/spec/exposure.ts';
 import type { HostConfig } from '../../src/spec/docker/container.ts';
 import { type EngineFixture, openFixture } from './engine-fixture.ts';
-import { get, HOST_ADDRESS, Lan } from './lan.ts';
+import { get, HOST_ADDRESS, HOST_ADDRESS6, Lan } from './lan.ts';
 
 const SERVER = [
   'sh',
@@ -29,6 +29,12 @@ async function serve(
   return id;
 }
 
+/** As in a URL. */
+const hostOf = (address: string): string => (address.includes(':') ? `[${address}]` : address);
+
+/** Who asks from afar, and from which network. */
+const networkOf = { out: 'bridge', far: 'dual2' } as const;
+
 /** Containers that try every other one's own address. */
 const PEERS = ['web', 'peer', 'deaf', 'dbpeer', 'held'];
 
@@ -39,7 +45,8 @@ const publish = (...bindings: readonly (readonly [string, string])[]): HostConfi
 /** What is dialled for a way: any address of the host stands for all. */
 function dialled({ At, IsPublished }: ExposureWay, from: ExposedTo): readonly [string, number] {
   if (!IsPublished) return [At, 80];
-  const [, ip = '', port = ''] = /^(.+):(\d+)$/.exec(At) ?? [];
+  const [, ip = '', port = ''] = /^\[?(.+?)\]?:(\d+)$/.exec(At) ?? [];
+  if (ip === '::') return [from === 'host' ? '::1' : HOST_ADDRESS6, Number(port)];
   if (ip !== '0.0.0.0') return [ip, Number(port)];
   return [from === 'host' ? '127.0.0.1' : HOST_ADDRESS, Number(port)];
 }
@@ -60,7 +67,15 @@ test('exposure agrees with packets, from this machine, another one, other networ
     EnableIPv6: false,
     IPAM: { Config: [{ Subnet: '10.99.0.0/24' }] },
   });
-  const everyone = publish(['0.0.0.0', '8080'], ['127.0.0.1', '8081'], [HOST_ADDRESS, '8082']);
+  for (const Name of ['dual', 'dual2']) await networks.create({ Name });
+  const everyone = publish(
+    ['0.0.0.0', '8080'],
+    ['127.0.0.1', '8081'],
+    [HOST_ADDRESS, '8082'],
+    ['::', '8086'],
+    ['::1', '8087'],
+    [HOST_ADDRESS6, '8088'],
+  );
   const ids: Record<string, string> = {
     web: await serve(fixture, 'web', 'front', everyone),
     peer: await serve(fixture, 'peer', 'front'),
@@ -73,12 +88,14 @@ test('exposure agrees with packets, from this machine, another one, other networ
       CarveEgress: { Mode: 'deny', Allow: ['192.0.2.2', '*.example.org'] },
     }),
     out: await serve(fixture, 'out', 'bridge'),
+    six: await serve(fixture, 'six', 'dual', publish(['::', '8089'], ['::1', '8090'])),
+    far: await serve(fixture, 'far', 'dual2'),
     none: await serve(fixture, 'none', 'none'),
   };
   const inside = async (name: string, [address, port]: readonly [string, number]) =>
     fixture.inside(
       ids[name] ?? '',
-      `timeout 3 wget -q -O - http://${address}:${port}/ 2>/dev/null || true`,
+      `timeout 3 wget -q -O - http://${hostOf(address)}:${port}/ 2>/dev/null || true`,
     );
   const { Containers } = await networks.exposure(undefined);
   assert.deepEqual(
@@ -87,11 +104,13 @@ test('exposure agrees with packets, from this machine, another one, other networ
       'db nothing',
       'dbpeer nothing',
       'deaf everything',
+      'far everything',
       'held list',
       'lone everything',
       'none nothing',
       'out everything',
       'peer everything',
+      'six everything',
       'web everything',
     ],
   );
@@ -110,7 +129,8 @@ test('exposure agrees with packets, from this machine, another one, other networ
       };
       check('host', 'host', get(...dialled(way, 'host')));
       check('lan', 'lan', lan.get(...dialled(way, 'lan')));
-      const far = way.Network === 'bridge' ? [] : ['out'];
+      const asker = way.At.startsWith('[') ? 'far' : 'out';
+      const far = way.Network === networkOf[asker] ? [] : [asker];
       asked.push(
         ...far.map(async (who) =>
           check('containers', who, await inside(who, dialled(way, 'containers'))),

@@ -12,7 +12,6 @@ import { EngineError, isEngineError } from '../../base/error.ts';
 import type { RootSource, StartRequest } from '../../runtime/runtime.ts';
 import type { LinuxNamespace } from '../../spec/oci/runtime.ts';
 import { isHeld } from '../networks/egress.ts';
-import { linkVariables } from '../networks/links.ts';
 import { takeSeats } from '../networks/seat.ts';
 import type { EngineParts } from '../parts.ts';
 import type { Container, RehearsedLaunch } from './container.ts';
@@ -176,11 +175,7 @@ export function rehearseLaunch(
       user: user ?? NOBODY_YET,
     }),
   );
-  // Who is linked to has its address when it runs.
-  const isFinal =
-    rehearsedNamespaces(record).length === 0 &&
-    record.mounts.every(isFinalMount) &&
-    (record.hostConfig.Links ?? []).length === 0;
+  const isFinal = rehearsedNamespaces(record).length === 0 && record.mounts.every(isFinalMount);
   const hasDevices =
     (record.hostConfig.Devices ?? []).length > 0 || record.hostConfig.Privileged === true;
   return user === undefined || !isFinal || hasDevices ? undefined : { spec, user };
@@ -237,7 +232,6 @@ function specInput(
     devices: devicesOf(hostConfig.Devices ?? []),
     blockDevices: blockDevicesOf(hostConfig),
     joined: how.joined,
-    linkEnv: linkVariables(parts, record),
     isHeld: isHeld(parts, record),
     host: parts.host.specHost({ withDevices: hostConfig.Privileged === true }),
   };

@@ -7,8 +7,6 @@ import { formatTimeNs } from '../../spec/time.ts';
 
 /** A network as it is listed. */
 export function summariseNetwork(network: NetworkRecord): NetworkSummary {
-  const { configuration, configuredBy = '' } = network;
-  const driver = configuration?.ipamDriver ?? '';
   return {
     Name: network.name,
     Id: network.id,
@@ -18,15 +16,15 @@ export function summariseNetwork(network: NetworkRecord): NetworkSummary {
     EnableIPv4: network.hasIpv4,
     EnableIPv6: network.hasIpv6,
     IPAM: {
-      Driver: driver === '' ? 'default' : driver,
+      Driver: 'default',
       Options: network.isPredefined ? null : network.ipamOptions,
-      Config: configuration?.subnets ?? network.subnets.map(describeSubnet),
+      Config: network.subnets.map(describeSubnet),
     },
     Internal: network.isInternal,
     Attachable: network.isAttachable,
     Ingress: false,
-    ConfigFrom: { Network: configuredBy },
-    ConfigOnly: configuration !== undefined,
+    ConfigFrom: { Network: '' },
+    ConfigOnly: false,
     Options: network.options,
     Labels: network.labels,
   };

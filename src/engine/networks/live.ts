@@ -3,10 +3,12 @@
  * Precondition of both: the caller holds the container's lock; it has a process.
  */
 
-import { EngineError } from '../../base/error.ts';
+import { EngineError, messageOf } from '../../base/error.ts';
 import type { Endpoint } from '../../network/endpoint.ts';
 import type { NamespaceOwner, NetworkedEndpoint } from '../../network/fabric.ts';
+import { PROTOCOL } from '../../network/firewall.ts';
 import type { NetworkRecord } from '../../network/store.ts';
+import { addressBytes } from '../../spec/cidr.ts';
 import type { EndpointSettings } from '../../spec/docker/container.ts';
 import type { Container } from '../containers/container.ts';
 import { fileSourceOf, writeHosts } from '../containers/network-files.ts';
@@ -62,9 +64,25 @@ export async function leaveLive(
     ({ endpoint }) => endpoint,
   );
   await parts.fabric.leave(container.id, ownerOf(container), { gone, rest });
+  await releasePorts(parts, container, gone);
   parts.addresses.giveBack(gone.networkId, gone);
   parts.ports.release(container.id, gone.ports);
   keep(parts, container, rest);
+}
+
+/** Whoever gets the address next is not to be reached by a relay of this container's. */
+async function releasePorts(
+  parts: EngineParts,
+  container: Container,
+  { ports }: Endpoint,
+): Promise<void> {
+  for (const { protocol, host, hostPort } of ports) {
+    const port = { protocol: PROTOCOL[protocol], address: addressBytes(host), port: hostPort };
+    await container.live?.runtime.releasePort(port).catch((error: unknown) => {
+      const what = { id: container.id, port: hostPort, error: messageOf(error) };
+      parts.log.warn('a port of a network that the container left is not given back', what);
+    });
+  }
 }
 
 function keep(parts: EngineParts, container: Container, endpoints: readonly Endpoint[]): void {

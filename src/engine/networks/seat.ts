@@ -328,6 +328,7 @@ function withPorts(
   const ports = choosePorts(wishes, {
     ipv4: way4?.endpoint.ipv4,
     ipv6: way6?.endpoint.ipv6,
+    hasHostIpv6: parts.host.hasIpv6,
     defaultHost: defaultHostOf((way4 ?? way6)?.network),
     ephemeral: parts.host.ephemeralPorts(),
     start: parts.ports.nextEphemeral,

@@ -33,8 +33,7 @@ export type PullRule =
       readonly keys: readonly string[];
       /**
        * Whether a signature made under another repository's name counts (`any`, as with
-       * cosign, so that signed images can be copied) or not (`repository`; a signature in
-       * a sigstore bundle names none, and does not count then).
+       * cosign, so that signed images can be copied) or not (`repository`).
        */
       readonly identity: 'any' | 'repository';
     };

@@ -390,8 +390,10 @@ export const OPS = {
   /**
    * Keep a port of `protocol` (6, 17 or 132) on `address` (4 or 16 bytes) for the
    * running process until it ends: a socket is bound, TCP and SCTP listen, so that
-   * nobody else gets it, and everything that reaches it is dropped. A protocol the
-   * kernel does not have needs no keeping.
+   * nobody else gets it. A protocol the kernel does not have needs no keeping.
+   * `reach` says what of that which reaches the socket is for `target`, an address of
+   * 4 or 16 bytes, and its `targetPort`: 0 nothing, all is dropped; 1 what is for the loopback
+   * address ::1; 2 all. The monitor relays it, TCP and UDP. Without a relay `target` is empty.
    */
   'reserve-port': {
     code: 83,
@@ -399,6 +401,9 @@ export const OPS = {
       protocol: { type: 'u32', max: 255 },
       address: { type: 'bytes', max: 16 },
       port: { type: 'u32', max: 65535 },
+      reach: { type: 'u32', max: 2 },
+      target: { type: 'bytes', max: 16 },
+      targetPort: { type: 'u32', max: 65535 },
     },
   },
 } as const satisfies Readonly<Record<string, OpShape>>;

@@ -142,9 +142,7 @@ function serviceVerdict(asked: Asked, name: string): Verdict | undefined {
   const records = holders.flatMap((holder) =>
     (holder.ports ?? [])
       .filter((port) => port.protocol === protocol)
-      .filter(({ port, services = [] }) =>
-        [String(port), ...services.map(lowerName)].includes(label),
-      )
+      .filter(({ port, service }) => label === String(port) || label === service?.toLowerCase())
       .flatMap(({ port }) => serviceRecord(port, holders.length > 1 ? holder.names[0] : target)),
   );
   return own(rotate(records, asked.turnNumber));

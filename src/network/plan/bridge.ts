@@ -36,12 +36,7 @@ export function planMakeLink(network: NetworkRecord, group: number): readonly Pl
 
 /** Ask what the link of a network is. */
 export function planFindLink(network: NetworkRecord): readonly PlanOp[] {
-  return planAskLink(linkSettingsOf(network).link);
-}
-
-/** Ask what a link of the host is: see {@link decodeLink}. */
-export function planAskLink(name: string): readonly PlanOp[] {
-  return [openRoute(SLOT.host), askLink(name)];
+  return [openRoute(SLOT.host), askLink(linkSettingsOf(network).link)];
 }
 
 function askLink(name: string): PlanOp {
@@ -57,21 +52,9 @@ function makeLink(
   network: NetworkRecord,
   link: { readonly name: string; readonly mtu?: number; readonly group: number },
 ): Message | undefined {
-  if (network.driver === 'bridge') return addBridge({ ...link, mac: bridgeMac(network) });
+  if (network.driver === 'bridge') return addBridge(link);
   // A parent that was named is the user's; without one the network leads nowhere.
   return network.options['parent'] === undefined ? addDummy(link) : undefined;
-}
-
-/**
- * A bridge that was given no address of its own takes the lowest of its ports', and another one
- * when containers come and go: whoever knew the old one waits for his next probe. A local one, by
- * the network's id.
- */
-function bridgeMac({ id }: NetworkRecord): Uint8Array {
-  const bytes = Array.from({ length: 5 }, (_, at) =>
-    Number.parseInt(id.slice(2 * at, 2 * at + 2), 16),
-  );
-  return Uint8Array.of(2, ...bytes);
 }
 
 /** A link as the kernel tells it. */
@@ -116,6 +99,8 @@ export function planSetLink(network: NetworkRecord, index: number): readonly Pla
   const settings = [
     setting(`ipv6/conf/${link}/disable_ipv6`, network.hasIpv6 ? '0' : '1'),
     setting(`ipv6/conf/${link}/accept_ra`, '0'),
+    // Until its link-local address is known to be unique the host asks for no neighbour with it: a second or two.
+    ...(network.hasIpv6 ? [setting(`ipv6/conf/${link}/accept_dad`, '0')] : []),
     // Ports published on a loopback address are reached from the host by this way; the firewall lets nobody else.
     setting(`ipv4/conf/${link}/route_localnet`, '1'),
   ];
