@@ -56,6 +56,7 @@ const PACKAGES = {
   umoci: { isHere: has('umoci') },
   'apache2-utils': { isHere: has('htpasswd') },
   openssl: { isHere: has('openssl') },
+  ldnsutils: { isHere: has('drill') },
   e2fsprogs: { isHere: has('mke2fs') },
   'qemu-system-x86': { isHere: has('qemu-system-x86_64') },
 };
@@ -77,6 +78,7 @@ const NEEDS = {
     'umoci',
     'apache2-utils',
     'openssl',
+    'ldnsutils',
   ],
   bench: ['busybox-static', 'pigz'],
   peers: ['docker-cli', 'docker.io', 'podman', 'crun', 'runc', 'iproute2'],

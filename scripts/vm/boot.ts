@@ -30,6 +30,8 @@ export interface VmRun {
   readonly timeoutMs?: number;
   /** MiB of memory; default 1536. */
   readonly memoryMiB?: number;
+  /** Modules of the kernel besides what every machine has. */
+  readonly modules?: readonly string[];
 }
 
 /** How it ended. */
@@ -79,7 +81,11 @@ export async function runInVm(run: VmRun): Promise<VmResult> {
   const work = mkdtempSync(join(FOLDER, 'run-'));
   try {
     const kernel = await ensureKernel();
-    const modules = await loadOrder(kernel, [...DISK_MODULES, ...FEATURE_MODULES]);
+    const modules = await loadOrder(kernel, [
+      ...DISK_MODULES,
+      ...FEATURE_MODULES,
+      ...(run.modules ?? []),
+    ]);
     const initrd = join(work, 'initrd');
     const payload = join(work, 'payload');
     writeFileSync(initrd, gzipSync(encodeCpio(initialFiles(modules)), { level: 1 }));

@@ -45,6 +45,7 @@ const DEBIAN_PACKAGES = [
   'iproute2',
   'nftables',
   'hostname',
+  'samba',
 ];
 
 /** Makes `image` from `files` by way of the folder `staging`, which is removed again. */

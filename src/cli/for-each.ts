@@ -5,7 +5,7 @@ import { neutraliseText } from './print/safe.ts';
 import { errorSentence } from './report.ts';
 
 /** How many actions run at once. */
-const concurrency = 16;
+const CONCURRENCY = 16;
 
 /**
  * Runs `action` for every name. Prints the name, or the text `action` gives,
@@ -14,6 +14,23 @@ const concurrency = 16;
 export async function forEachName(
   io: Io,
   names: readonly string[],
+  action: (name: string) => Promise<string | void>,
+): Promise<number> {
+  return forEach(io, { names, concurrency: CONCURRENCY }, action);
+}
+
+/** As `forEachName`, one after the other: a later one may need what an earlier one does. */
+export async function forEachInOrder(
+  io: Io,
+  names: readonly string[],
+  action: (name: string) => Promise<string | void>,
+): Promise<number> {
+  return forEach(io, { names, concurrency: 1 }, action);
+}
+
+async function forEach(
+  io: Io,
+  { names, concurrency }: { readonly names: readonly string[]; readonly concurrency: number },
   action: (name: string) => Promise<string | void>,
 ): Promise<number> {
   const running: Promise<string | void>[] = [];

@@ -24,6 +24,7 @@ import {
   type ImageIndex,
   type ImageManifest,
 } from '../spec/oci/image.ts';
+import { documentKindOf } from '../spec/media-type.ts';
 import { choosePlatform, formatPlatform, type Platform } from '../spec/platform.ts';
 import { checkRunnable, DOCUMENT_MAX_BYTES, parseConfig, parseTarget } from './documents.ts';
 import type { NewImage } from './decode-row.ts';
@@ -32,6 +33,9 @@ import type { AddOptions, ImageOptions, ImageRecord } from './store.ts';
 
 /** Indexes inside indexes that are followed. */
 const INDEX_DEPTH_MAX = 4;
+
+/** What an index may lead to; entries of other kinds are somebody else's. */
+const DOCUMENT_KINDS: ReadonlySet<unknown> = new Set(['index', 'manifest']);
 
 /** One image's documents, read and checked. */
 export interface ResolvedImage {
@@ -112,13 +116,14 @@ export function chooseManifest(index: ImageIndex, wanted: Platform): Descriptor 
   const images = index.manifests.filter(
     (entry) =>
       entry.annotations?.[ANNOTATION.attestationType] === undefined &&
-      entry.platform?.os !== 'unknown',
+      entry.platform?.os !== 'unknown' &&
+      DOCUMENT_KINDS.has(documentKindOf(entry.mediaType)),
   );
   const chosen = choosePlatform(images, platformOf, wanted);
   if (chosen !== undefined) return chosen;
-  const [single] = images;
-  // An entry that says nothing may be anything: its configuration will tell.
-  if (images.length === 1 && single !== undefined && single.platform === undefined) return single;
+  const [single, another] = images.filter((entry) => entry.platform === undefined);
+  // An entry that says nothing may be anything: what it leads to will tell.
+  if (single !== undefined && another === undefined) return single;
   const offered = images.flatMap((entry) => platformOf(entry) ?? []).map(formatPlatform);
   throw new EngineError(
     'not-found',

@@ -14,7 +14,7 @@ import * as nft from '../kernel/nft/message.ts';
 import { RULE_COUNT } from './firewall.ts';
 
 /** Milliseconds between two looks at the table. */
-const WATCH_MS = 1_000;
+const WATCH_MS = 500;
 
 /** What it works with. */
 export interface GuardTableOptions {
@@ -24,6 +24,10 @@ export interface GuardTableOptions {
   readonly lock: Mutex;
   /** All that is to be in the table, the table itself included. */
   readonly whole: () => readonly Message[];
+  /** Its half of another family, and how many rules that is to have; 0: it is not needed. */
+  readonly half: () => { readonly at: nft.TableName; readonly ruleCount: number };
+  /** What is looked after at the same times; it takes the lock itself. */
+  readonly beside: () => Promise<void>;
   /** One transaction. */
   readonly change: (messages: readonly Message[], failure: string) => Promise<unknown>;
   /** The messages that answer one request. */
@@ -80,10 +84,11 @@ export class GuardTable {
 
   /** Somebody else may have deleted the table, or its rules. */
   async #repair(): Promise<void> {
-    const { at, lock, log } = this.#options;
+    const { at, lock, log, beside } = this.#options;
     if (lock.isHeld || !this.#isThere) return;
+    await beside();
     await lock.run(async () => {
-      if ((await this.#countRules()) === RULE_COUNT) return;
+      if (await this.#isWhole()) return;
       log.warn('the firewall of the networks was changed from outside; made again', {
         table: at.table,
       });
@@ -91,11 +96,15 @@ export class GuardTable {
     });
   }
 
-  async #countRules(): Promise<number> {
-    const { at, query } = this.#options;
-    return nft.countMessages(
-      await query(nft.listRules(at), 'Cannot look at the firewall'),
-      'newRule',
-    );
+  async #isWhole(): Promise<boolean> {
+    const { at, half } = this.#options;
+    if ((await this.#countRules(at)) !== RULE_COUNT) return false;
+    const { at: other, ruleCount } = half();
+    return ruleCount === 0 || (await this.#countRules(other)) === ruleCount;
+  }
+
+  async #countRules(at: nft.TableName): Promise<number> {
+    const answer = await this.#options.query(nft.listRules(at), 'Cannot look at the firewall');
+    return nft.countMessages(answer, 'newRule');
   }
 }

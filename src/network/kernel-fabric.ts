@@ -18,6 +18,7 @@ import type { Message } from '../kernel/netlink/message.ts';
 import { encodeMessage } from '../kernel/netlink/message.ts';
 import * as nft from '../kernel/nft/message.ts';
 import type { PlanOp } from '../kernel/plan/op.ts';
+import { PROC_SLOT } from '../kernel/plan/slots.ts';
 import { addressBytes, type Network } from '../spec/cidr.ts';
 import { EgressGuard } from './egress/guard.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -32,6 +33,7 @@ import * as rules from './firewall.ts';
 import { GuardTable } from './guard-table.ts';
 import {
   decodeLink,
+  planAskLink,
   planDeleteLink,
   planFindLink,
   planForwarding,
@@ -44,11 +46,13 @@ import {
   planInside,
   planJoin,
   planLeave,
+  planRejoin,
   type PlannedEndpoint,
 } from './plan/endpoint.ts';
 import { firewall, SLOT } from './plan/ops.ts';
 import { planResolver } from './plan/resolver.ts';
-import { isForwarding, readRoutes } from './read-routes.ts';
+import { isForwarding, isLinkThere, readRoutes } from './read-routes.ts';
+import { Seats } from './seats.ts';
 import { linkSettingsOf } from './settings.ts';
 import type { NetworkRecord } from './store.ts';
 import { REACH, relayReach } from './way.ts';
@@ -71,6 +75,8 @@ export interface KernelFabricOptions {
 interface ReadyNetwork {
   readonly network: NetworkRecord;
   readonly linkIndex: number;
+  /** This engine made the link. */
+  readonly isOwnLink: boolean;
 }
 
 /** See the module. */
@@ -81,10 +87,8 @@ export class KernelFabric implements NetworkFabric {
   readonly #at: nft.TableName;
   readonly #lock = new Mutex();
   readonly #ready = new Map<string, ReadyNetwork>();
-  /** By container, the ports of each of its endpoints. */
-  readonly #ports = new Map<string, readonly (readonly rules.PublishedPort[])[]>();
-  /** Containers on a bridge; while there are any the table is watched. */
-  readonly #guarded = new Set<string>();
+  /** While somebody is on a bridge the table and the links are looked after. */
+  readonly #seats = new Seats();
   /** Marks this engine's links. */
   readonly #group: number;
   readonly egress: EgressGuard;
@@ -102,18 +106,30 @@ export class KernelFabric implements NetworkFabric {
       log,
       change: async (messages: readonly Message[], failure: string) =>
         void (await this.#apply(firewall(messages), failure)),
+      undo: async (messages: readonly Message[], failure: string) =>
+        void (await this.#apply(firewall(messages, ENOENT), failure)),
       query: async (message: Message, failure: string) => this.#query(message, failure),
     };
     this.egress = new EgressGuard({ ...kernel, nowMs: Date.now });
-    this.#table = new GuardTable({ ...kernel, lock: this.#lock, whole: () => this.#wholeTable() });
+    this.#table = new GuardTable({
+      ...kernel,
+      lock: this.#lock,
+      whole: () => this.#wholeTable(),
+      half: () => this.egress.expected(),
+      beside: async () => this.#repairLinks(),
+    });
   }
 
   async ensure(network: NetworkRecord): Promise<void> {
-    if (this.#ready.has(network.id) || !hasLink(network)) return;
+    if (!hasLink(network) || this.#isReady(network)) return;
     await this.#lock.run(async () => {
-      if (this.#ready.has(network.id)) return;
-      const linkIndex = await this.#makeLink(network);
-      this.#ready.set(network.id, { network, linkIndex });
+      if (this.#isReady(network)) return;
+      const wasReady = this.#ready.has(network.id);
+      this.#ready.set(network.id, await this.#makeLink(network));
+      if (wasReady) {
+        await this.#rejoin(network);
+        return;
+      }
       try {
         await this.#guard(network);
       } catch (error) {
@@ -128,12 +144,12 @@ export class KernelFabric implements NetworkFabric {
     await this.#lock.run(async () => {
       for (const network of networks.filter(hasLink)) {
         try {
-          this.#ready.set(network.id, { network, linkIndex: await this.#makeLink(network) });
+          this.#ready.set(network.id, await this.#makeLink(network));
         } catch (error) {
           failures.push({ network, error });
         }
       }
-      if (this.#guarded.size === 0) return;
+      if (!this.#seats.hasBridge()) return;
       try {
         await this.#rebuild();
       } catch (error) {
@@ -174,8 +190,8 @@ export class KernelFabric implements NetworkFabric {
 
   explainStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps {
     const planned = endpoints.map((each) => {
-      const linkIndex = this.#ready.get(each.network.id)?.linkIndex ?? 0;
-      return { ...each, linkIndex, hostIndex: 0 };
+      const { linkIndex = 0, isOwnLink = true } = this.#ready.get(each.network.id) ?? {};
+      return { ...each, linkIndex, isOwnLink, hostIndex: 0 };
     });
     return this.#opsOf(containerId, planned);
   }
@@ -194,8 +210,8 @@ export class KernelFabric implements NetworkFabric {
       await this.egress.leave(containerId, added.endpoint.id);
       throw error;
     }
-    if (added.network.driver === 'bridge') this.#guarded.add(containerId);
-    if (this.#guarded.size > 0) this.#table.watch();
+    this.#seats.add(containerId, added);
+    this.#watch();
   }
 
   async leave(
@@ -206,32 +222,29 @@ export class KernelFabric implements NetworkFabric {
     const failure = `Cannot disconnect the container from network ${gone.networkName}`;
     await this.#apply(planLeave(owner, gone), failure);
     await this.egress.leave(containerId, gone.id);
+    this.#seats.remove(containerId, gone.id);
     await this.#apply(planDefaultRoutes(owner, rest), failure);
-    if (rest.every(({ hostLink }) => hostLink === '')) this.#unguard(containerId);
-    if (gone.ports.length === 0) return;
-    this.#ports.set(
-      containerId,
-      rest.map(({ ports }) => ports),
-    );
+    if (!this.#seats.hasBridge()) this.#table.unwatch();
     await this.#apply(this.#unpublish(gone.ports), failure);
   }
 
   async release(containerId: string, isUntidy: boolean): Promise<void> {
-    const ports = this.#ports.get(containerId) ?? [];
-    this.#ports.delete(containerId);
-    this.#unguard(containerId);
+    const gone = this.#seats.of(containerId);
+    this.#seats.set(containerId, []);
+    if (!this.#seats.hasBridge()) this.#table.unwatch();
     await this.egress.release(containerId, isUntidy);
     if (!isUntidy) return;
-    for (const each of ports)
-      await this.#apply(this.#unpublish(each), 'Cannot take back published ports');
+    for (const { endpoint } of gone)
+      await this.#apply(this.#unpublish(endpoint.ports), 'Cannot take back published ports');
   }
 
   async close(networks: readonly NetworkRecord[]): Promise<void> {
     this.#table.unwatch();
-    if (this.#guarded.size > 0) return;
+    if (this.#seats.hasBridge()) return;
     await this.#lock.run(async () => {
       this.#ready.clear();
       await this.#table.remove();
+      await this.#removeHalf();
       for (const network of networks.filter(hasLink)) await this.#deleteLink(network);
     });
   }
@@ -245,7 +258,7 @@ export class KernelFabric implements NetworkFabric {
         ...BEFORE_CLONE,
       ],
       inside: [
-        ...planInside(planned),
+        ...planInside(planned, PROC_SLOT),
         ...planResolver({ slot: SLOT.firewall, directory: this.#runDir, containerId }),
       ],
       after: [
@@ -256,16 +269,40 @@ export class KernelFabric implements NetworkFabric {
   }
 
   #keep(containerId: string, endpoints: readonly NetworkedEndpoint[]): void {
-    const ports = endpoints.map(({ endpoint }) => endpoint.ports);
-    if (ports.some((each) => each.length > 0)) this.#ports.set(containerId, ports);
-    if (endpoints.some(({ network }) => network.driver === 'bridge'))
-      this.#guarded.add(containerId);
-    if (this.#guarded.size > 0) this.#table.watch();
+    this.#seats.set(containerId, endpoints);
+    this.#watch();
   }
 
-  #unguard(containerId: string): void {
-    this.#guarded.delete(containerId);
-    if (this.#guarded.size === 0) this.#table.unwatch();
+  #watch(): void {
+    if (this.#seats.hasBridge()) this.#table.watch();
+  }
+
+  /** Its link was made and is there: somebody else may have deleted it. */
+  #isReady(network: NetworkRecord): boolean {
+    return this.#ready.has(network.id) && isLinkThere(linkSettingsOf(network).link);
+  }
+
+  /** Make links again that somebody deleted. */
+  async #repairLinks(): Promise<void> {
+    for (const { network } of this.#ready.values()) {
+      if (network.driver !== 'bridge' || this.#isReady(network)) continue;
+      this.#log.warn('the link of a network was deleted from outside; made again', {
+        network: network.name,
+      });
+      await this.ensure(network);
+    }
+  }
+
+  /** Containers of a network whose link was made again are on it. Precondition: the lock is held. */
+  async #rejoin(network: NetworkRecord): Promise<void> {
+    const failure = `Cannot put the containers of network ${network.name} on its link`;
+    const seats = this.#seats.all().filter((each) => each.network.id === network.id);
+    for (const each of seats.filter(() => network.driver === 'bridge')) {
+      const found = decodeLink(await this.#apply(planAskLink(each.endpoint.hostLink), failure));
+      if (found === undefined) continue;
+      const planned = { ...this.#planned(each), hostIndex: found.index };
+      await this.#apply(planRejoin(planned), failure);
+    }
   }
 
   /** All of one endpoint: one that is gone already takes the others with it. */
@@ -279,10 +316,11 @@ export class KernelFabric implements NetworkFabric {
     if (ready === undefined)
       throw new EngineError('internal', `Network ${network.name} was not made ready`);
     this.#nextIndex = this.#nextIndex === 0x3fff_ffff ? 0x0100_0000 : this.#nextIndex + 1;
-    return { ...each, linkIndex: ready.linkIndex, hostIndex: this.#nextIndex };
+    const { linkIndex, isOwnLink } = ready;
+    return { ...each, linkIndex, isOwnLink, hostIndex: this.#nextIndex };
   }
 
-  async #makeLink(network: NetworkRecord): Promise<number> {
+  async #makeLink(network: NetworkRecord): Promise<ReadyNetwork> {
     const { link } = linkSettingsOf(network);
     const failure = `Cannot make network ${network.name}`;
     const found = decodeLink(await this.#apply(planMakeLink(network, this.#group), failure));
@@ -305,7 +343,7 @@ export class KernelFabric implements NetworkFabric {
       await this.#deleteLink(network).catch(() => undefined);
       throw error;
     }
-    return found.index;
+    return { network, linkIndex: found.index, isOwnLink: found.group === this.#group };
   }
 
   /** Only a link that this engine made: a bridge that the user named may be the user's own. */
@@ -330,6 +368,13 @@ export class KernelFabric implements NetworkFabric {
   async #rebuild(): Promise<void> {
     if (!this.#table.isThere) await this.egress.load();
     await this.#table.rebuild();
+    if (this.egress.expected().ruleCount === 0) await this.#removeHalf();
+  }
+
+  /** The bridge's half of the table, of which nobody is sure that it is there. */
+  async #removeHalf(): Promise<void> {
+    const gone = firewall([nft.deleteTable(this.egress.expected().at)], ENOENT);
+    await this.#apply(gone, 'Cannot remove the firewall of bridges');
   }
 
   #wholeTable(): readonly Message[] {
@@ -340,7 +385,7 @@ export class KernelFabric implements NetworkFabric {
     return [
       ...rules.planTable(this.#at),
       ...bridges.flatMap((bridge) => rules.planBridge(this.#at, bridge)),
-      ...[...this.#ports.values()].flat().flatMap((ports) => rules.planPorts(this.#at, ports)),
+      ...this.#seats.all().flatMap(({ endpoint }) => rules.planPorts(this.#at, endpoint.ports)),
       ...this.egress.planAll(),
     ];
   }

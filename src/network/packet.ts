@@ -28,6 +28,11 @@ export function linkKey(link: string): Uint8Array {
   return key;
 }
 
+/** `02:42:…` as six bytes. Precondition: it is a MAC address. */
+export function macBytes(text: string): Uint8Array {
+  return Uint8Array.from(text.split(':'), (pair) => Number.parseInt(pair, 16));
+}
+
 /** Go on with packets of the family. */
 export function isFamily(family: Family): expression.Expression[] {
   return [expression.meta('nfproto'), expression.compare('eq', Uint8Array.of(NFPROTO[family]))];

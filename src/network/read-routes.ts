@@ -1,6 +1,6 @@
 /** The host's routes as they are now. Source: proc_net(5), ip-sysctl.rst. */
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Network } from '../spec/cidr.ts';
 import { parseRoutes4, parseRoutes6 } from './ipam/routes.ts';
 
@@ -15,6 +15,11 @@ export function readRoutes(procNet = '/proc/net'): readonly Network[] {
 /** True when the host passes IPv4 packets between its links. */
 export function isForwarding(): boolean {
   return readText('/proc/sys/net/ipv4/ip_forward').trim() === '1';
+}
+
+/** True when there is such a link. A name is enough: one that is made again has another number. */
+export function isLinkThere(link: string): boolean {
+  return existsSync(`/proc/sys/net/ipv4/conf/${link}`);
 }
 
 function readText(path: string): string {

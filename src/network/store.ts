@@ -7,6 +7,7 @@
  */
 
 import type { Address, Network } from '../spec/cidr.ts';
+import type { IpamConfig } from '../spec/docker/network.ts';
 
 /** How containers are connected. `null` is the network `none`, `host` the host's own. */
 export type NetworkDriver = 'bridge' | 'macvlan' | 'ipvlan' | 'host' | 'null';
@@ -22,6 +23,17 @@ export interface NetworkSubnet {
   readonly reserved: Readonly<Record<string, Address>>;
   /** The engine chose it; absent: the user did, and may ask for addresses of it. */
   readonly isChosen?: true;
+}
+
+/** What networks that are made from a configuration get, besides its options and labels: as it was asked for. */
+export interface NetworkConfiguration {
+  /** Empty: the usual one. */
+  readonly ipamDriver: string;
+  readonly subnets: readonly IpamConfig[];
+  /** Absent: as is usual for the network's driver. */
+  readonly hasIpv4?: boolean;
+  /** As `hasIpv4`. */
+  readonly hasIpv6?: boolean;
 }
 
 /** One network. */
@@ -45,6 +57,10 @@ export interface NetworkRecord {
   /** Driver options, e.g. `com.docker.network.bridge.name`. */
   readonly options: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
+  /** It is a configuration and no network: its driver is `null`, nobody joins it. */
+  readonly configuration?: NetworkConfiguration;
+  /** Name of the configuration that it was made from. */
+  readonly configuredBy?: string;
 }
 
 /** Networks by id. Changes are on disk when a method returns; inside a transaction of the database they are a part of it. */

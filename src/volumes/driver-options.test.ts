@@ -54,9 +54,13 @@ test('names of servers become addresses; addresses and other file systems stay',
     (await resolveAddresses({ type, device, options, isRecursive: false })).options.join();
   assert.equal(await at('nfs', ':/srv', ['addr=127.0.0.1', 'ro']), 'addr=127.0.0.1,ro');
   assert.equal(await at('nfs', '127.0.0.2:/srv', ['ro']), 'ro,addr=127.0.0.2');
-  assert.equal(await at('nfs4', '[::1]:/srv', []), 'addr=::1');
+  assert.equal(await at('nfs4', '[::1]:/srv', []), 'vers=4,addr=::1');
+  assert.equal(await at('nfs4', '127.0.0.2:/', ['nfsvers=4.1']), 'nfsvers=4.1,addr=127.0.0.2');
   assert.equal(await at('cifs', '//127.0.0.3/share', ['username=x']), 'username=x,ip=127.0.0.3');
   assert.equal(await at('tmpfs', 'host:/x', ['size=1m']), 'size=1m');
   assert.match(await at('nfs', ':/srv', ['addr=localhost']), /^addr=(127\.0\.0\.1|::1)$/);
-  await assert.rejects(at('nfs', ':/srv', ['addr=no.such.host.invalid']));
+  await assert.rejects(at('nfs', ':/srv', ['addr=no.such.host.invalid']), {
+    kind: 'unavailable',
+    message: /^the address of its server no\.such\.host\.invalid is not known/,
+  });
 });

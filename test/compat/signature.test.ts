@@ -22,6 +22,7 @@ const CHISEL = process.env['CARVE_CHISEL'] ?? resolve(import.meta.dirname, '../.
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const INDEX = 'application/vnd.oci.image.index.v1+json';
 const PAYLOAD = 'application/vnd.dev.cosign.simplesigning.v1+json';
+const BUNDLE = 'application/vnd.dev.sigstore.bundle.v0.3+json';
 const ARTIFACT = 'application/vnd.dev.cosign.artifact.sig.v1+json';
 
 function temporary(t: TestContext, name: string): string {
@@ -130,6 +131,22 @@ class Repository {
     };
   }
 
+  /** Put bundles into the list of what refers to `digest`, in place of what was there. */
+  async attachBundles(digest: string, bundles: readonly Buffer[]): Promise<void> {
+    const config = {
+      mediaType: 'application/vnd.oci.empty.v1+json',
+      ...(await this.putBlob(Buffer.from('{}'))),
+    };
+    const manifests: object[] = [];
+    for (const bytes of bundles) {
+      const layers = [{ mediaType: BUNDLE, ...(await this.putBlob(bytes)) }];
+      const document = { artifactType: BUNDLE, config, layers };
+      const held = await this.putManifest('bundle', MANIFEST, document);
+      manifests.push({ mediaType: MANIFEST, digest: held, size: 1, artifactType: BUNDLE });
+    }
+    await this.putManifest(digest.replace(':', '-'), INDEX, { manifests });
+  }
+
   /** Put a signature where the signatures of `digest` are looked for. */
   async attach(digest: string, signature: Signature): Promise<void> {
     const type = 'application/vnd.oci.image.config.v1+json';
@@ -156,6 +173,31 @@ function claim(digest: string, name: string): Buffer {
 function signed(signer: Signer, digest: string, name: string): Signature {
   const payload = claim(digest, name);
   return { payload, bytes: signer.sign(payload) };
+}
+
+/** A bundle as newer signers make it. */
+function bundle(
+  signer: Signer,
+  digest: string,
+  predicateType: string,
+  payloadType = 'application/vnd.in-toto+json',
+): Buffer {
+  const statement = {
+    _type: 'https://in-toto.io/Statement/v1',
+    subject: [{ digest: { sha256: digest.slice('sha256:'.length) } }],
+    predicateType,
+    predicate: {},
+  };
+  const payload = Buffer.from(JSON.stringify(statement));
+  const head = `DSSEv1 ${payloadType.length} ${payloadType} ${payload.length} `;
+  const sig = signer.sign(Buffer.concat([Buffer.from(head), payload])).toString('base64');
+  const dsseEnvelope = {
+    payload: payload.toString('base64'),
+    payloadType,
+    signatures: [{ sig, keyid: '' }],
+  };
+  const verificationMaterial = { publicKey: { hint: 'none' } };
+  return Buffer.from(JSON.stringify({ mediaType: BUNDLE, verificationMaterial, dsseEnvelope }));
 }
 
 async function drain(progress: AsyncIterable<unknown>): Promise<void> {
@@ -339,6 +381,51 @@ test('signatures attached as referrers count, by the API and by the tag schema',
   await refuses(plain, `${repository.name}:1`, { kind: 'denied', message: /has none$/ });
   await repository.putManifest(digest.replace(':', '-'), INDEX, { manifests });
   await drain(plain.images.pull(`${repository.name}:1`, {}));
+});
+
+test('a signature in a bundle counts, an attestation in one does not', async (t) => {
+  const registry = await openRegistry(t);
+  const keys = temporary(t, 'keys');
+  const signer = new Signer(keys, 'signer');
+  const stranger = new Signer(keys, 'stranger');
+  const repository = new Repository(registry.host, 'team/bundled');
+  const [digest, other] = [
+    await pushImage(t, repository, '1'),
+    await pushImage(t, repository, '2'),
+  ];
+  const name = `${repository.name}:1`;
+  const engine = await openEngine(t, requiring(repository, [signer]));
+  const sign = 'https://sigstore.dev/cosign/sign/v1';
+  const good = bundle(signer, digest, sign);
+  const rows: readonly (readonly [string, readonly Buffer[], RegExp])[] = [
+    ['another key', [bundle(stranger, digest, sign)], /none of the 1 found is valid for/],
+    ['another image', [bundle(signer, other, sign)], new RegExp(`one is of ${other}$`)],
+    [
+      'an attestation',
+      [bundle(signer, digest, 'https://slsa.dev/provenance/v1')],
+      /it is no signature but says "https:\/\/slsa\.dev/,
+    ],
+    ['a payload of another type', [bundle(signer, digest, sign, 'text/plain')], /has none$/],
+    ['no bundle', [Buffer.from('[')], /has none$/],
+    [
+      'a tampered payload',
+      [Buffer.from(String(good).replace(/"payload":"./, '"payload":"f'))],
+      /none of the 1 found is valid for/,
+    ],
+  ];
+  for (const [what, bundles, message] of rows) {
+    await t.test(what, async () => {
+      await repository.attachBundles(digest, bundles);
+      await refuses(engine, name, { kind: 'denied', message });
+    });
+  }
+  await repository.attachBundles(digest, [Buffer.from('['), bundle(stranger, digest, sign), good]);
+  const strict = await openEngine(t, requiring(repository, [signer], { identity: 'repository' }));
+  await refuses(strict, name, {
+    kind: 'denied',
+    message: /a trusted one is for no repository$/,
+  });
+  await drain(engine.images.pull(name, {}));
 });
 
 test('what cannot be decided is refused: a missing key, a failing registry; a denied one is not asked', async (t) => {

@@ -475,7 +475,7 @@ async function withRig(body: (rig: Rig) => Promise<void>, image: HandImage = IMA
     const pull = async (isImpatient = false): Promise<ImageRecord> => {
       const patienceMs = isImpatient ? 300 : 30_000;
       const transport = createTransport({
-        timeouts: { responseMs: patienceMs, idleMs: patienceMs },
+        timeouts: { responseMs: patienceMs, storeMs: patienceMs, idleMs: patienceMs },
       });
       const access = createRegistryAccess({
         config: parseRegistryConfig(

@@ -242,7 +242,7 @@ const PUSHES: readonly (readonly [
   ],
   [
     'a redirect of an upload',
-    ({ path }) => (isUpload(path) ? answer(307, { Location: '/elsewhere' }) : undefined),
+    ({ path }) => (isUpload(path) ? answer(302, { Location: '/elsewhere' }) : undefined),
     'unavailable',
     /redirects a write/,
   ],

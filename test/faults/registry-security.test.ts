@@ -1,7 +1,8 @@
 /** I1–I11: what a hostile registry, or somebody between, would like to get. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
 import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -96,6 +97,57 @@ test('I4: credentials follow no redirect, no upload address and no foreign layer
   assert.ok(blobs.requests.length > 0 && uploads.requests.length > 0);
   assert.deepEqual(foreign.requests, [], 'foreign layers are not fetched');
   for (const spy of spies) assert.deepEqual(betrays(spy), []);
+});
+
+test('I4: a registry’s authority vouches for the storage it redirects to; its client certificate stays at home', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'carve-redirect-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const key = ['-newkey', 'rsa:2048', '-nodes', '-days', '2'];
+  const openssl = (...argv: string[]): void =>
+    void execFileSync('openssl', argv, { cwd: folder, stdio: 'ignore' });
+  openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=test');
+  openssl('req', ...key, '-keyout', 'key.pem', '-out', 'request.pem', '-subj', '/CN=us');
+  writeFileSync(join(folder, 'ext'), 'subjectAltName=IP:127.0.0.1,IP:127.0.0.2\n');
+  const issuer = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2'];
+  openssl('x509', '-req', '-in', 'request.pem', ...issuer, '-extfile', 'ext', '-out', 'cert.pem');
+  const pem = (name: string): Buffer => readFileSync(join(folder, name));
+  const serve = async (address: string, wantsClient: boolean, target = ''): Promise<string> => {
+    const options = { cert: pem('cert.pem'), key: pem('key.pem'), ca: pem('ca.pem') };
+    const client = { requestCert: wantsClient, rejectUnauthorized: wantsClient };
+    const server = https.createServer({ ...options, ...client }, (request, response) => {
+      const { url: path = '/' } = request;
+      const blob = [IMAGE.config, ...IMAGE.layers].find((bytes) =>
+        path.endsWith(digestBytes(bytes)),
+      );
+      if (blob === undefined)
+        response.setHeader('Content-Type', MEDIA_TYPE.ociManifest).end(IMAGE.manifest);
+      else if (target === '') response.end(blob);
+      else response.writeHead(307, { Location: `https://${target}${path}` }).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, address, resolve));
+    t.after(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    return `${address}:${(server.address() as AddressInfo).port}`;
+  };
+  const pull = async (wantsClient: boolean): Promise<void> => {
+    const storage = await serve('127.0.0.2', wantsClient);
+    const registry = await serve('127.0.0.1', true, storage);
+    await ImageFixture.withImages(async (fixture) => {
+      using rig = new PullRig(fixture, {
+        [registry]: {
+          ca: join(folder, 'ca.pem'),
+          clientCertificate: join(folder, 'cert.pem'),
+          clientKey: join(folder, 'key.pem'),
+        },
+      });
+      const { image } = await rig.pull(`${registry}/app:1`);
+      assert.equal(image.id, IMAGE.configDigest);
+    });
+  };
+  await pull(false);
+  await fails(pull(true), 'unavailable', /127\.0\.0\.2.* the client certificate/);
 });
 
 test('I4: a token server that redirects gets nobody’s credentials to another place', async (t) => {

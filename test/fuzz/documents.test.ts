@@ -16,6 +16,12 @@ import { parseChallenges } from '../../src/images/registry/challenge.ts';
 import { parseRegistryConfig } from '../../src/images/registry/config.ts';
 import { decodeAuthHeader } from '../../src/images/registry/credentials.ts';
 import { problemOf } from '../../src/images/registry/status-error.ts';
+import {
+  BUNDLE_TYPE,
+  parseBundle,
+  parseStatement,
+  SIGNATURE_PREDICATE,
+} from '../../src/images/signature/bundle.ts';
 import { parseClaim } from '../../src/images/signature/payload.ts';
 import { MEDIA_TYPE } from '../../src/spec/media-type.ts';
 import { tryParseReference } from '../../src/spec/reference.ts';
@@ -80,6 +86,20 @@ const CLAIM = {
   },
   optional: null,
 };
+const BUNDLE = {
+  mediaType: BUNDLE_TYPE,
+  verificationMaterial: { publicKey: { hint: 'x' } },
+  dsseEnvelope: {
+    payload: 'e30=',
+    payloadType: 'application/vnd.in-toto+json',
+    signatures: [{ sig: 'AA==', keyid: '' }],
+  },
+};
+const STATEMENT = {
+  _type: 'https://in-toto.io/Statement/v1',
+  subject: [{ digest: { sha256: DIGEST.slice(7) } }],
+  predicateType: SIGNATURE_PREDICATE,
+};
 const PROBLEM = { errors: [{ code: 'DENIED', message: 'no', detail: {} }] };
 
 type Reader = readonly [name: string, example: unknown, read: (bytes: Buffer) => unknown];
@@ -93,6 +113,8 @@ const READERS: readonly Reader[] = [
   ['oci-layout', LAYOUT, checkLayout],
   ['registry configuration', REGISTRIES, (bytes) => void parseRegistryConfig(bytes.toString())],
   ['signature’s claim', CLAIM, parseClaim],
+  ['signature’s bundle', BUNDLE, parseBundle],
+  ['signature’s statement', STATEMENT, parseStatement],
   ['registry’s problem', PROBLEM, problemOf],
   [
     'credentials',

@@ -61,7 +61,9 @@ test('I3: whatever a registry sends, a question ends with an answer or a sentenc
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const transport = createTransport({ timeouts: { responseMs: 2000, idleMs: 2000 } });
+  const transport = createTransport({
+    timeouts: { responseMs: 2000, storeMs: 2000, idleMs: 2000 },
+  });
   const sleep = (): Promise<void> => Promise.resolve();
   const access = createRegistryAccess({
     config: parseRegistryConfig(JSON.stringify({ registries: { [host]: { insecure: true } } })),

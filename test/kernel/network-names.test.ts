@@ -84,10 +84,14 @@ test('resolv.conf that a container edited is left alone', async () => {
   assert.equal(await fixture.inside(id, 'cat /etc/resolv.conf'), 'nameserver 192.0.2.1\n');
 });
 
-test('links: on the default bridge lines of hosts, as long as the other runs; on a network of the user a name of its own', async () => {
+test('links: on the default bridge variables, and lines of hosts as long as the other runs; on a network of the user a name of its own', async () => {
   await using fixture = await openFixture();
   const { containers, networks } = fixture.engine;
-  const db = await idle(fixture, 'db', 'bridge');
+  const db = await fixture.create(
+    { Cmd: ['sleep', '300'], Env: ['PASSWORD=word'], ExposedPorts: { '5432/tcp': {} } },
+    { NetworkMode: 'bridge' },
+    'db',
+  );
   const web = await fixture.create(
     { Cmd: ['sleep', '300'] },
     {
@@ -97,12 +101,18 @@ test('links: on the default bridge lines of hosts, as long as the other runs; on
     },
     'web',
   );
+  const missing = /^Cannot link to a non running container: \/db AS \/web\/database$/;
+  await assert.rejects(containers.start(web), { message: missing });
+  await containers.start(db);
   await containers.start(web);
+  const address = await addressOf(fixture, db, 'bridge');
+  const env = await fixture.inside(web, 'env');
+  assert.match(env, new RegExp(`^DATABASE_PORT_5432_TCP=tcp://${address}:5432$`, 'm'));
+  assert.match(env, /^DATABASE_ENV_PASSWORD=word$/m);
+  const { Config } = await containers.inspect(web);
+  assert.doesNotMatch(JSON.stringify(Config), /word/, 'inspect does not tell the secret');
   const hosts = async (): Promise<string> => fixture.inside(web, 'cat /etc/hosts');
-  const line = new RegExp(
-    `^${await addressOf(fixture, db, 'bridge')}\\tdatabase ${db.slice(0, 12)} db$`,
-    'm',
-  );
+  const line = new RegExp(`^${address}\\tdatabase ${db.slice(0, 12)} db$`, 'm');
   assert.match(await hosts(), line);
   assert.match(await hosts(), /^172\.17\.0\.1\thost\.docker\.internal$/m);
   await containers.stop(db, { timeoutSeconds: 0 });

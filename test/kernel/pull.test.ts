@@ -1,11 +1,21 @@
-/** Pulls from scripted registries: what is told on the way, and where the bytes come from. */
+/** Pulls from scripted registries, and a push: what is told on the way, where the bytes come from, what is left. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readlinkSync } from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { pushImage } from '../../src/images/push/push.ts';
+import { encodeTar } from '../../src/layers/tar-write.ts';
 import { shortDigest } from '../../src/spec/digest.ts';
+import { MEDIA_TYPE } from '../../src/spec/media-type.ts';
+import { parseReference } from '../../src/spec/reference.ts';
 import { answer, ScriptedRegistry, type Script, sha256 } from '../fakes/scripted-registry.ts';
-import { handImage, ImageFixture } from './image-fixture.ts';
+import { handImage, ImageFixture, layoutEntries } from './image-fixture.ts';
 import { PullRig, serveImage } from './pull-rig.ts';
 
+const MIB = 1024 * 1024;
 const BASE = { type: 'file', path: 'base', content: 'b' } as const;
 const IMAGE = handImage([[BASE], [{ type: 'file', path: 'one', content: '1' }]]);
 const NEXT = handImage([[BASE], [{ type: 'file', path: 'two', content: '2' }]]);
@@ -85,3 +95,91 @@ for (const [name, script] of MIRRORS) {
     });
   });
 }
+
+const LINUX = { os: 'linux', architecture: 'amd64' };
+const OTHER = { os: 'windows', architecture: 'amd64' };
+type Entries = (registry: ScriptedRegistry) => readonly object[];
+const INDEXES: readonly (readonly [name: string, entries: Entries])[] = [
+  [
+    'somebody else’s documents',
+    () => [
+      { ...IMAGE.manifestDescriptor, mediaType: 'application/vnd.foo+json', platform: LINUX },
+      { ...IMAGE.manifestDescriptor, platform: LINUX },
+    ],
+  ],
+  [
+    'an index of no platform beside an image for another',
+    (registry) => {
+      const manifests = [{ ...IMAGE.manifestDescriptor, platform: LINUX }];
+      const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests }));
+      registry.addDocument('inner', { mediaType: MEDIA_TYPE.ociIndex, bytes });
+      const inner = { mediaType: MEDIA_TYPE.ociIndex, digest: sha256(bytes), size: bytes.length };
+      return [inner, { ...IMAGE.manifestDescriptor, platform: OTHER }];
+    },
+  ],
+];
+for (const [name, entries] of INDEXES) {
+  test(`an index with ${name} leads to the image`, async () => {
+    await using registry = await ScriptedRegistry.start();
+    serveImage(registry, '0', IMAGE);
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: entries(registry) }));
+    registry.addDocument('1', { mediaType: MEDIA_TYPE.ociIndex, bytes });
+    await ImageFixture.withImages(async (fixture) => {
+      using rig = new PullRig(fixture);
+      const { image } = await rig.pull(`${registry.host}/app:1`);
+      assert.equal(image.id, IMAGE.configDigest);
+    });
+  });
+}
+
+test('a push that is given up in the middle leaves no file open', async (t) => {
+  const stop = new AbortController();
+  const server = http.createServer((request, response) => {
+    if (request.method !== 'PUT') {
+      const isUpload = request.method === 'POST';
+      response.writeHead(isUpload ? 202 : 404, isUpload ? { Location: '/v2/up/1' } : {}).end();
+      return;
+    }
+    request.on('error', () => undefined);
+    request.once('data', () => {
+      request.pause();
+      stop.abort();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  // More than the sockets between hold.
+  const noise = { type: 'file', path: 'noise', content: randomBytes(15 * MIB) } as const;
+  const layout = layoutEntries([{ image: handImage([[noise]]), name: 'app:1' }]);
+  await ImageFixture.withImages(async (fixture) => {
+    await fixture.load(encodeTar(layout));
+    using rig = new PullRig(fixture);
+    const push = pushImage(
+      { content: fixture.content, access: rig.access },
+      {
+        image: fixture.images.get('app:1'),
+        reference: { ...parseReference(`${host}/app`), tag: '1' },
+        credentials: undefined,
+        signal: stop.signal,
+      },
+    );
+    await assert.rejects(push, /cancelled/);
+    const blobs = join(fixture.root, 'content');
+    const isHeld = (): boolean =>
+      readdirSync('/proc/self/fd').some((fd) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`).startsWith(blobs);
+        } catch {
+          return false;
+        }
+      });
+    // A file is closed once its read that is under way has ended.
+    for (let turns = 0; isHeld() && turns < 1000; turns += 1)
+      await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(isHeld(), false);
+  });
+});

@@ -5,7 +5,7 @@
  * nothing is ever mounted on the host.
  */
 
-import { EngineError } from '../../base/error.ts';
+import { EngineError, messageOf } from '../../base/error.ts';
 import type { VolumeMount } from '../../volumes/driver-options.ts';
 import { resolveAddresses } from '../../volumes/addresses.ts';
 import type { EngineParts } from '../parts.ts';
@@ -87,7 +87,7 @@ async function resolve(mount: VolumeMount, { volume }: ContainerMount): Promise<
   } catch (cause) {
     throw new EngineError(
       'unavailable',
-      `Cannot mount volume ${volume?.name ?? ''}: the address of its server is not known`,
+      `Cannot mount volume ${volume?.name ?? ''}: ${messageOf(cause)}`,
       { cause },
     );
   }

@@ -11,6 +11,7 @@ import type { Container, LiveProcess } from './container.ts';
 import { watchExit } from './exit.ts';
 import { startHealth } from './health.ts';
 import { singleMountsOf } from './launch-sources.ts';
+import { checkLinked } from '../networks/links.ts';
 import { leaveSeats } from '../networks/seat.ts';
 import { inUse, isFixed, portInUse } from '../networks/port-in-use.ts';
 import { portKey } from '../../network/choose-ports.ts';
@@ -38,6 +39,8 @@ export async function launch(
   container.restart?.cancel();
   try {
     failpoints.hit('start.begin');
+    // By policy, e.g. after a boot, one starts without the other.
+    if (reason === 'user') checkLinked(parts, container.record);
     await parts.volumeLocks.run(singleMountsOf(parts, container.record), async () => {
       const { runtime, request, user } = await startProcess(parts, container);
       await orEnd(runtime, () => failpoints.hit('start.spawned'));

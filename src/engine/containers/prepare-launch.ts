@@ -12,6 +12,7 @@ import { EngineError, isEngineError } from '../../base/error.ts';
 import type { RootSource, StartRequest } from '../../runtime/runtime.ts';
 import type { LinuxNamespace } from '../../spec/oci/runtime.ts';
 import { isHeld } from '../networks/egress.ts';
+import { linkVariables } from '../networks/links.ts';
 import { takeSeats } from '../networks/seat.ts';
 import type { EngineParts } from '../parts.ts';
 import type { Container, RehearsedLaunch } from './container.ts';
@@ -175,7 +176,11 @@ export function rehearseLaunch(
       user: user ?? NOBODY_YET,
     }),
   );
-  const isFinal = rehearsedNamespaces(record).length === 0 && record.mounts.every(isFinalMount);
+  // Who is linked to has its address when it runs.
+  const isFinal =
+    rehearsedNamespaces(record).length === 0 &&
+    record.mounts.every(isFinalMount) &&
+    (record.hostConfig.Links ?? []).length === 0;
   const hasDevices =
     (record.hostConfig.Devices ?? []).length > 0 || record.hostConfig.Privileged === true;
   return user === undefined || !isFinal || hasDevices ? undefined : { spec, user };
@@ -232,6 +237,7 @@ function specInput(
     devices: devicesOf(hostConfig.Devices ?? []),
     blockDevices: blockDevicesOf(hostConfig),
     joined: how.joined,
+    linkEnv: linkVariables(parts, record),
     isHeld: isHeld(parts, record),
     host: parts.host.specHost({ withDevices: hostConfig.Privileged === true }),
   };

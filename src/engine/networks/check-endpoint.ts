@@ -15,6 +15,7 @@ import {
   type Family,
 } from '../../spec/cidr.ts';
 import type { EndpointSettings } from '../../spec/docker/container.ts';
+import { checkNoConfiguration } from './configuration.ts';
 
 const IFNAME = 'com.docker.network.endpoint.ifname';
 const SYSCTLS = 'com.docker.network.endpoint.sysctls';
@@ -24,11 +25,12 @@ const PRIORITY_MAX = 2 ** 31 - 1;
 /** Longest name in characters. Source: RFC 1035. */
 const ALIAS_MAX = 253;
 
-/** What the record keeps: the client's wishes, normalised, and whose network it is. Errors: `invalid`. */
+/** What the record keeps: the client's wishes, normalised, and whose network it is. Errors: `invalid`; `denied` for a configuration. */
 export function checkEndpoint(
   settings: EndpointSettings,
   network: NetworkRecord,
 ): EndpointSettings {
+  checkNoConfiguration(network);
   try {
     return completed(settings, network);
   } catch (error) {

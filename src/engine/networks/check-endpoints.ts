@@ -13,6 +13,7 @@ import { EngineError } from '../../base/error.ts';
 import type { NetworkRecord } from '../../network/store.ts';
 import type { EndpointSettings } from '../../spec/docker/container.ts';
 import { checkEndpoint } from './check-endpoint.ts';
+import { checkNoConfiguration } from './configuration.ts';
 
 /** Endpoints by name of the network. */
 export type Endpoints = Readonly<Record<string, EndpointSettings>>;
@@ -81,6 +82,7 @@ export function addEndpoint(
   }
   if (networkMode === 'host') throw invalid(SHARED);
   if (network.driver === 'host') throw invalid(NO_HOST);
+  checkNoConfiguration(network);
   const isAlone = Object.keys(endpoints).length === 0;
   if (!isAlone && (network.driver === 'null' || Object.hasOwn(endpoints, 'none'))) {
     throw invalid(NONE_AND_OTHERS);

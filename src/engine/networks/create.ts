@@ -23,6 +23,7 @@ export async function createNetwork(
     id: makeId(parts.randomHex),
     nowNs: parts.clock.nowNs(),
     networks: parts.networks.list(),
+    unsettled: parts.unsettledNetworks,
     routes: parts.fabric.routes(),
     hasIpv6: parts.host.hasIpv6,
     random: () => randomBytes(5),

@@ -7,6 +7,8 @@ import { formatTimeNs } from '../../spec/time.ts';
 
 /** A network as it is listed. */
 export function summariseNetwork(network: NetworkRecord): NetworkSummary {
+  const { configuration, configuredBy = '' } = network;
+  const driver = configuration?.ipamDriver ?? '';
   return {
     Name: network.name,
     Id: network.id,
@@ -16,15 +18,15 @@ export function summariseNetwork(network: NetworkRecord): NetworkSummary {
     EnableIPv4: network.hasIpv4,
     EnableIPv6: network.hasIpv6,
     IPAM: {
-      Driver: 'default',
+      Driver: driver === '' ? 'default' : driver,
       Options: network.isPredefined ? null : network.ipamOptions,
-      Config: network.subnets.map(describeSubnet),
+      Config: configuration?.subnets ?? network.subnets.map(describeSubnet),
     },
     Internal: network.isInternal,
     Attachable: network.isAttachable,
     Ingress: false,
-    ConfigFrom: { Network: '' },
-    ConfigOnly: false,
+    ConfigFrom: { Network: configuredBy },
+    ConfigOnly: configuration !== undefined,
     Options: network.options,
     Labels: network.labels,
   };

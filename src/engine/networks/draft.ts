@@ -12,6 +12,7 @@ import { checkOptions, parseBridgeOptions } from '../../network/options.ts';
 import type { NetworkDriver, NetworkRecord } from '../../network/store.ts';
 import { formatNetwork, type Network } from '../../spec/cidr.ts';
 import type { NetworkCreateBody } from '../../spec/docker/network.ts';
+import { configuredBy, draftConfiguration, withConfiguration } from './configuration.ts';
 import { checkNetworkEgress } from './egress.ts';
 
 /** What a draft depends on. */
@@ -21,6 +22,8 @@ export interface DraftContext {
   readonly nowNs: bigint;
   /** All of them, also those on their way in or out. */
   readonly networks: readonly NetworkRecord[];
+  /** Ids of those on their way out or in. */
+  readonly unsettled: ReadonlySet<string>;
   /** Destinations of the host's routes. */
   readonly routes: readonly Network[];
   /** The kernel has IPv6. */
@@ -41,9 +44,16 @@ const POOLS = [...DEFAULT_POOLS.slice(1), ...DEFAULT_POOLS.slice(0, 1)];
 const NAME_MAX = 255;
 const PREDEFINED: ReadonlySet<string> = new Set(['bridge', 'host', 'none', 'default']);
 
-/** Errors: `invalid`; `denied`; `conflict` name; `not-found` driver; `unsupported`; `exhausted` pools. */
-export function draftNetwork(body: NetworkCreateBody, context: DraftContext): NetworkDraft {
-  const name = checkName(body.Name, context);
+/** Errors: `invalid`; `denied`; `conflict` name; `not-found` driver or configuration; `unsupported`; `exhausted` pools. */
+export function draftNetwork(asked: NetworkCreateBody, context: DraftContext): NetworkDraft {
+  const name = checkName(asked.Name, context);
+  if (asked.ConfigOnly === true) {
+    const { id, nowNs } = context;
+    const network = draftConfiguration(asked, { id, name, createdAtNs: nowNs });
+    return { network, warning: '' };
+  }
+  const settled = context.networks.filter(({ id }) => !context.unsettled.has(id));
+  const body = withConfiguration(asked, settled);
   const driver = checkDriver(body.Driver);
   checkScope(body);
   const { Internal: isInternal = false, Attachable: isAttachable = false } = body;
@@ -67,6 +77,7 @@ export function draftNetwork(body: NetworkCreateBody, context: DraftContext): Ne
     ipamOptions: ipam.Options ?? {},
     options,
     labels: body.Labels ?? {},
+    ...configuredBy(asked),
   };
   checkLink(network, context.networks);
   const unused = planned.unused.map(formatNetwork).join(', ');
@@ -130,12 +141,6 @@ function checkScope(body: NetworkCreateBody): void {
     throw new EngineError(
       'invalid',
       `invalid network scope ${JSON.stringify(scope.slice(0, 80))}: it is local`,
-    );
-  }
-  if (body.ConfigOnly === true || (body.ConfigFrom?.Network ?? '') !== '') {
-    throw new EngineError(
-      'unsupported',
-      'Cannot use a configuration-only network: carve has none, give each network its options',
     );
   }
 }

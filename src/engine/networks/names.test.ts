@@ -44,7 +44,7 @@ function endpoint(networkId: string, address: string, ...names: readonly string[
 }
 
 function container(id: string, ...endpoints: readonly NamedEndpoint[]): NamedContainer {
-  return { id, endpoints, servers: [], options: [], links: [] };
+  return { id, endpoints, servers: [], options: [], links: [], ports: [] };
 }
 
 /** What `asker` is told of `name`. */

@@ -5,7 +5,12 @@
  * Source: engine-api facts 8: the default bridge has no names, only links.
  */
 
-import type { ClientSettings, Membership, NameDirectory } from '../../network/dns/directory.ts';
+import type {
+  ClientSettings,
+  Membership,
+  NameDirectory,
+  ServedPort,
+} from '../../network/dns/directory.ts';
 import type { NetworkRecord } from '../../network/store.ts';
 import type { Address } from '../../spec/cidr.ts';
 import { keepsBareNames } from '../containers/render-network-files.ts';
@@ -31,6 +36,8 @@ export interface NamedContainer {
   readonly options: readonly string[];
   /** `--link`, resolved. */
   readonly links: readonly { readonly alias: string; readonly containerId: string }[];
+  /** What it serves, on every network. */
+  readonly ports: readonly ServedPort[];
 }
 
 /** True when names are told on a network: not on the default bridge. */
@@ -38,10 +45,13 @@ export function hasNames(network: NetworkRecord): boolean {
   return !network.isPredefined;
 }
 
-function membershipOf(containerId: string, endpoint: NamedEndpoint): Membership {
+function membershipOf(
+  { id: containerId, ports }: NamedContainer,
+  endpoint: NamedEndpoint,
+): Membership {
   const { networkId, networkName, names, ipv4, ipv6 } = endpoint;
   const addresses = [ipv4, ipv6].flatMap((each) => (each === undefined ? [] : [each.address]));
-  return { networkId, networkName, containerId, names, addresses };
+  return { networkId, networkName, containerId, names, addresses, ports };
 }
 
 /** Make the directory say what is true of the container now, whatever it said before. */
@@ -68,6 +78,6 @@ export function tellNames(
   };
   directory.setClient(id, settings);
   for (const { endpoint, network } of known) {
-    if (hasNames(network)) directory.join(membershipOf(id, endpoint));
+    if (hasNames(network)) directory.join(membershipOf(container, endpoint));
   }
 }

@@ -12,6 +12,7 @@ import type { Filters } from '../engine.ts';
 import { checkFilterKeys, filterValues, matchesLabels, parseMoment } from '../filters.ts';
 import type { EngineParts } from '../parts.ts';
 import { announceChange } from './announce.ts';
+import { checkNotUsed } from './configuration.ts';
 import { endpointsOn } from './endpoints.ts';
 import { getNetwork, settledNetworks } from './find.ts';
 
@@ -26,6 +27,7 @@ export async function removeNetwork(parts: EngineParts, ref: string): Promise<vo
       `${network.name} is a pre-defined network and cannot be removed`,
     );
   }
+  checkNotUsed(network, parts.networks.list());
   checkUnused(parts, network);
   await removeUnused(parts, network);
 }
@@ -68,7 +70,9 @@ export async function pruneNetworks(
   const untilsNs = filterValues(filters, 'until').map((text) => parseMoment(text, nowNs));
   const deleted: string[] = [];
   for (const network of settledNetworks(parts)) {
-    if (network.isPredefined || !matchesLabels(filters, network.labels)) continue;
+    // A configuration is there to be used later.
+    if (network.isPredefined || network.configuration !== undefined) continue;
+    if (!matchesLabels(filters, network.labels)) continue;
     if (untilsNs.some((limitNs) => network.createdAtNs >= limitNs)) continue;
     if (await pruneOne(parts, network)) deleted.push(network.name);
   }

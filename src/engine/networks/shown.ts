@@ -4,7 +4,7 @@ import type { Endpoint, EndpointPort } from '../../network/endpoint.ts';
 import { formatAddress } from '../../spec/cidr.ts';
 import type { EndpointSettings } from '../../spec/docker/container.ts';
 import type { ContainerSummary, NetworkSettings } from '../../spec/docker/inspect.ts';
-import { formatContainerPort, parseContainerPort } from '../../spec/port.ts';
+import { type ContainerPort, formatContainerPort, parseContainerPort } from '../../spec/port.ts';
 import type { Container } from '../containers/container.ts';
 
 /** An endpoint of a container that does not run. */
@@ -59,16 +59,24 @@ function describe(endpoint: Endpoint): EndpointSettings {
   };
 }
 
+/** Ports that the image or the user says it serves, each once. */
+export function exposedPorts({
+  config,
+  hostConfig,
+}: Pick<Container['record'], 'config' | 'hostConfig'>): readonly ContainerPort[] {
+  const keys = [
+    ...Object.keys(config.ExposedPorts ?? {}),
+    ...Object.keys(hostConfig.PortBindings ?? {}),
+  ];
+  const ports = new Set(keys.map((key) => formatContainerPort(parseContainerPort(key))));
+  return [...ports].map(parseContainerPort);
+}
+
 /** `NetworkSettings.Ports`: every exposed port, with where it is published. */
 export function shownPorts(container: Container): NetworkSettings['Ports'] {
   if (!container.isAlive || hasOthersNetwork(container)) return {};
-  const { config, hostConfig } = container.record;
-  const exposed = [
-    ...Object.keys(config.ExposedPorts ?? {}),
-    ...Object.keys(hostConfig.PortBindings ?? {}),
-  ].map((key) => formatContainerPort(parseContainerPort(key)));
   const ports: Record<string, { HostIp: string; HostPort: string }[] | null> = {};
-  for (const key of exposed) ports[key] = null;
+  for (const port of exposedPorts(container.record)) ports[formatContainerPort(port)] = null;
   for (const port of publishedPorts(container)) {
     const key = formatContainerPort({ port: port.targetPort, protocol: port.protocol });
     const bound = { HostIp: formatAddress(port.host), HostPort: String(port.hostPort) };

@@ -6,6 +6,7 @@ import { writeHosts } from '../containers/network-files.ts';
 import type { EngineParts } from '../parts.ts';
 import { linkersOf } from './links.ts';
 import { tellNames } from './names.ts';
+import { servedPorts } from './served-ports.ts';
 
 /** After every change of its endpoints, links or name. */
 export function tellContainer(parts: EngineParts, container: Container): void {
@@ -25,6 +26,7 @@ export function tellContainer(parts: EngineParts, container: Container): void {
       servers: record.hostConfig.Dns ?? [],
       options: record.hostConfig.DnsOptions ?? [],
       links: linksOf(parts, record),
+      ports: servedPorts(record),
     },
     (id) => parts.networks.find(id),
   );

@@ -22,6 +22,7 @@ import { Lanes } from '../pull/lanes.ts';
 import type { RegistryAccess } from '../registry/access.ts';
 import type { RegistryClient } from '../registry/client.ts';
 import { pushEndpoint } from '../registry/endpoint.ts';
+import { pushDocument } from '../registry/subject.ts';
 import type { UploadContent } from '../registry/upload.ts';
 import type { PushedImage, PushOptions } from '../remote.ts';
 import type { ImageRecord } from '../store.ts';
@@ -67,7 +68,7 @@ export async function pushImage(parts: PushParts, options: PushOptions): Promise
     if (failed !== undefined) throw failed.reason;
     const { digest, size, mediaType } = image.manifest;
     const bytes = await parts.content.read(digest, DOCUMENT_MAX_BYTES, { sizeBytes: size });
-    await client.putManifest({ reference: reference.tag, mediaType, bytes }, { signal });
+    await pushDocument(client, { reference: reference.tag, digest, mediaType, bytes }, signal);
     return { digest, sizeBytes: size };
   } finally {
     lease.release();

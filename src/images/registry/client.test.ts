@@ -3,17 +3,21 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { isEngineError } from '../../base/error.ts';
 import { digestBytes } from '../../spec/digest.ts';
+import { MEDIA_TYPE } from '../../spec/media-type.ts';
 import { parseReference } from '../../spec/reference.ts';
-import { nextLink, RegistryClient } from './client.ts';
+import { RegistryClient } from './client.ts';
 import { EMPTY_REGISTRY_CONFIG, parseRegistryConfig } from './config.ts';
 import { decodeAuthHeader, type Credentials } from './credentials.ts';
 import { pullEndpoints } from './endpoint.ts';
+import { nextLink, nextPage } from './link.ts';
 import { proxyFor } from './proxy.ts';
 import { delayMs, retryAfterMs } from './retry.ts';
 import { Session } from './session.ts';
 import { problemOf } from './status-error.ts';
+import { pushDocument } from './subject.ts';
 import { createTransport } from './transport.ts';
 import { uploadedBytes, withDigest } from './upload.ts';
 
@@ -151,6 +155,29 @@ test('a redirect to another origin carries no credentials', async (t) => {
   assert.equal(storage.seen[0]?.headers['cookie'], undefined);
 });
 
+test('a write is sent on by 307 and 308, with its body and without credentials, and by nothing else', async (t) => {
+  const bodies: string[] = [];
+  const storage = await serve(t, (request, response, body) => {
+    bodies.push(
+      `${request.method ?? ''} ${request.headers.authorization ?? 'nobody'} ${String(body)}`,
+    );
+    response.writeHead(201).end();
+  });
+  let status = 307;
+  const registry = await serve(t, (request, response) => {
+    if (request.headers.authorization === undefined)
+      response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="r"' }).end();
+    else response.writeHead(status, { Location: `http://${storage.host}/there` }).end();
+  });
+  const client = clientOf(t, registry.host, { kind: 'password', username: 'u', password: 'p' });
+  const upload = { reference: '1', mediaType: 'x/y', bytes: MANIFEST };
+  for (status of [307, 308]) await client.putManifest(upload);
+  assert.deepEqual(bodies, Array(2).fill(`PUT nobody ${String(MANIFEST)}`));
+  for (status of [301, 302, 303])
+    await assert.rejects(client.putManifest(upload), /redirects a write/);
+  assert.equal(bodies.length, 2);
+});
+
 test('redirect loops, redirects of writes and to link-local addresses end with one sentence', async (t) => {
   const loop = await serve(t, (request, response) =>
     response.writeHead(302, { Location: request.url ?? '/' }).end(),
@@ -214,6 +241,32 @@ test('openBlob() asks for a range and says where the registry really starts', as
   await assert.rejects(client.openBlob(digest, { offsetBytes: 4 }), /another range/);
 });
 
+test('tags and referrers are read to the last page, wherever the registry says it is', async (t) => {
+  const index = (type: string): string =>
+    JSON.stringify({ schemaVersion: 2, manifests: [], annotations: { type } });
+  const { host, seen } = await serve(t, (request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? '', 'http://x');
+    const page = Number(searchParams.get('page') ?? '0');
+    const links = [`${pathname}?page=1`, '?page=2', `https://inside:1234${pathname}?page=3`];
+    if (page < links.length) response.setHeader('Link', `<${links[page] ?? ''}>; rel="next"`);
+    response.end(pathname.endsWith('/tags/list') ? `{"tags":["t${page}"]}` : index(String(page)));
+  });
+  const client = clientOf(t, host);
+  assert.deepEqual(await client.listTags(), ['t0', 't1', 't2', 't3']);
+  assert.equal((await client.getReferrers(digestBytes('x'), 'a/b')).length, 4);
+  assert.ok(seen.every(({ headers }) => headers.host === host));
+});
+
+test('referrers are asked for by tag where the registry has no API, of a long digest by its first part', async (t) => {
+  const { host, seen } = await serve(t, (request, response) => {
+    if ((request.url ?? '').includes('/manifests/')) response.end('{}');
+    else response.writeHead(404).end();
+  });
+  const digest = `sha512:${'a1'.repeat(64)}` as ReturnType<typeof digestBytes>;
+  assert.equal((await clientOf(t, host).getReferrers(digest)).length, 1);
+  assert.equal(seen.at(-1)?.url, `/v2/a/b/manifests/sha512-${'a1'.repeat(32)}`);
+});
+
 test('uploads.chunked() follows locations, resumes where the registry stands, and closes with the digest', async (t) => {
   const content = Buffer.from('0123456789');
   let held = Buffer.alloc(0);
@@ -246,6 +299,105 @@ test('uploads.chunked() follows locations, resumes where the registry stands, an
   );
 });
 
+test('a registry that wants larger pieces than fit into memory gets the blob in one stream', async (t) => {
+  const content = Buffer.from('0123456789');
+  const got: string[] = [];
+  const { host } = await serve(t, (request, response, body) => {
+    got.push(`${request.method ?? ''} ${String(body)}`);
+    const location = {
+      Location: '/v2/a/b/blobs/uploads/u1',
+      'OCI-Chunk-Min-Length': '99999999999',
+    };
+    response.writeHead(request.method === 'POST' ? 202 : 201, location).end();
+  });
+  const lengths: number[] = [];
+  const read = (offset: number, length: number): Promise<Uint8Array> => {
+    lengths.push(length);
+    return Promise.resolve(content.subarray(offset, offset + length));
+  };
+  const upload = { digest: digestBytes(content), sizeBytes: 10, read };
+  await clientOf(t, host).uploads.chunked(upload, 4);
+  assert.deepEqual(got.slice(-2), ['POST ', 'PUT 0123456789']);
+  assert.deepEqual(lengths, [4, 4, 2]);
+});
+
+test('an upload that broke and is spoilt at the registry is begun anew, a few times', async (t) => {
+  let starts = 0;
+  let isGood = true;
+  const { host } = await serve(t, (request, response, body) => {
+    if (request.method === 'POST') {
+      starts += 1;
+      response.writeHead(202, { Location: `/v2/a/b/blobs/uploads/u${starts}` }).end();
+    } else if (request.method === 'PUT' && isGood && (request.url ?? '').includes('/u2')) {
+      assert.equal(String(body), 'abcde');
+      response.writeHead(201).end();
+    } else response.writeHead(416).end();
+  });
+  const content = {
+    digest: digestBytes('abcde'),
+    sizeBytes: 5,
+    open: () => Readable.from([Buffer.from('abcde')], { objectMode: false }),
+  };
+  const { uploads } = clientOf(t, host);
+  await uploads.whole(content);
+  assert.equal(starts, 2);
+  isGood = false;
+  await assert.rejects(uploads.whole(content), /status 416/);
+  assert.equal(starts, 5);
+});
+
+test('a manifest about another one gets into the list of referrers, by whoever keeps it', async (t) => {
+  const subject = { mediaType: 'x/y', digest: digestBytes('subject'), size: 7 };
+  const documentOf = (text: string): Buffer =>
+    Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        config: { mediaType: 'x/config', digest: digestBytes(text), size: 1 },
+        layers: [],
+        subject,
+        annotations: { text },
+      }),
+    );
+  const mediaType = MEDIA_TYPE.ociManifest;
+  const stored = new Map<string, Buffer>();
+  let keepsLists = false;
+  const { host } = await serve(t, (request, response, body) => {
+    const name = /\/manifests\/(.*)$/.exec(request.url ?? '')?.[1] ?? '';
+    if (request.method === 'PUT') {
+      stored.set(name, body);
+      if (keepsLists) response.setHeader('OCI-Subject', subject.digest);
+      response.writeHead(201).end();
+    } else if (stored.has(name))
+      response.setHeader('Content-Type', MEDIA_TYPE.ociIndex).end(stored.get(name));
+    else response.writeHead(404).end();
+  });
+  const client = clientOf(t, host);
+  const push = async (text: string): Promise<void> => {
+    const bytes = documentOf(text);
+    const digest = digestBytes(bytes);
+    await pushDocument(client, { reference: text, digest, mediaType, bytes }, undefined);
+  };
+  for (const text of ['one', 'two', 'two']) await push(text);
+  const list = (): unknown =>
+    JSON.parse(stored.get(subject.digest.replace(':', '-'))?.toString() ?? '');
+  const entry = (text: string): object => ({
+    mediaType,
+    digest: digestBytes(documentOf(text)),
+    size: documentOf(text).length,
+    annotations: { text },
+    artifactType: 'x/config',
+  });
+  const expected = {
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPE.ociIndex,
+    manifests: [entry('one'), entry('two')],
+  };
+  assert.deepEqual(list(), expected);
+  keepsLists = true;
+  await push('three');
+  assert.deepEqual(list(), expected);
+});
+
 test('pullEndpoints() puts fitting mirrors first and never plain HTTP for a strange host', () => {
   const config = parseRegistryConfig(
     '{"registries":{"docker.io":{"mirrors":[{"url":"https://d.example","pull":"digest"},{"url":"https://t.example","pull":"tag"}]},"bad.example":{"blocked":true}}}',
@@ -264,6 +416,14 @@ test('pullEndpoints() puts fitting mirrors first and never plain HTTP for a stra
 test('small parsers: Link, Range, digest query, Retry-After, problems, auth header, proxy', () => {
   assert.equal(nextLink('</v2/x/tags/list?last=b&n=2>; rel="next"'), '/v2/x/tags/list?last=b&n=2');
   assert.equal(nextLink('</a>; rel="prev"'), undefined);
+  const next = (link: string): string | undefined =>
+    nextPage(`<${link}>; rel=next`, '/v2/x/tags/list?n=1');
+  assert.equal(next('/v2/x/tags/list?last=b'), '/v2/x/tags/list?last=b');
+  assert.equal(next('list?last=b'), '/v2/x/tags/list?last=b');
+  assert.equal(next('?last=b'), '/v2/x/tags/list?last=b');
+  assert.equal(next('http://elsewhere/below/v2/x/tags/list?last=b'), '/v2/x/tags/list?last=b');
+  assert.throws(() => next('http://['), /no usable address/);
+  assert.throws(() => next('/x'), /no usable address/);
   assert.equal(uploadedBytes('0-9'), 10);
   assert.equal(uploadedBytes('nonsense'), 0);
   assert.equal(withDigest('/u?x=1', digestBytes('')).startsWith('/u?x=1&digest=sha256%3A'), true);

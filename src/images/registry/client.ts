@@ -11,6 +11,7 @@ import type { Digest } from '../../base/brand.ts';
 import { EngineError, isEngineError } from '../../base/error.ts';
 import { createDigester, digestBytes, digestOf, isDigest } from '../../spec/digest.ts';
 import { MEDIA_TYPE } from '../../spec/media-type.ts';
+import { nextPage, referrersTag } from './link.ts';
 import { readBounded } from './read.ts';
 import {
   basePath,
@@ -29,6 +30,8 @@ import { Uploader } from './upload.ts';
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 /** Count of pages a list may have. */
 const MAX_PAGES = 1000;
+/** Bytes all pages of a list may have. */
+const MAX_LIST_BYTES = 16 * 1024 * 1024;
 
 /** What `Accept` lists, most wanted first. */
 const MANIFEST_TYPES = [
@@ -74,9 +77,14 @@ export function isRangeRefused(error: unknown): boolean {
   return isEngineError(error) && error.details['isRangeRefused'] === true;
 }
 
-/** The `next` target of a Link header. Source: RFC 8288. */
-export function nextLink(header: string | undefined): string | undefined {
-  return /<([^>]*)>\s*;[^,]*\brel="?next"?/i.exec(header ?? '')?.[1];
+/** A list to read. */
+interface ListRequest {
+  /** Below the repository. */
+  readonly target: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly accept: readonly number[];
+  /** What it holds, for messages. */
+  readonly what: string;
 }
 
 /** Verbs of one repository at one endpoint. */
@@ -207,51 +215,52 @@ export class RegistryClient {
   /** Every tag, page by page. */
   async listTags(options?: RegistryCallOptions): Promise<readonly string[]> {
     const tags: string[] = [];
-    let target: string | undefined = `${basePath(this.#name)}/tags/list`;
-    for (let page = 0; target !== undefined && page < MAX_PAGES; page += 1) {
-      const response = await this.#session.send(
-        pulling(this.#name, { method: 'GET', target, accept: [200] }, options),
-      );
-      tags.push(
-        ...tagsOf(
-          await readBounded(response.body, MAX_MANIFEST_BYTES, `the tags of ${this.#name.display}`),
-        ),
-      );
-      const next = nextLink(response.headers['link']);
-      // Relative to the registry's root; another origin would need its own trust.
-      target = next?.startsWith('/') === true ? next : undefined;
-    }
+    const first = { target: '/tags/list', accept: [200], what: 'tags' };
+    for await (const page of this.#pages(first, options)) tags.push(...tagsOf(page.bytes));
     return tags;
   }
 
-  /** The index of manifests whose subject is `digest`, by the API or the tag schema; `undefined` when there is none. */
+  /** The indexes of manifests whose subject is `digest`, by the API or the tag schema; each a page. */
   async getReferrers(
     digest: Digest,
     artifactType?: string,
     options?: RegistryCallOptions,
-  ): Promise<Uint8Array | undefined> {
+  ): Promise<readonly Uint8Array[]> {
     const query =
       artifactType === undefined ? '' : `?artifactType=${encodeURIComponent(artifactType)}`;
     const headers = { Accept: MEDIA_TYPE.ociIndex };
-    let response = await this.#pull(
-      { target: `/referrers/${digest}${query}`, headers, accept: [200, 400, 404] },
-      options,
-    );
-    if (response.status !== 200) {
-      response.body.resume();
-      response = await this.#pull(
-        { target: `/manifests/${digest.replace(':', '-')}`, headers, accept: [200, 404] },
-        options,
-      );
+    const what = 'referrers';
+    const targets = [`/referrers/${digest}${query}`, `/manifests/${referrersTag(digest)}`];
+    for (const [at, target] of targets.entries()) {
+      // A registry without the API says so in one of these ways.
+      const accept = at === 0 ? [200, 400, 404] : [200, 404];
+      const found: Uint8Array[] = [];
+      for await (const { status, bytes } of this.#pages({ target, headers, accept, what }, options))
+        if (status === 200) found.push(bytes);
+      if (found.length > 0) return found;
     }
-    if (response.status === 200)
-      return await readBounded(
-        response.body,
-        MAX_MANIFEST_BYTES,
-        `the referrers of ${this.#name.display}`,
+    return [];
+  }
+
+  /** A list, page by page; a page that is none ends it. */
+  async *#pages(
+    first: ListRequest,
+    options?: RegistryCallOptions,
+  ): AsyncGenerator<{ readonly status: number; readonly bytes: Uint8Array }> {
+    const { headers = {}, accept, what } = first;
+    const name = `the ${what} of ${this.#name.display}`;
+    let target: string | undefined = `${basePath(this.#name)}${first.target}`;
+    let leftBytes = MAX_LIST_BYTES;
+    for (let page = 0; target !== undefined && page < MAX_PAGES; page += 1) {
+      const request = { method: 'GET', target, headers, accept } as const;
+      const response: HttpResponse = await this.#session.send(
+        pulling(this.#name, request, options),
       );
-    response.body.resume();
-    return undefined;
+      const bytes = await readBounded(response.body, Math.min(leftBytes, MAX_MANIFEST_BYTES), name);
+      leftBytes -= bytes.length;
+      yield { status: response.status, bytes };
+      target = response.status === 200 ? nextPage(response.headers['link'], target) : undefined;
+    }
   }
 
   /** Errors: `corrupt`. Digests of algorithms that carve cannot compute prove nothing and are passed over. */

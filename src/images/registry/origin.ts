@@ -33,7 +33,8 @@ export interface OriginRequest {
   readonly nowMs: () => number;
 }
 
-const NOT_TLS = /EPROTO|WRONG_VERSION|ERR_SSL|ECONNRESET|ECONNREFUSED|HTTP_REQUEST|PACKET_LENGTH/;
+const NOT_TLS =
+  /EPROTO|WRONG_VERSION|ERR_SSL|ECONNRESET|ECONNREFUSED|HTTP_REQUEST|PACKET_LENGTH|SOCKET_CLOSED/;
 
 /** The server at the other end does not speak TLS (as opposed to: speaks it with a certificate that is not accepted). */
 function isNotTls(error: unknown): boolean {

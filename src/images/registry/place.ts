@@ -17,6 +17,7 @@ import type { PlaceOptions } from '../remote.ts';
 import type { RegistryAccess } from './access.ts';
 import type { RegistryClient } from './client.ts';
 import { openedAs, pushEndpoint } from './endpoint.ts';
+import { pushDocument } from './subject.ts';
 
 /** Store the index; its digest. Errors: `invalid` for manifests of another registry. */
 export async function placeIndex(access: RegistryAccess, options: PlaceOptions): Promise<Digest> {
@@ -30,8 +31,9 @@ export async function placeIndex(access: RegistryAccess, options: PlaceOptions):
     if (source.reference.path !== reference.path)
       await bringManifest({ access, options, target }, source);
   }
-  await target.putManifest({ reference: reference.tag, mediaType, bytes }, { signal });
-  return digestBytes(bytes);
+  const digest = digestBytes(bytes);
+  await pushDocument(target, { reference: reference.tag, digest, mediaType, bytes }, signal);
+  return digest;
 }
 
 function checkSources({ reference, sources }: PlaceOptions): void {
@@ -78,7 +80,8 @@ async function bringManifest(
   const { config, layers } = document.manifest;
   for (const blob of [config, ...layers])
     await bringBlob(placing, { from, path: source.reference.path, blob });
-  await target.putManifest({ reference: source.digest, mediaType, bytes }, { signal });
+  const { digest } = source;
+  await pushDocument(target, { reference: digest, digest, mediaType, bytes }, signal);
 }
 
 /** By mounting; a registry that does not mount gets the bytes again. */

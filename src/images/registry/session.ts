@@ -3,8 +3,8 @@
  * stands above it speaks in paths below `/v2/`.
  *
  * **Invariant:** an `Authorization` header goes to the endpoint's own origin
- * and nowhere else; a redirect is followed without it, only for reads, and only
- * to where {@link mayFollow} allows.
+ * and nowhere else; a redirect is followed without it, and only to where
+ * {@link mayFollow} allows; of a write only one that keeps method and body.
  *
  * Source: OCI distribution-spec 1.1.1; RFC 9110 §15.4.
  */
@@ -18,12 +18,14 @@ import { findOrigin, type Origin, type OriginRequest } from './origin.ts';
 import { readBounded } from './read.ts';
 import { withRetries, type RetryOptions } from './retry.ts';
 import { problemOf, statusError } from './status-error.ts';
-import type { HttpRequest, HttpResponse } from './transport.ts';
+import type { HttpRequest, HttpResponse, TlsSettings } from './transport.ts';
 
 /** Largest error document read, in bytes. */
 const MAX_ERROR_BYTES = 64 * 1024;
 /** Count of redirects followed for one request. */
 const MAX_REDIRECTS = 8;
+/** Those that keep method and body. */
+const KEEPING: ReadonlySet<number> = new Set([307, 308]);
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /** One request below the endpoint, or to a URL it gave (an upload location). */
@@ -122,7 +124,7 @@ export class Session {
     return await this.#origin;
   }
 
-  /** Send, following redirects of reads. */
+  /** Send, following redirects. */
   async #exchange(
     request: SessionRequest & {
       readonly origin: Origin;
@@ -146,7 +148,7 @@ export class Session {
         ...(request.body === undefined
           ? {}
           : { body: typeof request.body === 'function' ? request.body() : request.body }),
-        tls: isOwn ? this.#options.tls : { isVerified: this.#options.tls.isVerified },
+        tls: isOwn ? this.#options.tls : strangersTls(this.#options.tls),
         ...(isOwn
           ? {}
           : { mayConnect: (scope: AddressScope) => mayFollow(scope, request.origin.scope) }),
@@ -157,7 +159,7 @@ export class Session {
       response.body.resume();
       if (hops >= MAX_REDIRECTS)
         throw redirectError(request, url, `more than ${MAX_REDIRECTS} times`);
-      url = redirectTarget(request, url, response.headers['location'] ?? '');
+      url = redirectTarget(request, url, response);
     }
   }
 }
@@ -187,10 +189,15 @@ function redirectError(request: SessionRequest, from: URL, why: string): EngineE
   });
 }
 
-function redirectTarget(request: SessionRequest, from: URL, location: string): URL {
-  if (request.method !== 'GET' && request.method !== 'HEAD')
-    throw redirectError(request, from, 'a write');
-  const url = URL.parse(location, from.href);
+/** The authorities vouch for its storage too; the client certificate says who asks, and stays. */
+function strangersTls({ ca, isVerified }: TlsSettings): TlsSettings {
+  return { isVerified, ...(ca === undefined ? {} : { ca }) };
+}
+
+function redirectTarget(request: SessionRequest, from: URL, response: HttpResponse): URL {
+  const isRead = request.method === 'GET' || request.method === 'HEAD';
+  if (!isRead && !KEEPING.has(response.status)) throw redirectError(request, from, 'a write');
+  const url = URL.parse(response.headers['location'] ?? '', from.href);
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:'))
     throw redirectError(request, from, 'to nowhere');
   if (url.username !== '' || url.password !== '')

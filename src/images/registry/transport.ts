@@ -12,7 +12,7 @@ import { lookup as dnsLookup } from 'node:dns';
 import http from 'node:http';
 import https from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
-import type { Readable } from 'node:stream';
+import { Readable, type Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { EngineError, messageOf } from '../../base/error.ts';
 import { scopeOf, type AddressScope } from './address.ts';
@@ -56,14 +56,23 @@ export interface Transport {
 
 /** Milliseconds of the transport's patience. */
 export interface TransportTimeouts {
-  /** Until headers arrive. */
+  /** Until headers arrive; also until a proxy has made its tunnel. */
   readonly responseMs: number;
+  /** Until headers arrive of a request that writes, from the last bytes that were sent on. */
+  readonly storeMs: number;
   /** Without any byte of a body. */
   readonly idleMs: number;
 }
 
-/** 30 s for headers, 60 s of silence. */
-export const DEFAULT_TIMEOUTS: TransportTimeouts = { responseMs: 30_000, idleMs: 60_000 };
+/** 30 s for headers, 60 s of silence; a registry that stores gigabytes elsewhere gets 5 min. */
+export const DEFAULT_TIMEOUTS: TransportTimeouts = {
+  responseMs: 30_000,
+  storeMs: 300_000,
+  idleMs: 60_000,
+};
+
+/** Bytes of a body that are sent at once. */
+const PIECE_BYTES = 64 * 1024;
 
 const CAUSES: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'the connection was refused',
@@ -74,6 +83,7 @@ const CAUSES: Readonly<Record<string, string>> = {
   ENETUNREACH: 'the network is unreachable',
   ETIMEDOUT: 'the connection timed out',
   EPIPE: 'the connection was closed',
+  ERR_SOCKET_CLOSED: 'the connection was closed',
 };
 
 /** Code of a Node error, or the empty text. */
@@ -169,8 +179,15 @@ function serverName(url: URL): { readonly servername?: string } {
   return isIP(url.hostname.replace(/^\[|\]$/g, '')) === 0 ? { servername: url.hostname } : {};
 }
 
+/** What a tunnel needs: who asks, by which proxy, for how long. */
+interface TunnelRequest {
+  readonly request: HttpRequest;
+  readonly proxy: URL;
+  readonly timeoutMs: number;
+}
+
 /** A TLS connection through a CONNECT tunnel. */
-async function tunnel(request: HttpRequest, proxy: URL): Promise<tls.TLSSocket> {
+async function tunnel({ request, proxy, timeoutMs }: TunnelRequest): Promise<tls.TLSSocket> {
   const target = `${request.url.hostname}:${portOf(request.url)}`;
   const ask = http.request({
     host: proxy.hostname,
@@ -179,25 +196,40 @@ async function tunnel(request: HttpRequest, proxy: URL): Promise<tls.TLSSocket> 
     path: target,
     headers: { Host: target, ...proxyAuthorization(proxy) },
   });
-  return await new Promise((resolve, reject) => {
-    const fail = (error: unknown): void => reject(connectionError(proxy, error));
-    ask.once('error', fail);
-    ask.once('connect', (response, socket) => {
-      if (response.statusCode !== 200) {
-        socket.destroy();
-        fail(new Error(`the proxy answered ${String(response.statusCode)}`));
-        return;
-      }
-      const secure = tls.connect({
-        ...tlsOptions(request.tls),
-        socket,
-        ...serverName(request.url),
-      });
-      secure.once('error', (error) => reject(connectionError(request.url, error)));
-      secure.once('secureConnect', () => resolve(secure));
-    });
-    ask.end();
+  const { promise, resolve, reject } = Promise.withResolvers<tls.TLSSocket>();
+  let socket: Duplex | undefined;
+  const fail = (url: URL, error: Error): void => {
+    ask.destroy();
+    socket?.destroy();
+    reject(sendError({ ...request, url }, error));
+  };
+  const timer = setTimeout(() => fail(proxy, timedOut()), timeoutMs);
+  const onAbort = (): void => fail(proxy, new Error('aborted'));
+  request.signal?.addEventListener('abort', onAbort, { once: true });
+  ask.once('error', (error) => fail(proxy, error));
+  ask.once('connect', (response, opened) => {
+    socket = opened;
+    if (response.statusCode !== 200) {
+      fail(proxy, new Error(`the proxy answered ${String(response.statusCode)}`));
+      return;
+    }
+    const name = serverName(request.url);
+    const secure = tls.connect({ ...tlsOptions(request.tls), socket: opened, ...name });
+    secure.once('error', (error: Error) => fail(request.url, error));
+    secure.once('secureConnect', () => resolve(secure));
   });
+  ask.end();
+  try {
+    if (request.signal?.aborted === true) onAbort();
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    request.signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+function timedOut(): Error {
+  return Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' });
 }
 
 function portOf(url: URL): number {
@@ -235,10 +267,14 @@ class HttpTransport implements Transport {
   async send(request: HttpRequest): Promise<HttpResponse> {
     const call = await this.#open(request);
     const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>();
-    const timer = setTimeout(() => {
-      call.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' }));
-    }, this.#timeouts.responseMs);
+    const { responseMs, storeMs } = this.#timeouts;
+    const isReading = request.method === 'GET' || request.method === 'HEAD';
+    const timer = setTimeout(() => call.destroy(timedOut()), isReading ? responseMs : storeMs);
+    const body = request.body === undefined ? undefined : streamOf(request.body);
+    // A slow line is no silence.
+    const onSent = (): void => void timer.refresh();
     call.once('response', (response) => {
+      body?.off('data', onSent);
       clearTimeout(timer);
       this.#watchSilence(request.url, response);
       resolve({ status: response.statusCode ?? 0, headers: headersOf(response), body: response });
@@ -247,10 +283,12 @@ class HttpTransport implements Transport {
       clearTimeout(timer);
       reject(sendError(request, error));
     });
-    const { body } = request;
-    if (body === undefined || body instanceof Uint8Array) call.end(body);
+    // An answer may come before all is sent; then nobody reads the rest.
+    call.once('close', () => body?.off('data', onSent).destroy());
+    if (body === undefined) call.end();
     else {
       body.once('error', (error) => call.destroy(error));
+      body.on('data', onSent);
       body.pipe(call);
     }
     return await promise;
@@ -302,7 +340,8 @@ class HttpTransport implements Transport {
       return http.request({ ...base, ...via, agent: this.#plainAgent });
     }
     if (proxy !== undefined) {
-      const socket = await tunnel(request, proxy);
+      const timeoutMs = this.#timeouts.responseMs;
+      const socket = await tunnel({ request, proxy, timeoutMs });
       return https.request({ ...base, createConnection: () => socket });
     }
     return https.request({
@@ -322,6 +361,15 @@ class HttpTransport implements Transport {
     }
     return agent;
   }
+}
+
+/** Bytes go out in pieces, so that it is seen how far they are. */
+function streamOf(body: Uint8Array | Readable): Readable {
+  if (!(body instanceof Uint8Array)) return body;
+  const pieces = function* (): Generator<Uint8Array> {
+    for (let at = 0; at < body.length; at += PIECE_BYTES) yield body.subarray(at, at + PIECE_BYTES);
+  };
+  return Readable.from(pieces(), { objectMode: false });
 }
 
 function sendError(request: HttpRequest, error: Error): EngineError {

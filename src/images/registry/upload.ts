@@ -5,7 +5,7 @@
  * Source: OCI distribution-spec 1.1.1 "Pushing blobs" (end-4a, 5, 6, 11, 13).
  */
 
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { Digest } from '../../base/brand.ts';
 import { EngineError, isEngineError } from '../../base/error.ts';
 import {
@@ -20,6 +20,10 @@ import type { HttpResponse } from './transport.ts';
 
 /** Count of times a chunked upload asks the registry where it stands. */
 const MAX_RESUMES = 5;
+/** Count of uploads that are begun for one blob, when the registry loses or spoils one. */
+const MAX_STARTS = 3;
+/** Most bytes of a piece; a registry that wants larger ones gets the blob in one stream. */
+const MAX_PIECE_BYTES = 64 * 1024 * 1024;
 const OCTETS = 'application/octet-stream';
 
 /** Content that can be read from any place. */
@@ -56,6 +60,20 @@ export function uploadedBytes(range: string | undefined): number {
   return match?.[1] === undefined ? 0 : Number(match[1]) + 1;
 }
 
+/** An upload that has begun. */
+interface StartedUpload {
+  readonly location: string;
+  /** The registry takes no smaller pieces, but for the last; 0: any. */
+  readonly minChunkBytes: number;
+}
+
+/** An upload in pieces. */
+interface PieceUpload {
+  readonly content: UploadContent;
+  readonly pieceBytes: number;
+  readonly location: string;
+}
+
 /** Uploads into one repository. */
 export class Uploader {
   readonly #session: Session;
@@ -79,12 +97,10 @@ export class Uploader {
 
   /** Upload in one request. */
   async whole(content: StreamContent, options?: RegistryCallOptions): Promise<void> {
-    const { location } = await this.#start(options);
-    await this.#finish(
-      location,
-      { digest: content.digest, sizeBytes: content.sizeBytes, body: () => content.open() },
-      options,
-    );
+    const { digest, sizeBytes } = content;
+    await this.#begun(options, async ({ location }) => {
+      await this.#finish(location, { digest, sizeBytes, body: () => content.open() }, options);
+    });
   }
 
   /** Upload in pieces of about `chunkBytes`, resuming after an error at what the registry has. */
@@ -93,9 +109,42 @@ export class Uploader {
     chunkBytes: number,
     options?: RegistryCallOptions,
   ): Promise<void> {
-    const started = await this.#start(options);
-    const pieceBytes = Math.max(chunkBytes, started.minChunkBytes);
-    let { location } = started;
+    const { digest, sizeBytes } = content;
+    await this.#begun(options, async ({ location, minChunkBytes }) => {
+      const pieceBytes = Math.max(chunkBytes, minChunkBytes);
+      const isWhole = minChunkBytes > Math.max(chunkBytes, MAX_PIECE_BYTES);
+      const body = (): Readable =>
+        Readable.from(piecesOf(content, chunkBytes), { objectMode: false });
+      if (isWhole) await this.#finish(location, { digest, sizeBytes, body }, options);
+      else {
+        const end = await this.#pieces({ content, pieceBytes, location }, options);
+        await this.#finish(end, { digest, sizeBytes: 0 }, options);
+      }
+    });
+  }
+
+  /** Begin an upload and do it; once more when the registry lost what it had, or has something else. */
+  async #begun(
+    options: RegistryCallOptions | undefined,
+    upload: (started: StartedUpload) => Promise<void>,
+  ): Promise<void> {
+    for (let count = 1; ; count += 1) {
+      const started = await this.#start(options);
+      try {
+        await upload(started);
+        return;
+      } catch (error) {
+        if (count >= MAX_STARTS || !isSpoilt(error)) throw error;
+      }
+    }
+  }
+
+  /** Send all pieces; where to end the upload. */
+  async #pieces(
+    { content, pieceBytes, location: first }: PieceUpload,
+    options?: RegistryCallOptions,
+  ): Promise<string> {
+    let location = first;
     let offset = 0;
     let resumes = 0;
     while (offset < content.sizeBytes) {
@@ -109,7 +158,7 @@ export class Uploader {
         ({ location, offset } = await this.#standing(location, options));
       }
     }
-    await this.#finish(location, { digest: content.digest, sizeBytes: 0 }, options);
+    return location;
   }
 
   async #send(request: RepositoryRequest, options?: RegistryCallOptions): Promise<HttpResponse> {
@@ -118,9 +167,7 @@ export class Uploader {
     return response;
   }
 
-  async #start(
-    options?: RegistryCallOptions,
-  ): Promise<{ readonly location: string; readonly minChunkBytes: number }> {
+  async #start(options?: RegistryCallOptions): Promise<StartedUpload> {
     const target = `${basePath(this.#name)}/blobs/uploads/`;
     const response = await this.#send(
       { method: 'POST', target, headers: { 'Content-Length': '0' }, accept: [202] },
@@ -199,4 +246,19 @@ export class Uploader {
 /** The upload may go on: the connection broke, or the registry says it stands elsewhere. */
 function isLost(error: unknown): boolean {
   return isEngineError(error) && (error.kind === 'unavailable' || error.details['status'] === 416);
+}
+
+/** What the registry has of the upload is of no use: half of a body that broke, or nothing any more. */
+function isSpoilt(error: unknown): boolean {
+  if (!isEngineError(error)) return false;
+  const { status, code } = error.details;
+  const isCode =
+    typeof code === 'string' &&
+    ['BLOB_UPLOAD_UNKNOWN', 'BLOB_UPLOAD_INVALID', 'DIGEST_INVALID'].includes(code);
+  return isCode || status === 404 || status === 416;
+}
+
+async function* piecesOf(content: UploadContent, bytes: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < content.sizeBytes; at += bytes)
+    yield await content.read(at, Math.min(bytes, content.sizeBytes - at));
 }

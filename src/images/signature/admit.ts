@@ -13,7 +13,7 @@ import { formatFamiliar, repositoryOf, type Reference } from '../../spec/referen
 import type { RegistryClient } from '../registry/client.ts';
 import { findSignatures, type AttachedSignature } from './find.ts';
 import { isSignedBy, readTrustedKeys, type TrustedKey } from './keys.ts';
-import { parseClaim, type SignedClaim } from './payload.ts';
+import type { SignedClaim } from './payload.ts';
 import { repositoryKey, ruleFor, type PullPolicy, type PullRule } from './policy.ts';
 
 /** An image that a policy may refuse. */
@@ -67,12 +67,12 @@ interface Expectation {
 
 /** `undefined` when the signature is good. */
 function examine(attached: AttachedSignature, expected: Expectation): Doubt | undefined {
-  const { payload, signature } = attached;
-  if (!expected.keys.some((key) => isSignedBy(key, payload, signature)))
+  const { signed, signature } = attached;
+  if (!expected.keys.some((key) => isSignedBy(key, signed, signature)))
     return { rank: 0, why: `is valid for ${keyWords(expected.rule)}` };
   let claim: SignedClaim;
   try {
-    claim = parseClaim(payload);
+    claim = attached.claim();
   } catch (error) {
     if (!isEngineError(error)) throw error;
     return { rank: 1, why: `can be used (${error.message})` };

@@ -33,7 +33,8 @@ export type PullRule =
       readonly keys: readonly string[];
       /**
        * Whether a signature made under another repository's name counts (`any`, as with
-       * cosign, so that signed images can be copied) or not (`repository`).
+       * cosign, so that signed images can be copied) or not (`repository`; a signature in
+       * a sigstore bundle names none, and does not count then).
        */
       readonly identity: 'any' | 'repository';
     };

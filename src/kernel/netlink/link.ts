@@ -26,6 +26,7 @@ const IFLA = {
   LINK: 5,
   MASTER: 10,
   LINKINFO: 18,
+  AF_SPEC: 26,
   GROUP: 27,
   NET_NS_FD: 28,
   PROTINFO: 12,
@@ -33,6 +34,8 @@ const IFLA = {
 const IFLA_INFO = { KIND: 1, DATA: 2 } as const;
 const IFLA_BRPORT = { MODE: 4, ISOLATED: 33 } as const;
 const IFLA_BR = { MCAST_SNOOPING: 23 } as const;
+const IFLA_INET6_ADDR_GEN_MODE = 8;
+const IN6_ADDR_GEN_MODE_NONE = 1;
 const VETH_INFO_PEER = 1;
 const IFLA_MACVLAN_MODE = 1;
 const IFLA_IPVLAN_MODE = 1;
@@ -224,6 +227,8 @@ export interface LinkChange {
   readonly rename?: string;
   /** Bridge the link becomes a port of; 0: none. */
   readonly masterIndex?: number;
+  /** The kernel makes it no link-local address. Before it is up; a kernel without IPv6 refuses. */
+  readonly withoutLinkLocal?: true;
 }
 
 /** Change a link. */
@@ -244,9 +249,15 @@ export function setLink(link: LinkName, change: LinkChange): Message {
       ...(change.masterIndex === undefined
         ? []
         : [[IFLA.MASTER, u32(change.masterIndex)] as const]),
+      ...(change.withoutLinkLocal === undefined ? [] : [NO_LINK_LOCAL]),
     ],
   };
 }
+
+const NO_LINK_LOCAL: Attribute = [
+  IFLA.AF_SPEC,
+  [[AF.INET6, [[IFLA_INET6_ADDR_GEN_MODE, u8(IN6_ADDR_GEN_MODE_NONE)]]]],
+];
 
 /** What a port of a bridge does; absent: as it is. Source: bridge(8). */
 export interface PortSettings {

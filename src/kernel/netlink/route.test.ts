@@ -94,6 +94,20 @@ test('addVeth() nests the peer with its own header and one namespace placeholder
   );
 });
 
+test('setLink() leaves a link without a link-local address', () => {
+  const bytes = encodeMessages([link.setLink({ index: 7 }, { withoutLinkLocal: true })]);
+  assert.equal(
+    Buffer.from(bytes).toString('hex'),
+    hex(`
+      30000000 1000 0500 01000000 00000000  # RTM_NEWLINK, REQUEST|ACK
+      00 00 0000 07000000 00000000 00000000 # ifinfomsg: index 7, flags kept
+      1000 1a80                             # IFLA_AF_SPEC
+        0c00 0a80                           #   AF_INET6
+          0500 0800 01000000                #     IFLA_INET6_ADDR_GEN_MODE none
+    `),
+  );
+});
+
 test('decodeAttributes() undoes encodeAttributes() and stops at a malformed length', () => {
   const bytes = encodeAttributes([
     [1, u32(7)],

@@ -155,6 +155,7 @@ export const DATA_TYPE = {
   verdict: { id: 1, bytes: 0 },
   ipv4: { id: 7, bytes: 4 },
   ipv6: { id: 8, bytes: 16 },
+  mac: { id: 9, bytes: 6 },
   protocol: { id: 12, bytes: 1 },
   port: { id: 13, bytes: 2 },
   mark: { id: 19, bytes: 4 },

@@ -38,7 +38,7 @@ const web = member({
   containerId: WEB,
   names: ['Web', 'api', 'web.local'],
   addresses: [parseAddress('10.0.0.2'), parseAddress('fd00::2')],
-  ports: [{ port: 80, protocol: 'tcp', service: 'http' }],
+  ports: [{ port: 80, protocol: 'tcp', services: ['http'] }],
 });
 const db = member({ containerId: DB, names: ['db', 'api'], addresses: [parseAddress('10.0.0.3')] });
 const other = member({

@@ -142,7 +142,9 @@ function serviceVerdict(asked: Asked, name: string): Verdict | undefined {
   const records = holders.flatMap((holder) =>
     (holder.ports ?? [])
       .filter((port) => port.protocol === protocol)
-      .filter(({ port, service }) => label === String(port) || label === service?.toLowerCase())
+      .filter(({ port, services = [] }) =>
+        [String(port), ...services.map(lowerName)].includes(label),
+      )
       .flatMap(({ port }) => serviceRecord(port, holders.length > 1 ? holder.names[0] : target)),
   );
   return own(rotate(records, asked.turnNumber));

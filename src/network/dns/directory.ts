@@ -27,8 +27,8 @@ import { lowerName } from './name.ts';
 export interface ServedPort {
   readonly port: number;
   readonly protocol: 'tcp' | 'udp' | 'sctp';
-  /** A service's name, e.g. `http`: found as `_http._tcp.NAME` beside `_80._tcp.NAME`. */
-  readonly service?: string;
+  /** Names of what it serves, e.g. `http`: found as `_http._tcp.NAME` beside `_80._tcp.NAME`. */
+  readonly services?: readonly string[];
 }
 
 /** A container on a network. */

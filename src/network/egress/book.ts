@@ -16,6 +16,8 @@ import {
 import type { AnsweredAddress } from '../dns/response.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { Denial } from './contract.ts';
+import { macBytes } from '../packet.ts';
+import type { HeldPort } from './origin.ts';
 import { allowedBoxes, grantOfName, type EgressPolicy } from './policy.ts';
 import { openingKey, type GuardedAddress, type Opening } from './rules.ts';
 
@@ -25,6 +27,8 @@ export interface GuardedEndpoint {
   /** Not empty. */
   readonly policies: readonly EgressPolicy[];
   readonly addresses: readonly GuardedAddress[];
+  /** By which its frames come. */
+  readonly port: HeldPort;
 }
 
 /** An opening and when it goes by itself, in milliseconds since the epoch. */
@@ -41,6 +45,8 @@ const LIFE_MAX_MS = 86_400_000;
 const OPENINGS_MAX = 4096;
 /** Refused names that are remembered for one container. */
 const REFUSED_MAX = 256;
+/** Denied destinations of one container that are remembered when its ways are gone. */
+const DENIALS_MAX = 4096;
 /** Containers that are gone whose denials are remembered. */
 const ENDED_MAX = 256;
 
@@ -69,13 +75,16 @@ export function guardedEndpoint(
     address,
     boxes: allowedBoxes(policies, address.family),
   }));
-  const linkLocal = { address: linkLocalOf(endpoint.mac), boxes: [] };
-  return { endpointId: endpoint.id, policies, addresses: [...addresses, linkLocal] };
+  const mac = macBytes(endpoint.mac);
+  const all = [...addresses, { address: linkLocalOf(mac), boxes: [] }];
+  const senders = all.map(({ address }) => address);
+  const port = { link: endpoint.hostLink, mac, addresses: senders };
+  return { endpointId: endpoint.id, policies, addresses: all, port };
 }
 
 /** The address that an interface of this MAC gives itself. Source: RFC 4291 appendix A. */
-function linkLocalOf(mac: string): Address {
-  const [first = 0, ...rest] = mac.split(':').map((pair) => Number.parseInt(pair, 16));
+function linkLocalOf(mac: Uint8Array): Address {
+  const [first = 0, ...rest] = mac;
   const bytes = [first ^ 2, ...rest.slice(0, 2), 0xff, 0xfe, ...rest.slice(2)];
   const value = bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0xfe80n << 48n);
   return { family: 'ipv6', value };
@@ -98,7 +107,7 @@ export class EgressBook {
   readonly #nowMs: () => number;
   readonly #known = new Map<string, Known>();
   readonly #refused = new Map<string, Map<string, Refusal>>();
-  /** By container that is gone: packets it was denied. */
+  /** By container: packets it was denied by ways that are gone. */
   readonly #ended = new Map<string, readonly Denial[]>();
 
   /** `nowMs`: milliseconds since the epoch. */
@@ -144,7 +153,11 @@ export class EgressBook {
   leave(containerId: string, endpointId: string): GuardedEndpoint | undefined {
     const known = this.#known.get(containerId);
     const gone = known?.endpoints.get(endpointId);
-    known?.endpoints.delete(endpointId);
+    if (known === undefined || gone === undefined) return undefined;
+    known.endpoints.delete(endpointId);
+    const sources = new Set(gone.addresses.map(({ address }) => formatAddress(address)));
+    for (const [id, { opening }] of known.openings)
+      if (sources.has(formatAddress(opening.source))) known.openings.delete(id);
     return gone;
   }
 
@@ -156,6 +169,13 @@ export class EgressBook {
   /** Endpoints of a container. */
   endpointsOf(containerId: string): readonly GuardedEndpoint[] {
     return [...(this.#known.get(containerId)?.endpoints.values() ?? [])];
+  }
+
+  /** Every held port. */
+  ports(): readonly HeldPort[] {
+    return [...this.#known.values()].flatMap(({ endpoints }) =>
+      [...endpoints.values()].map(({ port }) => port),
+    );
   }
 
   /** Every guarded address. */
@@ -248,10 +268,11 @@ export class EgressBook {
       .filter(({ untilMs }) => untilMs > nowMs);
   }
 
-  /** What a container was denied, when it is gone. */
+  /** What a container was denied by a way that is gone. */
   keepDenials(containerId: string, denials: readonly Denial[]): void {
+    const all = [...(this.#ended.get(containerId) ?? []), ...denials].slice(-DENIALS_MAX);
     this.#ended.delete(containerId);
-    if (denials.length > 0) this.#ended.set(containerId, denials);
+    if (all.length > 0) this.#ended.set(containerId, all);
     const [oldest] = this.#ended.keys();
     if (this.#ended.size > ENDED_MAX && oldest !== undefined) this.#ended.delete(oldest);
     const [refusedOldest] = this.#refused.keys();

@@ -20,6 +20,7 @@ import type { Endpoint } from '../endpoint.ts';
 import { ADDRESS_BYTES, FAMILIES } from '../packet.ts';
 import { EgressBook, guardedEndpoint, type GuardedEndpoint, type TimedOpening } from './book.ts';
 import type { Denial, Egress, WithPolicies } from './contract.ts';
+import { ORIGIN_RULE_COUNT, originOf, planHold, planOrigin, planRelease } from './origin.ts';
 import {
   DENIED_MS,
   openingKey,
@@ -34,8 +35,10 @@ import {
 export interface EgressGuardOptions {
   readonly at: nft.TableName;
   readonly log: Log;
-  /** One transaction of the table. */
+  /** One transaction. */
   readonly change: (messages: readonly Message[], failure: string) => Promise<void>;
+  /** One transaction that takes away; a table that is gone is as good. */
+  readonly undo: (messages: readonly Message[], failure: string) => Promise<void>;
   /** What answers a request. */
   readonly query: (message: Message, failure: string) => Promise<Uint8Array>;
   /** Milliseconds since the epoch. */
@@ -47,10 +50,26 @@ interface HeldEndpoint extends WithPolicies {
   readonly endpoint: Endpoint;
 }
 
+/** An element of what was denied. */
+interface DeniedPackets {
+  readonly set: string;
+  readonly key: Uint8Array;
+  /** Text of the address that they came from. */
+  readonly source: string;
+  readonly denial: Denial;
+}
+
+/** What the table has of endpoints beside what holds them. */
+interface Found {
+  readonly openings: readonly TimedOpening[];
+  readonly denied: readonly DeniedPackets[];
+}
+
 /** See the module. */
 export class EgressGuard implements Egress {
   readonly #options: EgressGuardOptions;
   readonly #book: EgressBook;
+  readonly #origin: nft.TableName;
   /** What an earlier engine's table had, until the table is made again. */
   #carried: { readonly set: string; readonly element: nft.Element }[] = [];
   readonly hooks: Egress['hooks'];
@@ -58,6 +77,7 @@ export class EgressGuard implements Egress {
   constructor(options: EgressGuardOptions) {
     this.#options = options;
     this.#book = new EgressBook(options.nowMs);
+    this.#origin = originOf(options.at);
     this.hooks = {
       onAnswer: async (containerId, name, addresses) => this.#open(containerId, name, addresses),
       mayResolve: (containerId, name) => this.#book.mayResolve(containerId, name),
@@ -66,14 +86,32 @@ export class EgressGuard implements Egress {
 
   /** Elements that a starting container needs. Pure. Errors: `invalid`. */
   planStart(endpoints: readonly HeldEndpoint[]): readonly Message[] {
-    return guardedOf(endpoints).flatMap((each) => planEndpoint(this.#options.at, each));
+    return this.#planHeld(guardedOf(endpoints));
   }
 
   /** Transactions that undo it, each by itself. Pure. */
   planEnd(endpoints: readonly HeldEndpoint[]): readonly (readonly Message[])[] {
-    return guardedOf(endpoints).map(({ addresses }) =>
+    return guardedOf(endpoints).flatMap((each) => this.#planFree(each));
+  }
+
+  /** What holds endpoints, in the order in which it must be there. */
+  #planHeld(endpoints: readonly GuardedEndpoint[]): readonly Message[] {
+    if (endpoints.length === 0) return [];
+    return [
+      ...planOrigin(this.#origin),
+      ...endpoints.flatMap(({ port }) => planHold(this.#origin, port)),
+      ...endpoints.flatMap(({ addresses }) =>
+        addresses.flatMap((each) => planGuard(this.#options.at, each)),
+      ),
+    ];
+  }
+
+  /** Transactions that let an endpoint go, one a table. */
+  #planFree({ addresses, port }: GuardedEndpoint): readonly (readonly Message[])[] {
+    return [
       addresses.flatMap((each) => planUnguard(this.#options.at, each)),
-    );
+      planRelease(this.#origin, port),
+    ];
   }
 
   /** A container that starts. Errors: `invalid`. */
@@ -94,13 +132,19 @@ export class EgressGuard implements Egress {
     this.#book.join(containerId, guarded);
     if (guarded === undefined) return;
     const failure = 'Cannot hold the container to its egress policy';
-    await this.#options.change(planEndpoint(this.#options.at, guarded), failure);
+    await this.#options.change(this.#planHeld([guarded]), failure);
   }
 
   /** One less; it has no link any more. */
   async leave(containerId: string, endpointId: string): Promise<void> {
-    const gone = this.#book.leave(containerId, endpointId);
-    if (gone !== undefined) await this.#clear(containerId, [gone], 'all');
+    const isGone = (each: GuardedEndpoint): boolean => each.endpointId === endpointId;
+    const endpoints = this.#book.endpointsOf(containerId).filter(isGone);
+    if (endpoints.length === 0) return;
+    const found = await this.#foundOf(containerId, endpoints);
+    this.#book.leave(containerId, endpointId);
+    this.#book.keepDenials(containerId, denialsOf(found));
+    await this.#takeBack(found);
+    await this.#free(endpoints);
   }
 
   /** Whether a container is held to a policy. */
@@ -112,9 +156,12 @@ export class EgressGuard implements Egress {
   async release(containerId: string, isUntidy: boolean): Promise<void> {
     const endpoints = this.#book.endpointsOf(containerId);
     if (endpoints.length === 0) return;
-    const denied = await this.#clear(containerId, endpoints, isUntidy ? 'all' : 'opened');
+    const found = await this.#foundOf(containerId, endpoints);
+    // A table that is made anew from now on knows nothing of it.
     this.#book.delete(containerId);
-    this.#book.keepDenials(containerId, denied);
+    this.#book.keepDenials(containerId, denialsOf(found));
+    await this.#takeBack(found);
+    if (isUntidy) await this.#free(endpoints);
   }
 
   /** What the table held before this engine had it. Best effort: there may be none. */
@@ -131,12 +178,22 @@ export class EgressGuard implements Egress {
     }
   }
 
-  /** All elements of the table. */
+  /** The bridge's half of the table, and how many rules it is to have; none: nobody is held. */
+  expected(): { readonly at: nft.TableName; readonly ruleCount: number } {
+    return { at: this.#origin, ruleCount: this.#book.ports().length > 0 ? ORIGIN_RULE_COUNT : 0 };
+  }
+
+  /** All elements of the table, and its bridge's half where somebody is held. */
   planAll(): readonly Message[] {
     const { at, nowMs } = this.#options;
     const carried = this.#carried;
     this.#carried = [];
+    const ports = this.#book.ports();
+    const origin = this.#origin;
     return [
+      ...(ports.length > 0 ? [nft.addTable(origin), nft.deleteTable(origin)] : []),
+      ...(ports.length > 0 ? planOrigin(origin) : []),
+      ...ports.flatMap((each) => planHold(origin, each)),
       ...this.#book.addresses().flatMap((each) => planGuard(at, each)),
       ...carried.map(({ set, element }) => nft.addElements(at, set, [element])),
       ...this.#book.openNow().flatMap((each) => planOpening(at, each, nowMs())),
@@ -164,35 +221,30 @@ export class EgressGuard implements Egress {
     await change(messages, `Cannot let a container reach ${name}`);
   }
 
-  /** `opened`: only what {@link planEnd} does not know. What was denied to these endpoints. */
-  async #clear(
-    containerId: string,
-    endpoints: readonly GuardedEndpoint[],
-    what: 'all' | 'opened',
-  ): Promise<readonly Denial[]> {
-    const { at, change } = this.#options;
+  /** What names opened for these endpoints, and what they were denied. */
+  async #foundOf(containerId: string, endpoints: readonly GuardedEndpoint[]): Promise<Found> {
     const addresses = endpoints.flatMap((each) => each.addresses);
     const sources = new Set(addresses.map(({ address }) => formatAddress(address)));
-    const openings = this.#book
-      .openNow(containerId)
-      .filter(({ opening }) => sources.has(formatAddress(opening.source)));
     const packets = await this.#packets().catch((error: unknown) => {
       this.#options.log.warn('what a container was denied is lost', { error: messageOf(error) });
       return [];
     });
-    const denied = packets.filter(({ source }) => sources.has(source));
-    await change(
-      [
-        ...openings.flatMap(({ opening }) => {
-          const { set, key } = openingKey(opening);
-          return removal(at, set, [{ key }]);
-        }),
-        ...denied.flatMap(({ set, key }) => removal(at, set, [{ key }])),
-        ...(what === 'all' ? addresses.flatMap((each) => planUnguard(at, each)) : []),
-      ],
-      'Cannot take back what a container could reach',
-    );
-    return denied.map(({ denial }) => denial);
+    const openings = this.#book
+      .openNow(containerId)
+      .filter(({ opening }) => sources.has(formatAddress(opening.source)));
+    return { openings, denied: packets.filter(({ source }) => sources.has(source)) };
+  }
+
+  async #takeBack({ openings, denied }: Found): Promise<void> {
+    const { at, undo } = this.#options;
+    const keys = [...openings.map(({ opening }) => openingKey(opening)), ...denied];
+    const messages = keys.flatMap(({ set, key }) => removal(at, set, [{ key }]));
+    await undo(messages, 'Cannot take back what a container could reach');
+  }
+
+  async #free(endpoints: readonly GuardedEndpoint[]): Promise<void> {
+    for (const messages of endpoints.flatMap((each) => this.#planFree(each)))
+      await this.#options.undo(messages, 'Cannot let the addresses of a container go');
   }
 
   async #elements(set: string): Promise<readonly FoundElement[]> {
@@ -216,14 +268,7 @@ export class EgressGuard implements Egress {
     this.#book.keep(containerId, [{ opening, untilMs: this.#options.nowMs() + expiresInMs }]);
   }
 
-  async #packets(): Promise<
-    readonly {
-      readonly set: string;
-      readonly key: Uint8Array;
-      readonly source: string;
-      readonly denial: Denial;
-    }[]
-  > {
+  async #packets(): Promise<readonly DeniedPackets[]> {
     const nowMs = this.#options.nowMs();
     const found = [];
     for (const family of FAMILIES) {
@@ -252,8 +297,8 @@ function guardedOf(endpoints: readonly HeldEndpoint[]): readonly GuardedEndpoint
   });
 }
 
-function planEndpoint(at: nft.TableName, { addresses }: GuardedEndpoint): readonly Message[] {
-  return addresses.flatMap((each) => planGuard(at, each));
+function denialsOf({ denied }: Found): readonly Denial[] {
+  return denied.map(({ denial }) => denial);
 }
 
 /** An element that is there keeps its time; so it goes, and comes again. */

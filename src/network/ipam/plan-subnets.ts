@@ -92,6 +92,14 @@ export function planSubnets(
   };
 }
 
+/** Subnets of a network that is still to be made; whether they are free is not asked. Errors: as {@link planSubnets}. */
+export function checkSubnets(configs: readonly IpamConfig[]): void {
+  const subnets = configs.filter(saysSomething).map(readConfig);
+  subnets.forEach(({ subnet }, index) =>
+    checkOverlap(subnet, subnets.slice(0, index), { networks: [] }),
+  );
+}
+
 function saysSomething(config: IpamConfig): boolean {
   return (
     [config.Subnet, config.IPRange, config.Gateway].some((text) => (text ?? '') !== '') ||
@@ -213,7 +221,7 @@ function checkFamily(what: string, address: Address, subnet: Network): void {
 function checkOverlap(
   subnet: Network,
   others: readonly NetworkSubnet[],
-  context: SubnetContext,
+  context: Pick<SubnetContext, 'networks'>,
 ): void {
   const text = formatNetwork(subnet);
   const clash = (owned: NetworkSubnet): boolean => overlaps(owned.subnet, subnet);

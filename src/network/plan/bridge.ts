@@ -36,7 +36,12 @@ export function planMakeLink(network: NetworkRecord, group: number): readonly Pl
 
 /** Ask what the link of a network is. */
 export function planFindLink(network: NetworkRecord): readonly PlanOp[] {
-  return [openRoute(SLOT.host), askLink(linkSettingsOf(network).link)];
+  return planAskLink(linkSettingsOf(network).link);
+}
+
+/** Ask what a link of the host is: see {@link decodeLink}. */
+export function planAskLink(name: string): readonly PlanOp[] {
+  return [openRoute(SLOT.host), askLink(name)];
 }
 
 function askLink(name: string): PlanOp {
@@ -52,9 +57,21 @@ function makeLink(
   network: NetworkRecord,
   link: { readonly name: string; readonly mtu?: number; readonly group: number },
 ): Message | undefined {
-  if (network.driver === 'bridge') return addBridge(link);
+  if (network.driver === 'bridge') return addBridge({ ...link, mac: bridgeMac(network) });
   // A parent that was named is the user's; without one the network leads nowhere.
   return network.options['parent'] === undefined ? addDummy(link) : undefined;
+}
+
+/**
+ * A bridge that was given no address of its own takes the lowest of its ports', and another one
+ * when containers come and go: whoever knew the old one waits for his next probe. A local one, by
+ * the network's id.
+ */
+function bridgeMac({ id }: NetworkRecord): Uint8Array {
+  const bytes = Array.from({ length: 5 }, (_, at) =>
+    Number.parseInt(id.slice(2 * at, 2 * at + 2), 16),
+  );
+  return Uint8Array.of(2, ...bytes);
 }
 
 /** A link as the kernel tells it. */

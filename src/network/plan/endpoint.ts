@@ -27,9 +27,11 @@ import { addressBytes, type Address } from '../../spec/cidr.ts';
 import type { WithPolicies } from '../egress/contract.ts';
 import type { Endpoint, EndpointAddress } from '../endpoint.ts';
 import type { NamespaceOwner } from '../fabric.ts';
+import { macBytes } from '../packet.ts';
 import { linkSettingsOf } from '../settings.ts';
 import type { NetworkRecord } from '../store.ts';
-import { openRoute, route, routeInto, setting, SLOT } from './ops.ts';
+import { firewall, openRoute, route, routeInto, setting, SLOT } from './ops.ts';
+import { linkLocalOf, planQuiet, planQuietRemoval } from './quiet.ts';
 
 /** An endpoint, and what the host has for its network. */
 export interface PlannedEndpoint extends WithPolicies {
@@ -37,6 +39,8 @@ export interface PlannedEndpoint extends WithPolicies {
   readonly network: NetworkRecord;
   /** Number of the bridge or of the parent link. */
   readonly linkIndex: number;
+  /** The link is one that carve made, and nobody but its containers is on it. */
+  readonly isOwnLink: boolean;
   /** Number the host's end is to get. */
   readonly hostIndex: number;
 }
@@ -52,9 +56,17 @@ const OWN_NAMESPACE: PlanOp = {
 /** What a start plan does before its clone. */
 export const BEFORE_CLONE: readonly PlanOp[] = [openRoute(SLOT.host)];
 
-/** What it does in the new namespace, whose loopback is up. Precondition: {@link BEFORE_CLONE} ran. */
-export function planInside(endpoints: readonly PlannedEndpoint[]): readonly PlanOp[] {
-  return [OWN_NAMESPACE, ...endpoints.flatMap(planLink), ...planAddresses(endpoints)];
+/** What it does in the new namespace, whose loopback is up. `proc`: a slot, see {@link setting}. Precondition: {@link BEFORE_CLONE} ran. */
+export function planInside(
+  endpoints: readonly PlannedEndpoint[],
+  proc?: number,
+): readonly PlanOp[] {
+  return [
+    OWN_NAMESPACE,
+    ...endpoints.flatMap((each) => planLink(each, proc)),
+    ...firewall(endpoints.filter(isQuiet).flatMap(({ endpoint }) => planQuiet(endpoint.index))),
+    ...planAddresses(endpoints),
+  ];
 }
 
 /** A host plan that gives a running container more endpoints. */
@@ -71,6 +83,7 @@ export function planLeave(owner: NamespaceOwner, endpoint: Endpoint): readonly P
     ...enter(owner),
     openRoute(SLOT.inside),
     route(SLOT.inside, [deleteLink({ name: endpoint.interfaceName })], ENODEV),
+    ...firewall(planQuietRemoval(endpoint.index), ENOENT),
   ];
 }
 
@@ -84,7 +97,9 @@ export function planDefaultRoutes(
   return [...enter(owner), openRoute(SLOT.inside), route(SLOT.inside, routes)];
 }
 
+const ENOENT = 2;
 const ENODEV = 19;
+const EAFNOSUPPORT = 97;
 
 function enter({ pid, startTicks }: NamespaceOwner): readonly PlanOp[] {
   return [
@@ -94,25 +109,53 @@ function enter({ pid, startTicks }: NamespaceOwner): readonly PlanOp[] {
   ];
 }
 
-function planLink(planned: PlannedEndpoint): readonly PlanOp[] {
+function planLink(planned: PlannedEndpoint, proc?: number): readonly PlanOp[] {
   const { endpoint, network, hostIndex } = planned;
   const link = linkMessage(planned);
+  return [
+    routeInto(SLOT.host, link),
+    ...(network.driver === 'bridge' ? [withoutAddress(hostIndex)] : []),
+    ...planPort(planned),
+    setting(
+      `ipv6/conf/${endpoint.interfaceName}/disable_ipv6`,
+      endpoint.ipv6 === undefined ? '1' : '0',
+      proc,
+    ),
+    // Addresses and routes come from carve; whoever else on the network sends router advertisements is not heard.
+    setting(`ipv6/conf/${endpoint.interfaceName}/accept_ra`, '0', proc),
+  ];
+}
+
+/** What the bridge does with frames of the container's port. */
+function planPort({ endpoint, network, hostIndex }: PlannedEndpoint): readonly PlanOp[] {
   const port = {
     ...(linkSettingsOf(network).isConnected ? {} : { isIsolated: true }),
     // Where the kernel filters bridged packets too, a port that leads back to its own container needs it.
     ...(endpoint.ports.length > 0 ? { isHairpin: true } : {}),
   };
   const hasPort = network.driver === 'bridge' && Object.keys(port).length > 0;
-  return [
-    routeInto(SLOT.host, link),
-    ...(hasPort ? [route(SLOT.host, [setPort(hostIndex, port)])] : []),
-    setting(
-      `ipv6/conf/${endpoint.interfaceName}/disable_ipv6`,
-      endpoint.ipv6 === undefined ? '1' : '0',
-    ),
-    // Addresses and routes come from carve; whoever else on the network sends router advertisements is not heard.
-    setting(`ipv6/conf/${endpoint.interfaceName}/accept_ra`, '0'),
-  ];
+  return hasPort ? [route(SLOT.host, [setPort(hostIndex, port)])] : [];
+}
+
+/** A host plan that puts a container whose port is on no bridge on that of its network. */
+export function planRejoin(planned: PlannedEndpoint): readonly PlanOp[] {
+  const { hostIndex, linkIndex } = planned;
+  const master = setLink({ index: hostIndex }, { masterIndex: linkIndex });
+  return [openRoute(SLOT.host), route(SLOT.host, [master], ENODEV), ...planPort(planned)];
+}
+
+/** A port of a bridge hears nothing itself: an address would be one more route and one more group of the host for each container. */
+function withoutAddress(hostIndex: number): PlanOp {
+  return route(
+    SLOT.host,
+    [setLink({ index: hostIndex }, { withoutLinkLocal: true })],
+    EAFNOSUPPORT,
+  );
+}
+
+/** Nobody on its link needs to be told what `plan/quiet.ts` keeps back. */
+function isQuiet({ endpoint, network, isOwnLink }: PlannedEndpoint): boolean {
+  return network.driver === 'bridge' && isOwnLink && endpoint.ipv6 !== undefined;
 }
 
 function linkMessage({ endpoint, network, linkIndex, hostIndex }: PlannedEndpoint): Message {
@@ -148,21 +191,30 @@ function isKeyOf<T extends object>(table: T, key: string | undefined): key is ke
 }
 
 function planAddresses(endpoints: readonly PlannedEndpoint[]): readonly PlanOp[] {
-  const messages = endpoints.flatMap(({ endpoint }) => [
-    setLink({ index: endpoint.index }, { up: true }),
-    ...[endpoint.ipv4, endpoint.ipv6].flatMap((address) =>
-      address === undefined
-        ? []
-        : [
-            addAddress(endpoint.index, {
-              address: addressBytes(address.address),
-              prefixLength: address.prefixLength,
-            }),
-          ],
-    ),
-  ]);
+  const messages = endpoints.flatMap((planned) => {
+    const { endpoint } = planned;
+    return [
+      // Before the link is up, or the kernel makes it and probes for it.
+      ...(isQuiet(planned) ? [addLinkLocal(endpoint)] : []),
+      setLink({ index: endpoint.index }, { up: true }),
+      ...[endpoint.ipv4, endpoint.ipv6].flatMap((address) =>
+        address === undefined
+          ? []
+          : [
+              addAddress(endpoint.index, {
+                address: addressBytes(address.address),
+                prefixLength: address.prefixLength,
+              }),
+            ],
+      ),
+    ];
+  });
   const routes = endpoints.flatMap(({ endpoint }) => defaultRoutes(endpoint));
   return [openRoute(SLOT.inside), route(SLOT.inside, [...messages, ...routes])];
+}
+
+function addLinkLocal({ index, mac }: Endpoint): Message {
+  return addAddress(index, { address: linkLocalOf(macBytes(mac)), prefixLength: 64 });
 }
 
 function defaultRoutes(endpoint: Endpoint): readonly Message[] {
@@ -177,9 +229,4 @@ function byWay(endpoint: Endpoint, address: EndpointAddress | undefined): readon
   if (gateway === undefined) return [];
   const way = { gateway: addressBytes(gateway), linkIndex: endpoint.index, family: gateway.family };
   return [replaceDefaultRoute(way)];
-}
-
-/** `02:42:…` as six bytes. Precondition: it is a MAC address. */
-export function macBytes(text: string): Uint8Array {
-  return Uint8Array.from(text.split(':'), (pair) => Number.parseInt(pair, 16));
 }

@@ -43,8 +43,21 @@ export function firewall(messages: readonly Message[], ignore = 0): readonly Pla
   ];
 }
 
-/** Write a network setting of the namespace of the moment; one the kernel does not have is passed over. `path`: below /proc/sys/net. */
-export function setting(path: string, value: string): PlanOp {
+/**
+ * Write a network setting of the namespace of the moment; one the kernel does not have is passed over.
+ * `path`: below /proc/sys/net. `proc`: the slot of a procfs; `undefined`: the host's.
+ *
+ * In one procfs the directories of all network namespaces have the same names, and a look-up passes
+ * by each that was looked at before: a container that has a procfs of its own is better served by it.
+ */
+export function setting(path: string, value: string, proc?: number): PlanOp {
   const data = encoder.encode(value);
-  return { op: 'write', dir: undefined, path: `/proc/sys/net/${path}`, data, skipMissing: 1 };
+  const below = `sys/net/${path}`;
+  return {
+    op: 'write',
+    dir: proc,
+    path: proc === undefined ? `/proc/${below}` : below,
+    data,
+    skipMissing: 1,
+  };
 }

@@ -9,13 +9,14 @@
 
 import { EngineError } from '../../base/error.ts';
 import type { PlanOp } from '../../kernel/plan/op.ts';
+import { PROC_SLOT } from '../../kernel/plan/slots.ts';
 
 /** Slots with a meaning that several concerns share. */
 export const SLOT = {
   /** The container's root mount. */
   root: 0,
   /** A procfs of the container's pid namespace, not attached while it is written to. */
-  proc: 1,
+  proc: PROC_SLOT,
   /** Our own tmpfs on /dev. */
   dev: 2,
   /** The null device, verified. */

@@ -28,6 +28,7 @@ import { idMapText, planBeforeClone, planJoins, planNamespaces } from './namespa
 import { planProc } from './proc.ts';
 import { ProcessSlots } from './process-slots.ts';
 import { planProcess } from './process.ts';
+import { openCallersNetwork, prepareRemote } from './remote.ts';
 import { planReadonlyRoot, planRoot, planStage } from './root.ts';
 
 const DIRECTORY_MODE = 0o755;
@@ -56,7 +57,8 @@ function planCaller(builder: PlanBuilder, input: ContainerPlanInput): PlanContex
   const namespaces = planNamespaces(processes, input.spec);
   planHostMounts(builder, input, mounts.some(isShared));
   const hasOwnDev = mounts.some(isDevMount);
-  const found: PlanContext = { builder, input, namespaces, mounts, hasOwnDev };
+  const network = openCallersNetwork(builder, mounts, namespaces);
+  const found: PlanContext = { builder, input, namespaces, mounts, hasOwnDev, ...network };
   let context = found;
   let taskSlots: readonly number[] = [];
   if (namespaces.isInUser) {
@@ -108,16 +110,17 @@ function planChild(before: PlanContext, process: OciProcess): void {
   if (namespaces.hasNewCgroup) builder.push({ op: 'unshare', flags: CLONE.CLONE_NEWCGROUP });
   const context = planOwnMounts(before);
   planProc(context);
+  // While the settings below /proc/sys can be written.
+  if (namespaces.own.has('network')) planLoopback(builder);
+  if (network !== undefined) builder.push(...network.inside);
   if (!namespaces.isInUser) planRoot(context);
-  const ready = prepareParts(context);
+  const ready = prepareParts(prepareRemote(context));
   planStage(ready);
   planMounts(ready);
   if (!context.hasOwnDev) planHostNull(builder);
   planConsole(context);
   planMasks(context);
   planNames(builder, spec, namespaces.own.has('uts'));
-  if (namespaces.own.has('network')) planLoopback(builder);
-  if (network !== undefined) builder.push(...network.inside);
   planCwd(builder, process.cwd);
   planReadonlyRoot(context);
   builder.push({ op: 'pivot', slot: SLOT.root });

@@ -32,4 +32,6 @@ export interface PlanContext {
   readonly mounts: readonly PlannedMount[];
   /** /dev is our own tmpfs (not a bind of the user's). */
   readonly hasOwnDev: boolean;
+  /** Slot of the network namespace that the plan begins in; absent: no mount needs it. */
+  readonly callersNetwork?: number;
 }

@@ -86,15 +86,27 @@ export function isShared({ options }: PlannedMount): boolean {
  */
 export function prepareParts(context: PlanContext): PlanContext {
   const mounts = context.mounts.map((planned) =>
-    hasPart(planned)
+    planned.slot === undefined && hasPart(planned)
       ? { ...planned, slot: planPart(context.builder, planned, context.input.stageDir) }
       : planned,
   );
   return { ...context, mounts };
 }
 
-function hasPart({ mount, options }: PlannedMount): boolean {
+/** True for a file system of which only a part is mounted. */
+export function hasPart({ mount, options }: PlannedMount): boolean {
   return options.bind === undefined && mount.subpath !== undefined && mount.subpath !== '';
+}
+
+/** Slot of all of a new file system, not attached. */
+export function planWhole(builder: PlanBuilder, planned: PlannedMount): number {
+  const slot = builder.take();
+  pushNew(builder, planned, slot);
+  const { propagation } = planned.options;
+  if (propagation !== 0n) {
+    builder.push({ op: 'mount-attr', slot, set: 0n, clear: 0n, propagation, recursive: 0 });
+  }
+  return slot;
 }
 
 /** Slot of the part, not attached. `stage`: an empty directory of the host. */

@@ -3,7 +3,7 @@
 import { defineCommand, type Command, type Context } from '../../command.ts';
 import { planFlags, wantedPlan } from '../../flags/plan.ts';
 import { argumentError } from '../../flags/usage-error.ts';
-import { forEachName } from '../../for-each.ts';
+import { forEachInOrder } from '../../for-each.ts';
 import { formatPlan } from '../../print/plan.ts';
 import { runForeground } from '../../session/foreground.ts';
 import { checkTerminal, detachKeysOf } from '../../session/options.ts';
@@ -38,7 +38,7 @@ export const startCommand: Command = defineCommand(
       return 0;
     }
     if (!flags.attach && !flags.interactive) {
-      return await forEachName(io, args, async (name) => {
+      return await forEachInOrder(io, args, async (name) => {
         await client.containers.start(name);
       });
     }

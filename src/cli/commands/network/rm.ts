@@ -2,7 +2,7 @@
 
 import { isEngineError } from '../../../base/error.ts';
 import { defineCommand, type Command } from '../../command.ts';
-import { forEachName } from '../../for-each.ts';
+import { forEachInOrder } from '../../for-each.ts';
 
 /** Removes networks. */
 export const networkRmCommand: Command = defineCommand(
@@ -14,7 +14,7 @@ export const networkRmCommand: Command = defineCommand(
     args: { min: 1, completes: 'network' },
   },
   ({ client, io }, { flags, args }) =>
-    forEachName(io, args, async (name) => {
+    forEachInOrder(io, args, async (name) => {
       try {
         await client.networks.remove(name);
         return name;

@@ -10,6 +10,8 @@ const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 
 /** What the defaults depend on. */
 export interface EnvironmentRequest {
+  /** `KEY=VALUE` of links. */
+  readonly linkEnv: readonly string[];
   /** `KEY=VALUE` of the merged configuration; a key without value takes a default away. */
   readonly env: readonly string[];
   /** Empty: no HOSTNAME. */
@@ -18,7 +20,7 @@ export interface EnvironmentRequest {
   readonly home: string;
 }
 
-/** PATH, HOSTNAME, TERM, the request's in order (in place of a default of that name), HOME. Errors: `invalid`. */
+/** PATH, HOSTNAME, TERM, those of links, the request's in order (in place of a default of that name), HOME. Errors: `invalid`. */
 export function containerEnvironment(request: EnvironmentRequest): readonly string[] {
   const env = new Map<string, string>();
   const put = (entry: string): void => {
@@ -29,6 +31,7 @@ export function containerEnvironment(request: EnvironmentRequest): readonly stri
   put(DEFAULT_PATH);
   if (request.hostname !== '') put(`HOSTNAME=${request.hostname}`);
   if (request.hasTerminal) put('TERM=xterm');
+  for (const entry of request.linkEnv) put(entry);
   for (const entry of request.env) {
     if (entry.includes('\0') || entry === '' || entry.startsWith('=')) {
       throw new EngineError(

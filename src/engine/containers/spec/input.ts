@@ -88,6 +88,8 @@ export interface SpecInput {
   /** Namespaces of `container:ID` modes, to be joined. */
   readonly joined: readonly LinuxNamespace[];
   readonly host: SpecHost;
+  /** `KEY=VALUE` of links, below what the request says; absent: none. */
+  readonly linkEnv?: readonly string[];
   /** It is held to an egress policy: no addresses of its neighbours for it. */
   readonly isHeld?: boolean;
 }

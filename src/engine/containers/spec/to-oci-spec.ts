@@ -84,6 +84,7 @@ function toProcess(input: SpecInput, policy: Policy): OciProcess {
     user: { uid: user.uid, gid: user.gid, umask: 0o022, additionalGids: user.additionalGids },
     args: checkArgs(input.args),
     env: containerEnvironment({
+      linkEnv: input.linkEnv ?? [],
       env: config.Env ?? [],
       hostname: input.hostname,
       hasTerminal,

@@ -1,0 +1,176 @@
+/** Rows 45 to 50 of the fault matrix: what others do to the host's network, and what runs out. */
+
+import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { HostConfig } from '../../src/spec/docker/container.ts';
+import { type EngineFixture, openFixture } from './engine-fixture.ts';
+import { get, onHost } from './lan.ts';
+
+const SERVER = ['sh', '-c', 'mkdir /www; hostname > /www/index.html; exec httpd -f -h /www'];
+
+async function serve(fixture: EngineFixture, name: string, more: HostConfig): Promise<string> {
+  const id = await fixture.create({ Cmd: SERVER, Hostname: name }, more, name);
+  await fixture.engine.containers.start(id);
+  await fixture.inside(id, 'until wget -q -O /dev/null http://127.0.0.1/; do sleep 0.02; done');
+  return id;
+}
+
+/** Asks until it is so; ten seconds at most. */
+async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
+  const end = performance.now() + 10_000;
+  while (!(await holds())) {
+    assert.ok(performance.now() < end, `never: ${what}`);
+    await pause(20);
+  }
+}
+
+const fetch = async (fixture: EngineFixture, id: string, url: string): Promise<string> =>
+  fixture.inside(id, `timeout 1 wget -q -O - ${url} 2>/dev/null || true`);
+
+const bridges = (): readonly string[] =>
+  onHost('ip -br link show type bridge')
+    .split('\n')
+    .map((line) => line.split(' ')[0] ?? '')
+    .filter((name) => name !== '');
+
+test('row 46: a bridge that somebody deletes is made again with the containers that were on it', async () => {
+  await using fixture = await openFixture();
+  await fixture.engine.networks.create({ Name: 'shared' });
+  const publish = { '80/tcp': [{ HostPort: '8080' }] };
+  const web = await serve(fixture, 'web', { NetworkMode: 'shared', PortBindings: publish });
+  const other = await serve(fixture, 'other', { NetworkMode: 'shared' });
+  const [link = ''] = bridges();
+  const mac = (): string => onHost(`ip -br link show ${link}`).split(/\s+/)[2] ?? '';
+  const before = mac();
+  onHost(`ip link del ${link}`);
+  await until('the port answers', () => get('127.0.0.1', 8080) === 'web\n');
+  assert.equal(await fetch(fixture, other, 'http://web/'), 'web\n');
+  assert.equal(await fetch(fixture, web, `http://web/`), 'web\n');
+  assert.equal(mac(), before, 'who knew the gateway knows it still');
+  onHost(`ip link del ${link}`);
+  // A start that comes first makes it too.
+  const third = await serve(fixture, 'third', { NetworkMode: 'shared' });
+  assert.equal(await fetch(fixture, third, 'http://web/'), 'web\n');
+  onHost(`ip link del ${link}`);
+  for (const id of [web, other, third]) await fixture.engine.containers.remove(id, { force: true });
+  await fixture.engine.networks.remove('shared');
+  assert.deepEqual(bridges(), []);
+});
+
+test('row 46: a port of a bridge that somebody deletes is that container’s loss only, until it joins again', async () => {
+  await using fixture = await openFixture();
+  await fixture.engine.networks.create({ Name: 'shared' });
+  const web = await serve(fixture, 'web', { NetworkMode: 'shared' });
+  const other = await serve(fixture, 'other', { NetworkMode: 'shared' });
+  const { State } = await fixture.engine.containers.inspect(web);
+  onHost(`nsenter -t ${State.Pid} -n ip link del eth0`);
+  assert.equal(await fetch(fixture, other, 'http://web/'), '');
+  await fixture.engine.networks.disconnect('shared', { container: web, force: false });
+  await fixture.engine.networks.connect('shared', { container: web, settings: {} });
+  assert.equal(await fetch(fixture, other, 'http://web/'), 'web\n');
+  onHost(`nsenter -t ${State.Pid} -n ip link del eth0`);
+  await fixture.engine.containers.remove(web, { force: true });
+  await fixture.engine.containers.remove(other, { force: true });
+});
+
+test('row 45: after a flush networks are apart again, and what is published is reached', async () => {
+  await using fixture = await openFixture();
+  for (const Name of ['red', 'blue']) await fixture.engine.networks.create({ Name });
+  const publish = { '80/tcp': [{ HostPort: '8080' }] };
+  const red = await serve(fixture, 'red1', { NetworkMode: 'red', PortBindings: publish });
+  const blue = await serve(fixture, 'blue1', { NetworkMode: 'blue' });
+  const { NetworkSettings } = await fixture.engine.containers.inspect(blue);
+  const place = NetworkSettings.Networks['blue'];
+  onHost('nft add table ip admin; nft add chain ip admin forward');
+  for (const attack of ['nft delete table inet', 'nft flush chain inet']) {
+    const [, table = ''] = /table inet (carve-\S+)/.exec(onHost('nft list tables')) ?? [];
+    onHost(`${attack} ${table} ${attack.includes('chain') ? 'forward' : ''}`);
+    await until('the port answers', () => get('127.0.0.1', 8080) === 'red1\n');
+    for (const address of [place?.IPAddress, `[${place?.GlobalIPv6Address}]`])
+      await until('apart', async () => (await fetch(fixture, red, `http://${address}/`)) === '');
+  }
+  assert.match(onHost('nft list tables'), /table ip admin/, 'others’ tables are left alone');
+  onHost('nft delete table ip admin');
+});
+
+test('row 47: a container whose mounts somebody takes away is stopped and removed as any other', async () => {
+  await using fixture = await openFixture();
+  const publish = { '80/tcp': [{ HostPort: '8080' }] };
+  const web = await serve(fixture, 'web', { NetworkMode: 'bridge', PortBindings: publish });
+  const { State } = await fixture.engine.containers.inspect(web);
+  onHost(`nsenter -t ${State.Pid} -m /bin/busybox umount -l /`);
+  await fixture.engine.containers.stop(web, { timeoutSeconds: 0 });
+  await fixture.engine.containers.remove(web, {});
+  assert.equal(get('127.0.0.1', 8080), '');
+  await serve(fixture, 'web', { NetworkMode: 'bridge', PortBindings: publish });
+  assert.equal(get('127.0.0.1', 8080), 'web\n');
+});
+
+test('row 49: a network that is full says so in one sentence, and has room as soon as somebody leaves', async () => {
+  await using fixture = await openFixture();
+  await fixture.engine.networks.create({
+    Name: 'small',
+    EnableIPv6: false,
+    IPAM: { Config: [{ Subnet: '10.99.0.0/29' }] },
+  });
+  const make = (name: string): Promise<string> =>
+    fixture.create({ Cmd: ['sleep', '300'] }, { NetworkMode: 'small' }, name);
+  const started: string[] = [];
+  for (const name of ['aa', 'bb', 'cc', 'dd', 'ee']) {
+    started.push(await make(name));
+    await fixture.engine.containers.start(started.at(-1) ?? '');
+  }
+  const late = await make('ff');
+  for (let again = 0; again < 3; again += 1)
+    await assert.rejects(
+      fixture.engine.containers.start(late),
+      /every address of 10\.99\.0\.0\/29 is in use/,
+    );
+  await fixture.engine.containers.stop(started[1] ?? '', { timeoutSeconds: 0 });
+  await fixture.engine.containers.start(late);
+  const { NetworkSettings } = await fixture.engine.containers.inspect(late);
+  assert.equal(NetworkSettings.Networks['small']?.IPAddress, '10.99.0.3');
+});
+
+test('row 50: a port that another program takes and leaves at any moment: a start has it whole, or nothing', async () => {
+  await using fixture = await openFixture();
+  const id = await fixture.create(
+    { Cmd: ['sleep', '300'] },
+    { NetworkMode: 'bridge', PortBindings: { '80/tcp': [{ HostPort: '8080' }] } },
+  );
+  const outcomes = { started: 0, refused: 0 };
+  const over = new AbortController();
+  const rival = (async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      const server = createServer();
+      const isBound = await new Promise<boolean>((resolve) => {
+        server.once('error', () => resolve(false));
+        server.listen(8080, '0.0.0.0', () => resolve(true));
+      });
+      await pause(outcomes.started % 7);
+      if (isBound) await new Promise((resolve) => server.close(resolve));
+      await pause(outcomes.refused % 5);
+    }
+  })();
+  for (let attempt = 0; attempt < 40; attempt += 1) {
+    try {
+      await fixture.engine.containers.start(id);
+      outcomes.started += 1;
+      assert.match(elements(), /8080/);
+      await fixture.engine.containers.stop(id, { timeoutSeconds: 0 });
+    } catch (error) {
+      outcomes.refused += 1;
+      assert.match(String(error), /port 8080|8080.*in use|8080.*taken/);
+    }
+    assert.doesNotMatch(elements(), /8080/);
+    assert.equal(onHost('ip -br link | grep -c "^cv" || true').trim(), '0');
+  }
+  over.abort();
+  await rival;
+  assert.equal(outcomes.started + outcomes.refused, 40);
+});
+
+/** Elements of the maps of published ports. */
+const elements = (): string => onHost('nft list ruleset | grep -A3 "map publish" || true');
