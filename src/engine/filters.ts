@@ -79,7 +79,13 @@ export function parseMoment(text: string, nowNs: bigint): bigint {
   const backNs = parseDurationNs(text);
   if (backNs !== undefined) return nowNs - backNs;
   const withZone = /(?:Z|z|[+-]\d\d:\d\d)$/.test(text) ? text : `${completeTime(text)}Z`;
-  return parseTimeNs(withZone);
+  try {
+    return parseTimeNs(withZone);
+  } catch (cause) {
+    const shown = JSON.stringify(text.slice(0, 100));
+    const words = `failed to parse value as time or duration: ${shown}`;
+    throw new EngineError('invalid', words, { cause });
+  }
 }
 
 function completeTime(text: string): string {

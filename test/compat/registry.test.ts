@@ -116,6 +116,39 @@ test('an image goes to a registry and comes back the same, by tag and by digest'
   assert.equal((await other.images.inspect(`${registry.host}/team/app@${digest}`)).Id, id);
 });
 
+test('a push tells its layers by what they unpack to, from the top, and each tag as soon as it is there', async (t) => {
+  const registry = await openRegistry(t, 'plain');
+  const engine = await openEngine(t);
+  const name = `${registry.host}/told`;
+  await importImage(engine, `${name}:b`);
+  await engine.images.tag(`${name}:b`, `${name}:a`);
+  const [layer = ''] = (await engine.images.inspect(`${name}:b`)).RootFS.Layers;
+  const id = layer.slice('sha256:'.length, 'sha256:'.length + 12);
+  const words = (await drain(engine.images.push(name, {})))
+    .filter(({ status }) => status !== 'Pushing')
+    .map(
+      (step) =>
+        `${step.id ?? ''} ${step.status?.replace(/sha256.*/, '') ?? ''}${step.aux === undefined ? '' : 'aux'}`,
+    );
+  assert.deepEqual(words, [
+    ` The push refers to repository [${name}]`,
+    `${id} Preparing`,
+    `${id} Pushed`,
+    ' a: digest: ',
+    ' aux',
+    `${id} Preparing`,
+    `${id} Layer already exists`,
+    ' b: digest: ',
+    ' aux',
+  ]);
+  const steps: Progress[] = [];
+  const absent = async (): Promise<void> => {
+    for await (const step of engine.images.push(`${name}:none`, {})) steps.push(step);
+  };
+  await fails(absent(), 'not-found', /^An image does not exist locally with the tag: /);
+  assert.deepEqual(steps, [{ status: `The push refers to repository [${name}]` }]);
+});
+
 test('an image pushed under a second name is mounted, not uploaded again', async (t) => {
   const registry = await openRegistry(t, 'plain');
   const engine = await openEngine(t);

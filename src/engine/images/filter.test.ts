@@ -73,6 +73,7 @@ test('dangling is what has no tag; its opposite still shows what has a digest', 
 });
 
 test('a pattern takes names with and without their tag, and only those are shown', () => {
+  const local = { ...app, tags: ['[::1]:5000/app:1'], digests: [] };
   const shown = (...reference: string[]): readonly string[] => {
     const filter = compileImageFilter(fakeImages(all), {
       filters: { reference },
@@ -80,7 +81,7 @@ test('a pattern takes names with and without their tag, and only those are shown
       hasChildren: () => false,
       nowNs: NOW_NS,
     });
-    return all.flatMap((image) => {
+    return [...all, local].flatMap((image) => {
       const names = filter(image);
       return names === undefined ? [] : [...names.tags, ...names.digests];
     });
@@ -99,6 +100,7 @@ test('a pattern takes names with and without their tag, and only those are shown
     'docker.io/library/timeless:latest',
   ]);
   assert.deepEqual(shown('none'), []);
+  assert.deepEqual(shown('[::1]:5000/app'), ['[::1]:5000/app:1']);
 });
 
 test('a prune takes images without a tag unless told otherwise, by label and by age', () => {

@@ -121,7 +121,8 @@ function compileGlob(glob: string): (name: string) => boolean {
   }
   try {
     const pattern = new RegExp(`^${source}$`);
-    return (name) => pattern.test(name);
+    // A registry's IPv6 address looks like a set of characters.
+    return (name) => name === glob || pattern.test(name);
   } catch {
     throw new EngineError('invalid', `invalid filter 'reference=${glob}'`);
   }

@@ -12,15 +12,18 @@ import type { Progress } from '../engine.ts';
 /** Records that may wait at most, whatever the client does. */
 const QUEUE_MAX = 10_000;
 
+/** A step, or a fact for programs. */
+export type Reported = ImageProgress & Pick<Progress, 'aux'>;
+
 /** Runs `work`, yields what it reports, then what it returns. Its error ends the stream. */
 export async function* streamProgress(
-  work: (report: (progress: ImageProgress) => void) => Promise<readonly Progress[]>,
+  work: (report: (progress: Reported) => void) => Promise<readonly Progress[]>,
 ): AsyncGenerator<Progress, void, undefined> {
   const queue = new Map<string, Progress>();
   let wake: (() => void) | undefined;
   let count = 0;
   let outcome: { readonly last: readonly Progress[] } | { readonly error: unknown } | undefined;
-  const report = (progress: ImageProgress): void => {
+  const report = (progress: Reported): void => {
     // Counters of one layer replace each other; words stay in order.
     const isCounter = progress.id !== undefined && progress.current !== undefined;
     const key = isCounter ? `${progress.id}:${progress.status ?? ''}` : `#${count++}`;
@@ -56,7 +59,8 @@ export async function* streamProgress(
   }
 }
 
-function toProgress(progress: ImageProgress): Progress {
+function toProgress(progress: Reported): Progress {
+  if (progress.aux !== undefined) return { progressDetail: {}, aux: progress.aux };
   const { id, status, stream, current, total } = progress;
   return {
     ...(id === undefined ? {} : { id }),

@@ -12,7 +12,7 @@ import {
   repositoryOf,
   type Reference,
 } from '../../spec/reference.ts';
-import type { ImageOperations, Progress } from '../engine.ts';
+import type { ImageOperations } from '../engine.ts';
 import type { EngineParts } from '../parts.ts';
 import { getFor } from './get-for.ts';
 import { streamProgress } from './progress.ts';
@@ -130,9 +130,9 @@ export function pushOperation(parts: EngineParts, announce: Announce): ImageOper
     for (const { reference } of wanted) getFor(parts, formatFamiliar(reference), options);
     return streamProgress(async (onProgress) => {
       onProgress({ status: `The push refers to repository [${repositoryOf(given)}]` });
-      const last: Progress[] = [];
+      if (wanted.length === 0) throw absent(given);
       for (const { image, reference } of wanted) {
-        const pushed = await parts.remote.push({
+        const { digest, sizeBytes } = await parts.remote.push({
           image,
           reference,
           credentials: parts.remote.decodeAuth(options.auth),
@@ -140,15 +140,10 @@ export function pushOperation(parts: EngineParts, announce: Announce): ImageOper
           ...(options.signal === undefined ? {} : { signal: options.signal }),
         });
         announce('push', { id: formatFamiliar(reference), name: familiarRepository(reference) });
-        last.push(
-          { status: `${reference.tag}: digest: ${pushed.digest} size: ${pushed.sizeBytes}` },
-          {
-            progressDetail: {},
-            aux: { Tag: reference.tag, Digest: pushed.digest, Size: pushed.sizeBytes },
-          },
-        );
+        onProgress({ status: `${reference.tag}: digest: ${digest} size: ${sizeBytes}` });
+        onProgress({ aux: { Tag: reference.tag, Digest: digest, Size: sizeBytes } });
       }
-      return last;
+      return [];
     });
   };
 }
@@ -158,7 +153,7 @@ interface Wanted {
   readonly reference: Reference & { readonly tag: string };
 }
 
-/** Errors: `not-found` in Docker's words. */
+/** The tags to push, in their order; none: there is no such image. */
 function imagesToPush(
   parts: EngineParts,
   given: Reference,
@@ -167,8 +162,7 @@ function imagesToPush(
   if (tag !== undefined && tag !== '') {
     const reference = { domain: given.domain, path: given.path, tag };
     const image = parts.images.find(formatFamiliar(reference));
-    if (image === undefined) throw absent(given, `with tag ${tag}`);
-    return [{ image, reference }];
+    return image === undefined ? [] : [{ image, reference }];
   }
   const prefix = `${repositoryOf(given)}:`;
   const all = parts.images.list().flatMap((image) =>
@@ -179,14 +173,10 @@ function imagesToPush(
         reference: { domain: given.domain, path: given.path, tag: name.slice(prefix.length) },
       })),
   );
-  if (all.length === 0) throw absent(given, '');
-  return all;
+  return all.toSorted((left, right) => (left.reference.tag < right.reference.tag ? -1 : 1));
 }
 
-function absent(reference: Reference, suffix: string): EngineError {
+function absent(reference: Reference): EngineError {
   const words = `An image does not exist locally with the tag: ${familiarRepository(reference)}`;
-  return new EngineError('not-found', words, {
-    operation: 'images.push',
-    ...(suffix === '' ? {} : { details: { suffix } }),
-  });
+  return new EngineError('not-found', words, { operation: 'images.push' });
 }

@@ -43,19 +43,22 @@ export async function pushImage(parts: PushParts, options: PushOptions): Promise
   const { image, reference, signal } = options;
   const display = formatFamiliar(reference);
   const lease = parts.content.lease(`push ${display}`);
-  const blobs = [...image.layers, image.configDescriptor];
-  for (const { digest } of [...blobs, image.manifest]) lease.add(digest);
+  const layers = layersOf(image);
+  const blobs: readonly PushedBlob[] = [...layers, { blob: image.configDescriptor }];
+  for (const { blob } of blobs) lease.add(blob.digest);
+  lease.add(image.manifest.digest);
   try {
     const client = await parts.access.open(pushEndpoint(reference, parts.access.config), {
       display,
       credentials: options.credentials,
     });
     const sources = mountSources(image, reference);
-    for (const layer of image.layers)
-      options.onProgress?.({ id: shortDigest(layer.digest), status: 'Preparing' });
+    for (const { id } of layers.toReversed()) options.onProgress?.({ id, status: 'Preparing' });
     const lanes = new Lanes(parts.access.concurrentUploads);
     const results = await Promise.allSettled(
       blobs.map(async (blob) => {
+        if (lanes.isFull && blob.id !== undefined)
+          options.onProgress?.({ id: blob.id, status: 'Waiting' });
         const leave = await lanes.enter(signal);
         try {
           await pushBlob({ ...parts, client, sources, options }, blob);
@@ -75,6 +78,27 @@ export async function pushImage(parts: PushParts, options: PushOptions): Promise
   }
 }
 
+/** A blob, and what a layer is called on the way. */
+interface PushedBlob {
+  readonly blob: Descriptor;
+  /** Absent for what nobody is told of. */
+  readonly id?: string;
+}
+
+/** Layers, each once, base first. Docker calls them by what they are unpacked, not by how they travel. */
+function layersOf({
+  layers,
+  config,
+}: ImageRecord): readonly (PushedBlob & { readonly id: string })[] {
+  const unique = new Map(
+    layers.map((blob, index) => {
+      const id = shortDigest(config.rootfs.diff_ids[index] ?? blob.digest);
+      return [blob.digest, { blob, id }] as const;
+    }),
+  );
+  return [...unique.values()];
+}
+
 /** Other repositories of the same registry that the image came from. */
 function mountSources(image: ImageRecord, reference: Reference): readonly string[] {
   const paths = [...image.digests, ...image.tags].flatMap((name) => {
@@ -90,14 +114,13 @@ interface BlobPush extends PushParts {
   readonly options: PushOptions;
 }
 
-async function pushBlob(push: BlobPush, blob: Descriptor): Promise<void> {
+async function pushBlob(push: BlobPush, { blob, id }: PushedBlob): Promise<void> {
   const { client, options } = push;
   const { signal } = options;
-  const isLayer = blob.digest !== options.image.configDescriptor.digest;
   const tell = (status: string, currentBytes?: number): void => {
-    if (!isLayer) return;
+    if (id === undefined) return;
     const bytes = currentBytes === undefined ? {} : { current: currentBytes, total: blob.size };
-    options.onProgress?.({ id: shortDigest(blob.digest), status, ...bytes });
+    options.onProgress?.({ id, status, ...bytes });
   };
   if (await client.hasBlob(blob.digest, { signal })) {
     tell('Layer already exists');
