@@ -44,6 +44,10 @@ export interface Endpoint {
   readonly mac: string;
   readonly ipv4: EndpointAddress | undefined;
   readonly ipv6: EndpointAddress | undefined;
+  /** More addresses of the interface, as text. Default: none. */
+  readonly linkLocal?: readonly string[];
+  /** Paths below /proc/sys/net, and values, that the user chose for it. Default: none. */
+  readonly settings?: readonly (readonly [path: string, value: string])[];
   /** The default routes of these families go this way. */
   readonly isDefault4: boolean;
   readonly isDefault6: boolean;

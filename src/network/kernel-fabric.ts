@@ -58,6 +58,8 @@ import type { NetworkRecord } from './store.ts';
 import { REACH, relayReach } from './way.ts';
 
 const ENOENT = 2;
+/** Number of `lo` in every network namespace. */
+const LOOPBACK = 1;
 /** Bytes of all rules of the table, or of all elements of a set, as the kernel tells them. */
 const ANSWER_MAX = 4_194_304;
 
@@ -323,7 +325,13 @@ export class KernelFabric implements NetworkFabric {
   async #makeLink(network: NetworkRecord): Promise<ReadyNetwork> {
     const { link } = linkSettingsOf(network);
     const failure = `Cannot make network ${network.name}`;
-    const found = decodeLink(await this.#apply(planMakeLink(network, this.#group), failure));
+    const found = decodeLink(await this.#firstLink(network, failure));
+    if (found?.index === LOOPBACK && network.driver !== 'bridge') {
+      throw new EngineError(
+        'invalid',
+        `${failure}: the loopback link ${link} cannot be the parent of other links`,
+      );
+    }
     if (found === undefined) {
       throw new EngineError('not-found', `${failure}: the host has no link ${link}`, {
         hint: 'Give one that the host has, with -o parent=LINK',
@@ -344,6 +352,23 @@ export class KernelFabric implements NetworkFabric {
       throw error;
     }
     return { network, linkIndex: found.index, isOwnLink: found.group === this.#group };
+  }
+
+  async #firstLink(network: NetworkRecord, failure: string): Promise<Uint8Array> {
+    try {
+      return await this.#apply(planMakeLink(network, this.#group), failure);
+    } catch (error) {
+      if (!isEngineError(error) || error.details['errno'] !== 'EOPNOTSUPP') throw error;
+      const isBridge = network.driver === 'bridge';
+      throw new EngineError(
+        'unsupported',
+        `${failure}: the kernel knows no links of the kind ${isBridge ? 'bridge' : 'dummy'}`,
+        {
+          cause: error,
+          ...(isBridge ? {} : { hint: 'Give a link of the host, with -o parent=LINK' }),
+        },
+      );
+    }
   }
 
   /** Only a link that this engine made: a bridge that the user named may be the user's own. */

@@ -59,16 +59,13 @@ function meaningOf(failure: KernelFailure): Meaning | undefined {
     const text = `chdir to cwd (${JSON.stringify(op.path)}) failed: ${wordsOf(errno)}`;
     return { text, exitCode: errno === 'ENOENT' ? NOT_FOUND : CANNOT_RUN };
   }
-  if (op?.op === 'write' && op.dir !== undefined && op.path.startsWith('sys/'))
+  if (op?.op === 'write' && SYSCTL_PATH.test(op.path))
     return { text: meaningOfSysctl(op.path, errno), exitCode: OTHER };
   return meaningOfMount(failure);
 }
 
 function meaningOfMount({ op, errno }: KernelFailure): Meaning | undefined {
-  if (op?.op === 'open-tree' && op.dir !== undefined) {
-    const text = `cannot access the subpath ${JSON.stringify(op.path)} of a volume or image: ${wordsOf(errno)}`;
-    return { text, exitCode: NOT_FOUND };
-  }
+  if (op?.op === 'open-tree') return meaningOfSource(op, errno);
   if (op?.op === 'fsmount') {
     const text = `failed to mount ${JSON.stringify(op.source)} as ${op.fsType}: ${wordsOf(errno)}`;
     return { text, exitCode: OTHER };
@@ -80,9 +77,20 @@ function meaningOfMount({ op, errno }: KernelFailure): Meaning | undefined {
   return undefined;
 }
 
-/** `path` is below a procfs. */
+function meaningOfSource({ dir, path }: PlanOpOf<'open-tree'>, errno: string): Meaning {
+  const what =
+    dir === undefined
+      ? `cannot mount ${JSON.stringify(path)}`
+      : `cannot access the subpath ${JSON.stringify(path)} of a volume or image`;
+  const exitCode = dir === undefined && errno !== 'ENOENT' ? OTHER : NOT_FOUND;
+  return { text: `${what}: ${wordsOf(errno)}`, exitCode };
+}
+
+/** Below a procfs of the plan, or below the host's. */
+const SYSCTL_PATH = /^(?:\/proc\/)?sys\//;
+
 function meaningOfSysctl(path: string, errno: string): string {
-  const name = path.slice('sys/'.length).replaceAll('/', '.');
+  const name = path.replace(SYSCTL_PATH, '').replaceAll('/', '.');
   const reasons: Readonly<Record<string, string>> = {
     ENOENT: 'the kernel has no such parameter here',
     EINVAL: 'the kernel does not take this value',

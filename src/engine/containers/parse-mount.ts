@@ -40,6 +40,12 @@ export function parseBind(text: string): ContainerMount {
   const destination = checkDestination(second, text);
   if (first.startsWith('/'))
     return bindMount({ source: normalisePath(first), destination }, mode, text);
+  if (/^[a-zA-Z0-9]$/.test(first)) {
+    throw new EngineError(
+      'invalid',
+      `create ${first}: volume name is too short, names should be at least two alphanumeric characters`,
+    );
+  }
   if (!isVolumeName(first)) {
     throw new EngineError(
       'invalid',

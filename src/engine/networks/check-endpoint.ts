@@ -16,9 +16,9 @@ import {
 } from '../../spec/cidr.ts';
 import type { EndpointSettings } from '../../spec/docker/container.ts';
 import { checkNoConfiguration } from './configuration.ts';
+import { ENDPOINT_SYSCTLS } from './interface-settings.ts';
 
 const IFNAME = 'com.docker.network.endpoint.ifname';
-const SYSCTLS = 'com.docker.network.endpoint.sysctls';
 
 /** Highest gateway priority, and lowest when negative. */
 const PRIORITY_MAX = 2 ** 31 - 1;
@@ -136,7 +136,7 @@ function checkDriverOptions(options: Readonly<Record<string, string>>): void {
   if (ifname !== undefined && (!isLinkName(ifname) || ifname === 'lo')) {
     throw invalid(`invalid interface name ${JSON.stringify(ifname.slice(0, 80))}`);
   }
-  for (const sysctl of options[SYSCTLS]?.split(',') ?? []) checkSysctl(sysctl);
+  for (const sysctl of options[ENDPOINT_SYSCTLS]?.split(',') ?? []) checkSysctl(sysctl);
 }
 
 /** `net.X.Y.IFNAME.Z=V`: one setting of this link and nothing else. */

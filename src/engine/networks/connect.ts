@@ -45,7 +45,7 @@ export async function connectContainer(
       {
         name: record.name,
         networkMode: record.hostConfig.NetworkMode ?? 'none',
-        endpoints: endpointsOf(container),
+        endpoints: replaceableEndpoints(container, network.name),
       },
       network,
       request.settings,
@@ -109,6 +109,12 @@ function checkStays(container: Container): void {
     'conflict',
     `Container ${container.id} is marked for removal and cannot be connected or disconnected to the network`,
   );
+}
+
+/** One that does not run says anew how it will be on a network; its process would have to leave first. */
+function replaceableEndpoints(container: Container, name: string): Endpoints {
+  const { [name]: known, ...others } = endpointsOf(container);
+  return known === undefined || container.isAlive ? endpointsOf(container) : others;
 }
 
 function endpointsOf(container: Container): Endpoints {

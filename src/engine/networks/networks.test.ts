@@ -286,13 +286,13 @@ test('who cannot join or leave', async () => {
   await networks.create({ Name: 'front' });
   await rig.create({}, { NetworkMode: 'front' }, 'web');
   await rig.create({}, { NetworkMode: 'host' }, 'hosted');
-  const running = await rig.create({}, {}, 'running');
+  const running = await rig.create({}, { NetworkMode: 'front' }, 'running');
   await rig.engine.containers.start(running);
   const settings = {};
   const rows: readonly (readonly [string, string, ErrorKind, RegExp])[] = [
     ['front', 'nope', 'not-found', /No such container: nope/],
     ['nope', 'web', 'not-found', /network nope not found/],
-    ['front', 'web', 'denied', /endpoint with name web already exists in network front/],
+    ['front', 'running', 'denied', /endpoint with name running already exists in network front/],
     ['host', 'web', 'invalid', /must be created in host network mode/],
     ['none', 'web', 'invalid', /private \(none\) mode/],
     ['front', 'hosted', 'invalid', /sharing network namespace/],

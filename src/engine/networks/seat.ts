@@ -29,6 +29,7 @@ import type { ContainerRecord } from '../containers/record.ts';
 import type { EngineParts } from '../parts.ts';
 import { networksOfRecord, type WantedEndpoint } from './wanted.ts';
 import { withEgress } from './egress.ts';
+import { interfaceSettings } from './interface-settings.ts';
 import { readyNetwork, withSubnet } from './ready.ts';
 import { tellContainer } from './tell-names.ts';
 
@@ -217,16 +218,18 @@ export function seat(
   const { interfacePrefix } = linkSettingsOf(network);
   const taken = new Set(others.map(({ endpoint }) => endpoint.interfaceName));
   const indexes = others.map(({ endpoint }) => endpoint.index);
+  const interfaceName = interfaceNameOf(settings, interfacePrefix, taken);
   const endpoint: Endpoint = {
     networkId: network.id,
     networkName: network.name,
     id,
-    interfaceName: interfaceNameOf(settings, interfacePrefix, taken),
+    interfaceName,
     index: Math.max(FIRST_INDEX - 1, ...indexes) + 1,
     hostLink: network.driver === 'bridge' ? `cv${id.slice(0, 12)}` : '',
     mac: macOf(settings, lease.ipv4?.address, id),
     ipv4: lease.ipv4,
     ipv6: lease.ipv6,
+    ...interfaceSettings(settings, interfaceName),
     isDefault4: false,
     isDefault6: false,
     names: namesOf(container.record, settings),

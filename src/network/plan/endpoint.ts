@@ -23,14 +23,14 @@ import {
 } from '../../kernel/netlink/link.ts';
 import { addAddress, replaceDefaultRoute } from '../../kernel/netlink/route.ts';
 import type { PlanOp } from '../../kernel/plan/op.ts';
-import { addressBytes, type Address } from '../../spec/cidr.ts';
+import { addressBytes, parseAddress, type Address } from '../../spec/cidr.ts';
 import type { WithPolicies } from '../egress/contract.ts';
 import type { Endpoint, EndpointAddress } from '../endpoint.ts';
 import type { NamespaceOwner } from '../fabric.ts';
 import { macBytes } from '../packet.ts';
 import { linkSettingsOf } from '../settings.ts';
 import type { NetworkRecord } from '../store.ts';
-import { firewall, openRoute, route, routeInto, setting, SLOT } from './ops.ts';
+import { askedSetting, firewall, openRoute, route, routeInto, setting, SLOT } from './ops.ts';
 import { linkLocalOf, planQuiet, planQuietRemoval } from './quiet.ts';
 
 /** An endpoint, and what the host has for its network. */
@@ -100,6 +100,8 @@ export function planDefaultRoutes(
 const ENOENT = 2;
 const ENODEV = 19;
 const EAFNOSUPPORT = 97;
+/** Bits of the prefix of 169.254.0.0/16 and of fe80::/64. */
+const LINK_LOCAL_BITS = { ipv4: 16, ipv6: 64 } as const;
 
 function enter({ pid, startTicks }: NamespaceOwner): readonly PlanOp[] {
   return [
@@ -118,11 +120,12 @@ function planLink(planned: PlannedEndpoint, proc?: number): readonly PlanOp[] {
     ...planPort(planned),
     setting(
       `ipv6/conf/${endpoint.interfaceName}/disable_ipv6`,
-      endpoint.ipv6 === undefined ? '1' : '0',
+      hasIpv6(endpoint) ? '0' : '1',
       proc,
     ),
     // Addresses and routes come from carve; whoever else on the network sends router advertisements is not heard.
     setting(`ipv6/conf/${endpoint.interfaceName}/accept_ra`, '0', proc),
+    ...(endpoint.settings ?? []).map(([path, value]) => askedSetting(path, value, proc)),
   ];
 }
 
@@ -142,6 +145,10 @@ export function planRejoin(planned: PlannedEndpoint): readonly PlanOp[] {
   const { hostIndex, linkIndex } = planned;
   const master = setLink({ index: hostIndex }, { masterIndex: linkIndex });
   return [openRoute(SLOT.host), route(SLOT.host, [master], ENODEV), ...planPort(planned)];
+}
+
+function hasIpv6({ ipv6, linkLocal = [] }: Endpoint): boolean {
+  return ipv6 !== undefined || linkLocal.some((text) => text.includes(':'));
 }
 
 /** A port of a bridge hears nothing itself: an address would be one more route and one more group of the host for each container. */
@@ -197,20 +204,27 @@ function planAddresses(endpoints: readonly PlannedEndpoint[]): readonly PlanOp[]
       // Before the link is up, or the kernel makes it and probes for it.
       ...(isQuiet(planned) ? [addLinkLocal(endpoint)] : []),
       setLink({ index: endpoint.index }, { up: true }),
-      ...[endpoint.ipv4, endpoint.ipv6].flatMap((address) =>
-        address === undefined
-          ? []
-          : [
-              addAddress(endpoint.index, {
-                address: addressBytes(address.address),
-                prefixLength: address.prefixLength,
-              }),
-            ],
+      ...addressesOf(endpoint).map(({ address, prefixLength }) =>
+        addAddress(endpoint.index, { address: addressBytes(address), prefixLength }),
       ),
     ];
   });
   const routes = endpoints.flatMap(({ endpoint }) => defaultRoutes(endpoint));
   return [openRoute(SLOT.inside), route(SLOT.inside, [...messages, ...routes])];
+}
+
+/** Those of the network, then those that were asked for beside them. */
+function addressesOf({
+  ipv4,
+  ipv6,
+  linkLocal = [],
+}: Endpoint): readonly Omit<EndpointAddress, 'gateway'>[] {
+  const own = [ipv4, ipv6].flatMap((each) => (each === undefined ? [] : [each]));
+  const others = linkLocal.map(parseAddress).map((address) => ({
+    address,
+    prefixLength: LINK_LOCAL_BITS[address.family],
+  }));
+  return [...own, ...others];
 }
 
 function addLinkLocal({ index, mac }: Endpoint): Message {

@@ -4,7 +4,7 @@ import { encodeMessages, offsetOf, u32, type Message } from '../../kernel/netlin
 import { NETNS_FD_PLACEHOLDER } from '../../kernel/netlink/link.ts';
 import { NETLINK_ROUTE } from '../../kernel/netlink/rtnetlink.ts';
 import { encodeBatch, NETLINK_NETFILTER } from '../../kernel/nft/message.ts';
-import type { PlanOp } from '../../kernel/plan/op.ts';
+import type { PlanOp, PlanOpOf } from '../../kernel/plan/op.ts';
 
 const NONE = new Uint8Array(0);
 const encoder = new TextEncoder();
@@ -51,6 +51,11 @@ export function firewall(messages: readonly Message[], ignore = 0): readonly Pla
  * by each that was looked at before: a container that has a procfs of its own is better served by it.
  */
 export function setting(path: string, value: string, proc?: number): PlanOp {
+  return { ...askedSetting(path, value, proc), skipMissing: 1 };
+}
+
+/** As {@link setting}; one the kernel does not have is an error. */
+export function askedSetting(path: string, value: string, proc?: number): PlanOpOf<'write'> {
   const data = encoder.encode(value);
   const below = `sys/net/${path}`;
   return {
@@ -58,6 +63,6 @@ export function setting(path: string, value: string, proc?: number): PlanOp {
     dir: proc,
     path: proc === undefined ? `/proc/${below}` : below,
     data,
-    skipMissing: 1,
+    skipMissing: 0,
   };
 }

@@ -1,0 +1,61 @@
+/** What a client asks of an interface beside its addresses: addresses of the link, settings of the kernel. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { EndpointSettings } from '../../src/spec/docker/container.ts';
+import { type EngineFixture, openFixture } from './engine-fixture.ts';
+
+const SYSCTLS = 'com.docker.network.endpoint.sysctls';
+
+/** A running container with these settings on the network `front`. */
+async function start(fixture: EngineFixture, settings: EndpointSettings): Promise<string> {
+  const { containers } = fixture.engine;
+  const { id } = await containers.create({
+    config: { Image: 'busybox', Cmd: ['sleep', '300'] },
+    hostConfig: { NetworkMode: 'front' },
+    endpoints: { front: settings },
+  });
+  await containers.start(id);
+  return id;
+}
+
+const SETTINGS: EndpointSettings = {
+  IPAMConfig: { LinkLocalIPs: ['169.254.7.7', 'fe80::77'] },
+  DriverOpts: { [SYSCTLS]: 'net.ipv4.conf.IFNAME.log_martians=1' },
+};
+const LOOK = (name: string): string =>
+  `ip -o address show ${name} | grep -o "169.254.7.7/16\\|fe80::77/64"; cat /proc/sys/net/ipv4/conf/${name}/log_martians`;
+
+test('link-local addresses and settings are there from the start, and after a live connect', async () => {
+  await using fixture = await openFixture();
+  const { networks } = fixture.engine;
+  await networks.create({ Name: 'front', EnableIPv6: false });
+  await networks.create({ Name: 'back', EnableIPv6: true });
+  const id = await start(fixture, SETTINGS);
+  assert.equal(await fixture.inside(id, LOOK('eth0')), '169.254.7.7/16\nfe80::77/64\n1\n');
+  await networks.connect('back', { container: id, settings: SETTINGS });
+  assert.equal(await fixture.inside(id, LOOK('eth1')), '169.254.7.7/16\nfe80::77/64\n1\n');
+});
+
+test('a setting that the kernel has not fails the start, and names it', async () => {
+  await using fixture = await openFixture();
+  await fixture.engine.networks.create({ Name: 'front' });
+  await assert.rejects(
+    start(fixture, { DriverOpts: { [SYSCTLS]: 'net.ipv4.conf.IFNAME.nothing=1' } }),
+    { message: /cannot set sysctl "net\.ipv4\.conf\.eth0\.nothing": the kernel has no such/ },
+  );
+});
+
+test('a container that does not run says anew how it will be on a network', async () => {
+  await using fixture = await openFixture();
+  const { containers, networks } = fixture.engine;
+  await networks.create({ Name: 'front', IPAM: { Config: [{ Subnet: '10.61.0.0/24' }] } });
+  const id = await start(fixture, { Aliases: ['one'] });
+  const again = { container: id, settings: { Aliases: ['two'] } };
+  await assert.rejects(networks.connect('front', again), { message: /already exists in network/ });
+  await containers.stop(id, { timeoutSeconds: 0 });
+  await networks.connect('front', again);
+  await containers.start(id);
+  const { NetworkSettings } = await containers.inspect(id);
+  assert.deepEqual(NetworkSettings.Networks['front']?.Aliases, ['two']);
+});
