@@ -3,7 +3,7 @@
  * ports, and what its own environment says. Pure.
  *
  * Source: Docker's legacy links of the default bridge, checked against Docker
- * 20.10; docs/decisions/0044-link-variables.md.
+ * 20.10; docs/decisions/0046-link-variables.md.
  */
 
 import type { ContainerPort } from '../../spec/port.ts';
