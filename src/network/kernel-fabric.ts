@@ -31,6 +31,7 @@ import type {
 } from './fabric.ts';
 import * as rules from './firewall.ts';
 import { GuardTable } from './guard-table.ts';
+import { checkedLink, explainMaking } from './link-errors.ts';
 import {
   decodeLink,
   planAskLink,
@@ -58,8 +59,6 @@ import type { NetworkRecord } from './store.ts';
 import { REACH, relayReach } from './way.ts';
 
 const ENOENT = 2;
-/** Number of `lo` in every network namespace. */
-const LOOPBACK = 1;
 /** Bytes of all rules of the table, or of all elements of a set, as the kernel tells them. */
 const ANSWER_MAX = 4_194_304;
 
@@ -325,22 +324,12 @@ export class KernelFabric implements NetworkFabric {
   async #makeLink(network: NetworkRecord): Promise<ReadyNetwork> {
     const { link } = linkSettingsOf(network);
     const failure = `Cannot make network ${network.name}`;
-    const found = decodeLink(await this.#firstLink(network, failure));
-    if (found?.index === LOOPBACK && network.driver !== 'bridge') {
-      throw new EngineError(
-        'invalid',
-        `${failure}: the loopback link ${link} cannot be the parent of other links`,
-      );
-    }
-    if (found === undefined) {
-      throw new EngineError('not-found', `${failure}: the host has no link ${link}`, {
-        hint: 'Give one that the host has, with -o parent=LINK',
-      });
-    }
-    if (network.driver === 'bridge' && found.kind !== 'bridge') {
-      const kind = found.kind === '' ? 'a device' : `a ${found.kind} link`;
-      throw new EngineError('conflict', `${failure}: link ${link} of the host is ${kind}`);
-    }
+    const reply = await this.#apply(planMakeLink(network, this.#group), failure).catch(
+      (error: unknown) => {
+        throw explainMaking(error, network);
+      },
+    );
+    const found = checkedLink(decodeLink(reply), network, link);
     const forwarding = network.driver === 'bridge' ? planForwarding(network.hasIpv6) : [];
     if (forwarding.length > 0 && !isForwarding()) {
       this.#log.warn('the host passes packets between its links from now on, for its containers');
@@ -352,23 +341,6 @@ export class KernelFabric implements NetworkFabric {
       throw error;
     }
     return { network, linkIndex: found.index, isOwnLink: found.group === this.#group };
-  }
-
-  async #firstLink(network: NetworkRecord, failure: string): Promise<Uint8Array> {
-    try {
-      return await this.#apply(planMakeLink(network, this.#group), failure);
-    } catch (error) {
-      if (!isEngineError(error) || error.details['errno'] !== 'EOPNOTSUPP') throw error;
-      const isBridge = network.driver === 'bridge';
-      throw new EngineError(
-        'unsupported',
-        `${failure}: the kernel knows no links of the kind ${isBridge ? 'bridge' : 'dummy'}`,
-        {
-          cause: error,
-          ...(isBridge ? {} : { hint: 'Give a link of the host, with -o parent=LINK' }),
-        },
-      );
-    }
   }
 
   /** Only a link that this engine made: a bridge that the user named may be the user's own. */

@@ -1,0 +1,47 @@
+/** Why a network's link cannot be made or used, in sentences. Pure. */
+
+import { EngineError, isEngineError } from '../base/error.ts';
+import type { FoundLink } from './plan/bridge.ts';
+import type { NetworkRecord } from './store.ts';
+
+/** Number of `lo` in every network namespace. */
+const LOOPBACK = 1;
+
+/** The error of a plan that makes a link: the kernel may not know the kind. */
+export function explainMaking(error: unknown, network: NetworkRecord): unknown {
+  if (!isEngineError(error) || error.details['errno'] !== 'EOPNOTSUPP') return error;
+  const isBridge = network.driver === 'bridge';
+  return new EngineError(
+    'unsupported',
+    `Cannot make network ${network.name}: the kernel knows no links of the kind ${isBridge ? 'bridge' : 'dummy'}`,
+    {
+      cause: error,
+      ...(isBridge ? {} : { hint: 'Give a link of the host, with -o parent=LINK' }),
+    },
+  );
+}
+
+/** The link, which is there and of the right kind. Errors: `not-found`; `conflict`; `invalid` parent. */
+export function checkedLink(
+  found: FoundLink | undefined,
+  network: NetworkRecord,
+  link: string,
+): FoundLink {
+  const failure = `Cannot make network ${network.name}`;
+  if (found === undefined) {
+    throw new EngineError('not-found', `${failure}: the host has no link ${link}`, {
+      hint: 'Give one that the host has, with -o parent=LINK',
+    });
+  }
+  if (network.driver === 'bridge' && found.kind !== 'bridge') {
+    const kind = found.kind === '' ? 'a device' : `a ${found.kind} link`;
+    throw new EngineError('conflict', `${failure}: link ${link} of the host is ${kind}`);
+  }
+  if (network.driver !== 'bridge' && found.index === LOOPBACK) {
+    throw new EngineError(
+      'invalid',
+      `${failure}: the loopback link ${link} cannot be the parent of other links`,
+    );
+  }
+  return found;
+}
