@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -426,7 +427,7 @@ static int run_op(struct unpack *unpack, uint8_t kind, struct fields *fields) {
 }
 
 /* Input is one fixed buffer; a whole operation always fits. */
-static uint8_t input[2u * (UNPACK_OP_MAX + UNPACK_OP_HEADER)];
+static _Alignas(4096) uint8_t input[2u * (UNPACK_OP_MAX + UNPACK_OP_HEADER)];
 static size_t input_start, input_end;
 
 /* At least `size` bytes at input_start: 0; EPIPE when stdin ended before. */
@@ -522,6 +523,8 @@ int unpack_main(int argc, char **argv) {
   answer(&unpack, error);
   if (error != 0)
     return 1;
+  /* Many may wait for the disk at once. */
+  (void)madvise(input, sizeof input & ~(size_t)4095, MADV_DONTNEED);
   /* The caller has its answer; the exit code tells it that the files are on the disk. */
   return (flags & UNPACK_SYNC) != 0 && syncfs(unpack.root) < 0 ? 1 : 0;
 }

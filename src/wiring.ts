@@ -203,7 +203,9 @@ async function openImages(
     target: made.snapshots,
     chiselPath,
     worker: unpackWorkerUrl(process.argv[1] ?? ''),
-    concurrency: Math.max(2, availableParallelism()),
+    // Some of them wait for a slow network; those must not keep others from the processors.
+    concurrency: 4 * availableParallelism(),
+    concurrencyOfImage: Math.min(8, Math.max(2, availableParallelism())),
     overlayXattrs: features.isRootless ? 'user' : 'trusted',
     skipDevices: features.isRootless,
   });

@@ -6,13 +6,16 @@
  * **Invariant:** a reader ends only after the writer said that the whole
  * content is there, and fails when the writer failed.
  */
-import { read } from 'node:fs';
+import { read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
 
 /** Bytes of one read. */
 const READ_BYTES = 256 * 1024;
 
 const readAt = promisify(read);
+
+/** How bytes are read: `blocking` saves a turn of the thread pool each, in a thread that has nothing else to do. */
+export type ReadMode = 'blocking' | 'async';
 
 /** How far a file has come; any number of readers follow it, in this thread or, by its sizes, in another. */
 export class Growth {
@@ -73,7 +76,11 @@ export class Growth {
 }
 
 /** The content of `fd` from its start as it grows. A chunk is valid until the next one is asked for. Precondition: `fd` stays open meanwhile. */
-export async function* readGrowing(fd: number, growth: Growth): AsyncGenerator<Buffer> {
+export async function* readGrowing(
+  fd: number,
+  growth: Growth,
+  mode: ReadMode = 'async',
+): AsyncGenerator<Buffer> {
   const piece = Buffer.allocUnsafeSlow(READ_BYTES);
   let offset = 0;
   for (;;) {
@@ -81,7 +88,10 @@ export async function* readGrowing(fd: number, growth: Growth): AsyncGenerator<B
     growth.throwFailure();
     if (offset < growth.sizeBytes) {
       const length = Math.min(piece.length, growth.sizeBytes - offset);
-      const { bytesRead } = await readAt(fd, piece, 0, length, offset);
+      const bytesRead =
+        mode === 'blocking'
+          ? readSync(fd, piece, 0, length, offset)
+          : (await readAt(fd, piece, 0, length, offset)).bytesRead;
       // Cut short by somebody: there is nothing to wait for.
       if (bytesRead === 0 && growth.isComplete) return;
       offset += bytesRead;

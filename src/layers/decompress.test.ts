@@ -187,7 +187,9 @@ test('a bomb is stopped by its ratio', async () => {
 test('a layer above the configured size is stopped', async () => {
   await assert.rejects(
     drain(
-      decodeLayer(from(gzipSync(Buffer.alloc(100_000))), { layerBytes: 99_999, ratio: 5000 }).tar,
+      decodeLayer(from(gzipSync(Buffer.alloc(100_000))), {
+        limits: { layerBytes: 99_999, ratio: 5000 },
+      }).tar,
     ),
     (error) =>
       isEngineError(error) &&

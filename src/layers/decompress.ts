@@ -55,12 +55,20 @@ export interface DecodeResults {
   readonly tarBytes: number;
 }
 
+/** How a layer is decoded. */
+export interface DecodeOptions {
+  /** Default: {@link DECOMPRESS_LIMITS}. */
+  readonly limits?: DecompressLimits;
+  /** Digest of the stored form, which the source answers for; default: it is hashed. */
+  readonly digest?: Digest;
+}
+
 /** Decode `source`, whose chunks need be valid only until the next one is asked for. Errors while iterating: `corrupt`, `exhausted`, and those of the source. */
 export function decodeLayer(
   source: AsyncIterable<Uint8Array>,
-  limits: DecompressLimits = DECOMPRESS_LIMITS,
+  { limits = DECOMPRESS_LIMITS, digest }: DecodeOptions = {},
 ): DecodedLayer {
-  const stored = createDigester();
+  const stored = digest === undefined ? createDigester() : undefined;
   const plain = createDigester();
   const counts = { read: 0, written: 0 };
   let compression: LayerCompression = 'none';
@@ -83,7 +91,8 @@ export function decodeLayer(
       // here, unawaited, as one that has gone quiet would hold a cancelled run.
       void counted.return(undefined).catch(() => undefined);
     }
-    digests = { stored: digestOf(stored), plain: digestOf(plain) };
+    const storedDigest = digest ?? (stored === undefined ? undefined : digestOf(stored));
+    if (storedDigest !== undefined) digests = { stored: storedDigest, plain: digestOf(plain) };
   }
 
   return {
@@ -105,12 +114,12 @@ export function decodeLayer(
 
 async function* countAndHash(
   source: AsyncIterable<Uint8Array>,
-  hash: Hash,
+  hash: Hash | undefined,
   counts: { read: number },
 ): AsyncGenerator<Buffer> {
   for await (const chunk of source) {
     counts.read += chunk.length;
-    hash.update(chunk);
+    hash?.update(chunk);
     yield Buffer.isBuffer(chunk)
       ? chunk
       : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
@@ -263,7 +272,7 @@ export async function* decompress(
   source: AsyncIterable<Uint8Array>,
   limits: DecompressLimits = DECOMPRESS_LIMITS,
 ): AsyncGenerator<Buffer> {
-  const decoded = decodeLayer(source, limits);
+  const decoded = decodeLayer(source, { limits });
   try {
     yield* decoded.tar;
   } catch (error) {

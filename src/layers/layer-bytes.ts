@@ -1,6 +1,6 @@
 /** Where the stored bytes of a layer come from. */
 import { type FileHandle, open } from 'node:fs/promises';
-import { Growth, readGrowing } from '../content/growth.ts';
+import { Growth, readGrowing, type ReadMode } from '../content/growth.ts';
 import type { BlobInfo, ContentStore } from '../content/store.ts';
 
 /** The bytes of one layer. */
@@ -46,18 +46,21 @@ export async function releaseBytes(bytes: LayerBytes): Promise<void> {
 }
 
 /** The bytes as chunks; each is valid until the next one is asked for. */
-export async function* readLayer(bytes: LayerBytes): AsyncGenerator<Uint8Array> {
+export async function* readLayer(
+  bytes: LayerBytes,
+  mode: ReadMode = 'async',
+): AsyncGenerator<Uint8Array> {
   if (bytes.kind === 'stream') {
     yield* bytes.chunks;
     return;
   }
   if (bytes.kind === 'growing') {
-    yield* readGrowing(bytes.file.fd, bytes.growth);
+    yield* readGrowing(bytes.file.fd, bytes.growth, mode);
     return;
   }
   const file = await open(bytes.path, 'r');
   try {
-    yield* readGrowing(file.fd, Growth.whole(bytes.sizeBytes));
+    yield* readGrowing(file.fd, Growth.whole(bytes.sizeBytes), mode);
   } finally {
     await file.close();
   }

@@ -7,6 +7,7 @@
  * were found right, so a directory never counts as a layer before.
  */
 import type { Digest, HostPath } from '../base/brand.ts';
+import { countUsedChunk } from '../base/collect.ts';
 import { EngineError } from '../base/error.ts';
 import type { LayerFacts } from '../spec/layer.ts';
 import type { LayerCompression } from '../spec/media-type.ts';
@@ -28,6 +29,8 @@ export interface UnpackJob {
   readonly tree: TreeOptions;
   /** Of the stored form; `undefined`: not known before. */
   readonly digest?: Digest;
+  /** The source ends only after it found the stored form to have `digest`: it is not hashed twice. */
+  readonly isVerified?: boolean;
   /** Size of the stored form in bytes; `undefined`: not known before. */
   readonly sizeBytes?: number;
   /** Of the tar; `undefined`: not known before (an import). */
@@ -103,10 +106,10 @@ async function pump(
   const tree = new LayerTree(encoder, job.tree);
   const parser = new TarParser(new TreeFeeder(tree, encoder), job.tarLimits ?? TAR_LIMITS);
   const { signal } = hooks;
-  const decoded = decodeLayer(
-    signal === undefined ? source : interruptible(source, signal),
-    job.decompressLimits,
-  );
+  const decoded = decodeLayer(signal === undefined ? source : interruptible(source, signal), {
+    ...(job.decompressLimits === undefined ? {} : { limits: job.decompressLimits }),
+    ...(job.isVerified === true && job.digest !== undefined ? { digest: job.digest } : {}),
+  });
   const flush = async (): Promise<void> => {
     for (const batch of encoder.takeBatches()) {
       await child.write(batch, () => {
@@ -118,6 +121,7 @@ async function pump(
     throwIfAborted(hooks.signal);
     parser.push(chunk);
     await flush();
+    countUsedChunk(chunk.length);
     hooks.onProgress?.(decoded.readBytes());
   }
   parser.finish();

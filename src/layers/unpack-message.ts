@@ -18,14 +18,26 @@ export type WorkerSource =
   | { readonly kind: 'growing'; readonly fd: number }
   | { readonly kind: 'messages' };
 
-/** Given to a worker at its start. */
+/** What a worker is to do. */
 export interface WorkerTask {
   readonly job: UnpackJob;
   readonly source: WorkerSource;
 }
 
-/** To the worker. */
+/** Which run a message is about. */
+interface OfRun {
+  /** Number of the run in this process. */
+  readonly run: number;
+}
+
+/** To a worker: a task, words about it, or that nothing follows. */
 export type ToWorker =
+  | ({ readonly kind: 'task'; readonly task: WorkerTask } & OfRun)
+  | (RunWord & OfRun)
+  | { readonly kind: 'leave' };
+
+/** About a run; one that comes when the run is over is for nobody. */
+export type RunWord =
   | { readonly kind: 'chunk'; readonly bytes: Uint8Array }
   | { readonly kind: 'grown'; readonly sizeBytes: number }
   /** Every chunk was sent, or the file is whole. */
@@ -35,8 +47,11 @@ export type ToWorker =
   /** The source failed: drop everything. */
   | { readonly kind: 'cancel' };
 
-/** From the worker. `done` or `failed` comes once, `synced` after `done`. */
-export type FromWorker =
+/** From the worker, about the run of that number. `done` or `failed` comes once: then it waits for another task or, after `failed`, ends. `synced` comes some time after `done`. */
+export type FromWorker = WorkerWord & OfRun;
+
+/** What a worker says about a run. */
+export type WorkerWord =
   | { readonly kind: 'taken' }
   /** The tar was read: tell about the layers below. */
   | { readonly kind: 'ask-below' }

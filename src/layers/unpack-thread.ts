@@ -2,10 +2,11 @@
  * Runs an unpack job in a worker thread, or here when it is small or no worker
  * is configured. Both look the same to the caller.
  *
- * **Invariant:** when a run settles, its chisel is gone, nobody reads its bytes
- * and its worker ends by itself; a worker that dies is a failed run, never a failed daemon.
+ * **Invariant:** when a run settles, its chisel is gone and nobody reads its
+ * bytes; a worker that dies is a failed run, never a failed daemon, and one
+ * whose run failed is not used again.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { EngineError } from '../base/error.ts';
 import type { Growth } from '../content/growth.ts';
 import { type LayerBytes, readLayer, releaseBytes } from './layer-bytes.ts';
@@ -21,10 +22,11 @@ import {
   CHUNK_CREDIT,
   decodeError,
   type FromWorker,
+  type RunWord,
   type ToWorker,
   type WorkerSource,
-  type WorkerTask,
 } from './unpack-message.ts';
+import type { WorkerPool } from './worker-pool.ts';
 
 /** Layers of fewer bytes are not worth a thread. */
 const WORKER_MIN_BYTES = 2 * 1024 * 1024;
@@ -48,18 +50,18 @@ export interface UnpackTask {
   readonly job: UnpackJob;
   readonly bytes: LayerBytes;
   readonly hooks: UnpackHooks;
-  /** Module of the worker; `undefined`: here. */
-  readonly worker: URL | undefined;
+  /** Where workers come from; `undefined`: here. */
+  readonly workers: WorkerPool | undefined;
 }
 
 /** Run a job; its bytes are released whatever the outcome. Errors: those of the job and of the source. */
 export async function runUnpack(task: UnpackTask): Promise<UnpackRun> {
-  const { job, bytes, hooks, worker } = task;
+  const { job, bytes, hooks, workers } = task;
   let isHere = true;
   try {
     throwIfAborted(hooks.signal);
-    isHere = worker === undefined || isSmall(task);
-    if (!isHere && worker !== undefined) return await new WorkerRun(worker, task).started;
+    isHere = workers === undefined || isSmall(task);
+    if (!isHere && workers !== undefined) return await new WorkerRun(workers, task).started;
     return await runUnpackJob(job, readLayer(bytes), hooks);
   } finally {
     // A worker's run knows when they are not read any more.
@@ -72,64 +74,82 @@ function isSmall({ job, bytes }: UnpackTask): boolean {
   return sizeBytes !== undefined && sizeBytes < WORKER_MIN_BYTES;
 }
 
+/** Tells the words of one run from those of another in the same worker. */
+let runCount = 0;
+
 /** One job in one worker. */
 class WorkerRun {
   readonly started: Promise<UnpackRun>;
+  readonly #run = ++runCount;
+  readonly #workers: WorkerPool;
   readonly #worker: Worker;
   readonly #hooks: UnpackHooks;
   readonly #result = Promise.withResolvers<UnpackResult>();
   readonly #synced = Promise.withResolvers<boolean>();
+  readonly #exited = Promise.withResolvers<undefined>();
   #credit = CHUNK_CREDIT;
   #sourceError: unknown;
   #wake: () => void = () => undefined;
   #isSettled = false;
 
-  constructor(url: URL, { job, bytes, hooks }: UnpackTask) {
-    this.#hooks = hooks;
-    const workerData: WorkerTask = { job, source: sourceOf(bytes) };
-    this.#worker = new Worker(url, { workerData, env: {}, stdin: false });
-    this.#worker.on('message', (message: FromWorker) => {
-      this.#onMessage(message);
-    });
-    this.#worker.on('error', (cause) => {
-      this.#fail(
-        new EngineError('internal', `Cannot unpack layer: its worker failed (${String(cause)})`, {
-          cause,
-        }),
-      );
-    });
-    const exited = Promise.withResolvers<undefined>();
-    this.#worker.on('exit', () => {
-      this.#fail(new EngineError('internal', 'Cannot unpack layer: its worker ended early'));
-      this.#synced.resolve(false);
-      exited.resolve(undefined);
-    });
+  constructor(workers: WorkerPool, task: UnpackTask) {
+    this.#workers = workers;
+    this.#hooks = task.hooks;
+    this.#worker = workers.take();
+    this.#worker.on('message', this.#onMessage);
+    this.#worker.on('error', this.#onError);
+    this.#worker.on('exit', this.#onExit);
+    this.started = this.#start(task);
+  }
+
+  async #start({ job, bytes, hooks }: UnpackTask): Promise<UnpackRun> {
+    const task = { job, source: sourceOf(bytes) };
+    this.#worker.postMessage({ kind: 'task', run: this.#run, task } satisfies ToWorker);
     const onAbort = (): void => {
       this.#say({ kind: 'cancel' });
     };
     hooks.signal?.addEventListener('abort', onAbort, { once: true });
     if (bytes.kind === 'stream') void this.#feed(bytes.chunks);
     if (bytes.kind === 'growing') void this.#follow(bytes.growth);
-    const settle = async (): Promise<UnpackRun> => {
-      try {
-        return { result: await this.#result.promise, synced: this.#synced.promise };
-      } catch (error) {
-        // It may still read.
-        await exited.promise;
-        throw error;
-      } finally {
-        hooks.signal?.removeEventListener('abort', onAbort);
-        await releaseBytes(bytes);
-      }
-    };
-    this.started = settle();
+    try {
+      return { result: await this.#result.promise, synced: this.#synced.promise };
+    } catch (error) {
+      // It may still read.
+      await this.#exited.promise;
+      throw error;
+    } finally {
+      hooks.signal?.removeEventListener('abort', onAbort);
+      await releaseBytes(bytes);
+    }
   }
 
-  #say(message: ToWorker): void {
-    this.#worker.postMessage(message);
+  #say(word: RunWord): void {
+    this.#worker.postMessage({ ...word, run: this.#run } satisfies ToWorker);
   }
 
-  #onMessage(message: FromWorker): void {
+  readonly #onError = (cause: unknown): void => {
+    this.#fail(
+      new EngineError('internal', `Cannot unpack layer: its worker failed (${String(cause)})`, {
+        cause,
+      }),
+    );
+  };
+
+  readonly #onExit = (): void => {
+    this.#fail(new EngineError('internal', 'Cannot unpack layer: its worker ended early'));
+    this.#synced.resolve(false);
+    this.#exited.resolve(undefined);
+  };
+
+  #leave(): void {
+    this.#worker.off('message', this.#onMessage);
+    this.#worker.off('error', this.#onError);
+    this.#worker.off('exit', this.#onExit);
+  }
+
+  readonly #onMessage = (message: FromWorker): void => {
+    // The worker may have another run by now, when the files of this one reach the disk.
+    if (message.run !== this.#run) return;
     switch (message.kind) {
       case 'taken':
         this.#credit++;
@@ -144,15 +164,17 @@ class WorkerRun {
       case 'done':
         this.#isSettled = true;
         this.#wake();
+        this.#workers.giveBack(this.#worker);
         this.#result.resolve(message.result);
         return;
       case 'synced':
+        this.#leave();
         this.#synced.resolve(message.isSynced);
         return;
       case 'failed':
         this.#fail(this.#sourceError ?? decodeError(message.error));
     }
-  }
+  };
 
   async #answerBelow(): Promise<void> {
     try {

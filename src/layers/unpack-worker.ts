@@ -1,63 +1,107 @@
 /**
- * Entry of an unpack worker thread: one job, then it ends. Everything heavy
- * about a layer (inflating, hashing, parsing) happens here, beside the daemon's
- * event loop.
+ * Entry of an unpack worker thread: one job at a time. Everything heavy about a
+ * layer (inflating, hashing, parsing) happens here, beside the daemon's event
+ * loop.
  */
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort } from 'node:worker_threads';
 import type { BelowFacts } from './tree.ts';
 import { ChunkQueue } from './chunk-queue.ts';
 import { Growth, readGrowing } from '../content/growth.ts';
 import { readLayer } from './layer-bytes.ts';
 import { runUnpackJob } from './unpack-job.ts';
-import { decodeTask } from './decode-task.ts';
-import { encodeError, type FromWorker, type ToWorker, type WorkerTask } from './unpack-message.ts';
+import {
+  encodeError,
+  type FromWorker,
+  type RunWord,
+  type ToWorker,
+  type WorkerSource,
+  type WorkerTask,
+  type WorkerWord,
+} from './unpack-message.ts';
 
 /** Progress is said at most this often, in milliseconds. */
 const PROGRESS_MS = 50;
 
-if (parentPort !== null) void work(parentPort, decodeTask(workerData));
+if (parentPort !== null) serve(parentPort);
 
-async function work(port: MessagePort, { job, source }: WorkerTask): Promise<void> {
-  const say = (message: FromWorker): void => {
-    port.postMessage(message);
-  };
-  const abort = new AbortController();
-  const chunks = new ChunkQueue(() => say({ kind: 'taken' }));
-  const growth = new Growth();
-  const belowFacts = Promise.withResolvers<BelowFacts>();
-  belowFacts.promise.catch(() => undefined);
+function serve(port: MessagePort): void {
+  let job: Job | undefined;
+  const unsynced = new Set<Promise<void>>();
   port.on('message', (message: ToWorker) => {
-    if (message.kind === 'chunk') chunks.push(message.bytes);
-    else if (message.kind === 'grown') growth.advance(message.sizeBytes);
-    else if (message.kind === 'end') {
-      chunks.end();
-      growth.complete();
-    } else if (message.kind === 'below') belowFacts.resolve(message.facts);
-    else {
-      chunks.end();
-      abort.abort();
-      belowFacts.reject(new Error('cancelled'));
-    }
+    if (message.kind === 'leave') void Promise.all(unsynced).then(() => port.close());
+    else if (message.kind === 'task') {
+      const next = new Job(port, message.run);
+      job = next;
+      const over = next.work(message.task);
+      unsynced.add(over);
+      void over.then(() => unsynced.delete(over));
+    } else if (message.run === job?.run) job.hear(message);
   });
-  const below = async (): Promise<BelowFacts> => {
-    say({ kind: 'ask-below' });
-    return await belowFacts.promise;
-  };
-  const bytes =
-    source.kind === 'messages'
-      ? chunks
-      : source.kind === 'file'
-        ? readLayer(source)
-        : readGrowing(source.fd, growth);
-  const onProgress = throttled((readBytes) => say({ kind: 'progress', readBytes }));
-  try {
-    const run = await runUnpackJob(job, bytes, { signal: abort.signal, below, onProgress });
-    say({ kind: 'done', result: run.result });
-    say({ kind: 'synced', isSynced: await run.synced });
-  } catch (error) {
-    say({ kind: 'failed', error: encodeError(error) });
-  } finally {
-    port.close();
+}
+
+/** One job and what is said about it. */
+class Job {
+  readonly run: number;
+  readonly #port: MessagePort;
+  readonly #abort = new AbortController();
+  readonly #chunks = new ChunkQueue(() => this.#say({ kind: 'taken' }));
+  readonly #growth = new Growth();
+  readonly #belowFacts = Promise.withResolvers<BelowFacts>();
+
+  constructor(port: MessagePort, run: number) {
+    this.#port = port;
+    this.run = run;
+    this.#belowFacts.promise.catch(() => undefined);
+  }
+
+  hear(message: RunWord): void {
+    switch (message.kind) {
+      case 'chunk':
+        this.#chunks.push(message.bytes);
+        return;
+      case 'grown':
+        this.#growth.advance(message.sizeBytes);
+        return;
+      case 'end':
+        this.#chunks.end();
+        this.#growth.complete();
+        return;
+      case 'below':
+        this.#belowFacts.resolve(message.facts);
+        return;
+      case 'cancel':
+        this.#chunks.end();
+        this.#abort.abort();
+        this.#belowFacts.reject(new Error('cancelled'));
+    }
+  }
+
+  /** Never rejects; resolves when its files are on the disk, or it failed. */
+  async work({ job, source }: WorkerTask): Promise<void> {
+    const below = async (): Promise<BelowFacts> => {
+      this.#say({ kind: 'ask-below' });
+      return await this.#belowFacts.promise;
+    };
+    const onProgress = throttled((readBytes) => this.#say({ kind: 'progress', readBytes }));
+    const hooks = { signal: this.#abort.signal, below, onProgress };
+    try {
+      const { result, synced } = await runUnpackJob(job, this.#bytesOf(source), hooks);
+      this.#say({ kind: 'done', result });
+      this.#say({ kind: 'synced', isSynced: await synced });
+    } catch (error) {
+      this.#say({ kind: 'failed', error: encodeError(error) });
+      this.#port.close();
+    }
+  }
+
+  #bytesOf(source: WorkerSource): AsyncIterable<Uint8Array> {
+    if (source.kind === 'messages') return this.#chunks;
+    if (source.kind === 'file') return readLayer(source, 'blocking');
+    return readGrowing(source.fd, this.#growth, 'blocking');
+  }
+
+  #say(word: WorkerWord): void {
+    this.#port.postMessage({ ...word, run: this.run } satisfies FromWorker);
   }
 }
 

@@ -9,8 +9,9 @@
  * - Two callers of one chain id share one run (single flight); it is cancelled
  *   only when all of them are.
  * - A failed or cancelled run leaves no draft; what stands on it fails too.
- * - A run that waits for the layers below holds no place at the gate, so runs
- *   cannot wait for each other in a circle.
+ * - A run that waits for the layers below holds no place at the common gate, and
+ *   one at its image's, where places are taken base first: so runs cannot wait
+ *   for each other in a circle.
  */
 import type { ChainId, Digest, HostPath } from '../base/brand.ts';
 import { EngineError, isEngineError } from '../base/error.ts';
@@ -25,6 +26,7 @@ import type { LayerTarget, TargetDraft, TargetLayer } from './target.ts';
 import type { BelowFacts } from './tree.ts';
 import type { UnpackJob, UnpackResult } from './unpack-job.ts';
 import { runUnpack } from './unpack-thread.ts';
+import { WorkerPool } from './worker-pool.ts';
 
 /** How layers are unpacked on this machine. */
 export interface UnpackerOptions {
@@ -32,8 +34,10 @@ export interface UnpackerOptions {
   readonly chiselPath: HostPath;
   /** Module of the worker; `undefined`: in the caller's thread. */
   readonly worker: URL | undefined;
-  /** How many layers are unpacked at once. */
+  /** How many layers are read at once. */
   readonly concurrency: number;
+  /** How many layers of one image are in memory at once, those that wait for the layers below among them. */
+  readonly concurrencyOfImage: number;
   /** Name space of overlayfs' attributes: `user` in a user namespace. */
   readonly overlayXattrs: 'trusted' | 'user';
   /** Device nodes cannot be made (a user namespace). */
@@ -78,18 +82,22 @@ interface LayerPlan {
   readonly chainId: ChainId;
   readonly request: UnpackRequest;
   readonly below: LayerRun | undefined;
+  /** Of the image. */
+  readonly gate: Gate;
 }
 
 /** Unpacks layers into a {@link LayerTarget}. */
 export class LayerUnpacker {
   readonly #options: UnpackerOptions;
   readonly #gate: Gate;
+  readonly #workers: WorkerPool | undefined;
   readonly #flights = new Map<ChainId, Flight<LayerRun, TargetLayer>>();
   readonly #syncing = new Set<Promise<void>>();
 
   constructor(options: UnpackerOptions) {
     this.#options = options;
     this.#gate = new Gate(options.concurrency);
+    this.#workers = options.worker === undefined ? undefined : new WorkerPool(options.worker);
   }
 
   /**
@@ -121,6 +129,7 @@ export class LayerUnpacker {
     const waits: Promise<TargetLayer>[] = [];
     const abort = new AbortController();
     const all = signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal]);
+    const gate = new Gate(this.#options.concurrencyOfImage);
     try {
       let below: LayerRun | undefined;
       for (const [index, request] of requests.entries()) {
@@ -132,7 +141,7 @@ export class LayerUnpacker {
           waits.push(existing.layer);
           continue;
         }
-        const flight = this.#flightOf({ chainId, request, below });
+        const flight = this.#flightOf({ chainId, request, below, gate });
         const wait = flight.join(request.onProgress, all);
         // It may fail while the layers above are still being begun.
         wait.catch(() => undefined);
@@ -157,9 +166,9 @@ export class LayerUnpacker {
     try {
       draft = await this.#options.target.draftLayer(undefined);
       const job = this.#jobOf({}, draft, undefined);
-      const { worker } = this.#options;
+      const workers = this.#workers;
       isGiven = true;
-      const { result, synced } = await runUnpack({ job, bytes, hooks: request, worker });
+      const { result, synced } = await runUnpack({ job, bytes, hooks: request, workers });
       const { diffId } = result.facts;
       const layer = await draft.commit(baseChainId(diffId), undefined, result.facts);
       this.#markLater(draft, synced);
@@ -174,9 +183,10 @@ export class LayerUnpacker {
     }
   }
 
-  /** Wait until finished layers have reached the disk. */
+  /** Wait until finished layers have reached the disk; end idle threads. */
   async close(): Promise<void> {
     await Promise.allSettled(this.#syncing);
+    this.#workers?.close();
   }
 
   #existing(chainId: ChainId): LayerRun | undefined {
@@ -238,16 +248,20 @@ export class LayerUnpacker {
   }
 
   async #run(
-    { chainId, request, below }: LayerPlan,
+    { chainId, request, below, gate }: LayerPlan,
     draft: TargetDraft,
     controls: FlightControls,
   ): Promise<TargetLayer> {
     let leave: (() => void) | undefined;
+    let leaveImage: (() => void) | undefined;
     try {
+      leaveImage = await gate.enter(controls.signal);
       const begun = await this.#begin(request, controls.signal);
       const { bytes } = begun;
       ({ leave } = begun);
-      const job = this.#jobOf(request, draft, below);
+      // A file that grows is verified by who writes it, before its end.
+      const isVerified = bytes.kind === 'growing';
+      const job = { ...this.#jobOf(request, draft, below), isVerified };
       const hooks = {
         ...controls,
         below: async (): Promise<BelowFacts> => {
@@ -255,8 +269,8 @@ export class LayerUnpacker {
           return await factsBelow(below);
         },
       };
-      const { worker } = this.#options;
-      const { result, synced } = await runUnpack({ job, bytes, hooks, worker });
+      const workers = this.#workers;
+      const { result, synced } = await runUnpack({ job, bytes, hooks, workers });
       const layer = await draft.commit(chainId, below?.chainId, result.facts);
       this.#markLater(draft, synced);
       return layer;
@@ -266,6 +280,7 @@ export class LayerUnpacker {
       throw error;
     } finally {
       leave?.();
+      leaveImage?.();
     }
   }
 

@@ -457,6 +457,8 @@ interface Rig {
   readonly registry: ScriptedRegistry;
   /** Waits that a retry asked for, in milliseconds. */
   readonly waits: readonly number[];
+  /** `stepMs`: how much later it is at each look at the clock. */
+  readonly clock: { stepMs: number };
   /** `isImpatient`: gives silence up after a moment. */
   readonly pull: (isImpatient?: boolean) => Promise<ImageRecord>;
 }
@@ -468,6 +470,8 @@ async function withRig(body: (rig: Rig) => Promise<void>, image: HandImage = IMA
     for (const blob of [image.config, ...image.layers]) registry.addBlob(blob);
     registry.addDocument('1', { mediaType: MANIFEST_TYPE, bytes: image.manifest });
     const waits: number[] = [];
+    const clock = { stepMs: 0 };
+    let atMs = 0;
     const sleep = (ms: number): Promise<void> => Promise.resolve(void waits.push(ms));
     const { images, content } = fixture;
     const admit = (): Promise<void> => Promise.resolve();
@@ -483,7 +487,7 @@ async function withRig(body: (rig: Rig) => Promise<void>, image: HandImage = IMA
         ),
         transport,
         nowMs: () => 0,
-        retry: { clock: { nowMs: () => 0, dice: () => 0, sleep } },
+        retry: { clock: { nowMs: () => (atMs += clock.stepMs), dice: () => 0, sleep } },
       });
       const parts = { images, content, access, host: HOST, admit };
       try {
@@ -492,7 +496,7 @@ async function withRig(body: (rig: Rig) => Promise<void>, image: HandImage = IMA
         transport.close();
       }
     };
-    await body({ fixture, registry, waits, pull });
+    await body({ fixture, registry, waits, clock, pull });
   });
 }
 
@@ -616,31 +620,64 @@ for (const [name, rest, kind] of RANGES) {
   });
 }
 
-test('I1: parts of a large layer that are not what was asked for make no broken image', async () => {
+/** An image whose layer is large enough to come in parts. */
+function largeImage(): HandImage {
   const noise = randomBytes(37 * MIB);
-  const large = rawImage([encodeTar([{ type: 'file', path: 'noise', content: noise }])], {
+  return rawImage([encodeTar([{ type: 'file', path: 'noise', content: noise }])], {
     pack: (tar) => tar,
     layerType: MEDIA_TYPE.ociLayer,
   });
-  const [layer = Buffer.alloc(0)] = large.layers;
-  const part = (bytes: Buffer, from: number, to: number): Answering =>
-    answer(206, { 'Content-Range': `bytes ${from}-${to - 1}/${layer.length}` }, bytes);
-  const lies: readonly ((from: number, to: number) => Answering)[] = [
-    (from, to) => part(changed(layer.subarray(from, to)), from, to),
-    (from, to) => part(layer.subarray(0, to - from), from, to),
-    (from, to) => part(layer.subarray(from), from, to),
-    (from, to) => part(layer.subarray(from, to - 1), from, to),
-  ];
-  await withRig(async ({ fixture, registry, pull }) => {
-    for (const lie of lies) {
-      registry.script = ({ headers }) => {
-        const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? [];
-        return from === undefined || from === '0' ? undefined : lie(Number(from), Number(to) + 1);
-      };
-      await assert.rejects(pull(), isEngineError);
-      assert.deepEqual(fixture.images.list(), []);
-    }
-    registry.script = () => undefined;
-    assert.equal((await pull()).id, large.configDigest);
-  }, large);
-});
+}
+
+/** Lines of one connection: what the clock adds between two looks, and how many requests a large layer takes. */
+const LINES = [
+  { line: 'fast', stepMs: 1, isParted: false },
+  { line: 'slow', stepMs: 1000, isParted: true },
+] as const;
+
+for (const { line, stepMs, isParted } of LINES) {
+  test(`a large layer comes over a ${line} line in ${isParted ? 'many parts' : 'two parts'}`, async () => {
+    const large = largeImage();
+    await withRig(async ({ registry, clock, pull }) => {
+      clock.stepMs = stepMs;
+      assert.equal((await pull()).id, large.configDigest);
+      const ranges = registry.requests.flatMap(({ headers }) => headers.range ?? []);
+      assert.equal(ranges[0], `bytes=0-${4 * MIB - 1}`);
+      assert.equal(ranges[1]?.startsWith(`bytes=${4 * MIB}-`), true);
+      assert.equal(ranges.length > 10, isParted, ranges.join(' '));
+      assert.equal(ranges.length === 2, !isParted, ranges.join(' '));
+    }, large);
+  });
+
+  test(`I1: parts of a large layer that are not what was asked for make no broken image (${line} line)`, async () => {
+    const large = largeImage();
+    const [layer = Buffer.alloc(0)] = large.layers;
+    const part = (bytes: Buffer, from: number, to: number): Answering =>
+      answer(206, { 'Content-Range': `bytes ${from}-${to - 1}/${layer.length}` }, bytes);
+    const short = (from: number, to: number): Answering =>
+      part(layer.subarray(from, to - 1), from, to);
+    const lies: readonly ((from: number, to: number) => Answering)[] = [
+      (from, to) => part(changed(layer.subarray(from, to)), from, to),
+      (from, to) => part(layer.subarray(0, to - from), from, to),
+      (from, to) => part(Buffer.concat([layer.subarray(from), Buffer.from('more')]), from, to),
+      // On a fast line only the rest of it is asked for again.
+      ...(isParted ? [short] : []),
+    ];
+    await withRig(async ({ fixture, registry, clock, pull }) => {
+      clock.stepMs = stepMs;
+      const lying =
+        (lie: (from: number, to: number) => Answering): ScriptedRegistry['script'] =>
+        ({ headers }) => {
+          const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? [];
+          return from === undefined || from === '0' ? undefined : lie(Number(from), Number(to) + 1);
+        };
+      for (const lie of lies) {
+        registry.script = lying(lie);
+        await assert.rejects(pull(), isEngineError);
+        assert.deepEqual(fixture.images.list(), []);
+      }
+      registry.script = isParted ? () => undefined : lying(short);
+      assert.equal((await pull()).id, large.configDigest);
+    }, large);
+  });
+}

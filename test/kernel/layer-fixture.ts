@@ -50,6 +50,7 @@ export class LayerFixture {
       chiselPath: CHISEL,
       worker: undefined,
       concurrency: 2,
+      concurrencyOfImage: 2,
       overlayXattrs: 'trusted',
       skipDevices: false,
       ...options,

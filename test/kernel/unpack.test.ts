@@ -21,8 +21,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { isEngineError } from '../../src/base/error.ts';
+import type { LayerBytes } from '../../src/layers/layer-bytes.ts';
 import { encodeTar } from '../../src/layers/tar-write.ts';
 import { digestBytes } from '../../src/spec/digest.ts';
 import { describeTree, describeXattrs, LayerFixture, requestOf, WORKER } from './layer-fixture.ts';
@@ -394,27 +396,22 @@ test('ten layers that arrive in the wrong order do not wait for each other in a 
       const tars = Array.from({ length: 10 }, (_, i) =>
         encodeTar([{ type: 'file', path: `d/${i}`, content: String(i) }]),
       );
-      let release: () => void = () => undefined;
-      let gate: Promise<void> = Promise.resolve();
-      // The topmost layer is there first; each lets the one below it come.
-      const requests = tars.toReversed().map((tar) => {
+      // The topmost layer is there first; the others come one after another, the base last.
+      const arrivals = tars.map(() => Promise.withResolvers<void>());
+      const requests = tars.map((tar, index) => {
         const request = requestOf(tar);
-        const mine = gate;
-        const { promise, resolve } = Promise.withResolvers<void>();
-        gate = promise;
-        release = resolve;
-        return {
-          ...request,
-          bytes: async () => {
-            await mine;
-            resolve();
-            return await request.bytes();
-          },
+        const bytes = async (): Promise<LayerBytes> => {
+          await arrivals[index]?.promise;
+          return await request.bytes();
         };
+        return { ...request, bytes };
       });
-      const layers = await fixture.unpacker.unpackAll(requests.toReversed());
-      release();
-      assert.equal(layers.length, 10);
+      const unpacking = fixture.unpacker.unpackAll(requests);
+      for (const { resolve } of arrivals.toReversed()) {
+        await setImmediate();
+        resolve();
+      }
+      assert.equal((await unpacking).length, 10);
     },
     { worker: WORKER, concurrency: 2 },
   );

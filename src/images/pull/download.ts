@@ -1,6 +1,7 @@
 /**
  * One blob from a registry into the content store: resumed where an earlier
- * attempt stopped, in parallel ranges when it is large.
+ * attempt stopped, in parallel ranges when it is large and one connection does
+ * not bring it fast enough.
  *
  * **Invariant:** memory is bounded by the window of ranges, whatever the size
  * of the blob; the bytes reach the store in order and are verified there.
@@ -8,6 +9,8 @@
  * Source: RFC 9110 §14 range requests; OCI distribution-spec 1.1.1 "Pulling blobs".
  */
 
+import type { Readable } from 'node:stream';
+import { countUsedChunk } from '../../base/collect.ts';
 import { EngineError, isEngineError, messageOf } from '../../base/error.ts';
 import type { ContentStore, Ingest, Lease } from '../../content/store.ts';
 import { Growth } from '../../content/growth.ts';
@@ -15,7 +18,7 @@ import { followFile, type LayerBytes } from '../../layers/layer-bytes.ts';
 import type { Descriptor } from '../../spec/oci/image.ts';
 import { isRangeRefused, type RegistryClient, type RemoteBlob } from '../registry/client.ts';
 import { readInto } from '../registry/read.ts';
-import { withRetries } from '../registry/retry.ts';
+import { SYSTEM_RETRY_CLOCK, withRetries } from '../registry/retry.ts';
 
 /** Bytes of one range of a large blob. */
 const RANGE_BYTES = 2 * 1024 * 1024;
@@ -23,6 +26,10 @@ const RANGE_BYTES = 2 * 1024 * 1024;
 const RANGE_WINDOW = 4;
 /** Blobs of fewer bytes come in one request. */
 const RANGES_MIN_BYTES = 32 * 1024 * 1024;
+/** Bytes of a large blob that tell how fast one connection is. */
+const PROBE_BYTES = 4 * 1024 * 1024;
+/** From here on, in bytes per second, unpacking is what a pull waits for; ranges would only cost both sides more requests. */
+const FAST_BYTES_PER_S = 32 * 1024 * 1024;
 /** Bytes between two words of progress. */
 const PROGRESS_BYTES = 512 * 1024;
 
@@ -106,6 +113,7 @@ async function fetchRest(request: DownloadRequest, ingest: Ingest, growing: Grow
   let told = ingest.offsetBytes;
   const write = async (chunk: Uint8Array): Promise<void> => {
     await ingest.write(chunk);
+    countUsedChunk(chunk.length);
     growing.advance(ingest.offsetBytes);
     if (ingest.offsetBytes - told < PROGRESS_BYTES && ingest.offsetBytes < blob.size) return;
     told = ingest.offsetBytes;
@@ -114,7 +122,7 @@ async function fetchRest(request: DownloadRequest, ingest: Ingest, growing: Grow
   if (ingest.offsetBytes === blob.size) return;
   if (
     blob.size - ingest.offsetBytes >= RANGES_MIN_BYTES &&
-    (await fetchRanges(request, ingest, write))
+    (await fetchLarge(request, ingest, write))
   )
     return;
   const restart = async (): Promise<void> => {
@@ -138,20 +146,31 @@ async function fetchStream(
   const { blob } = request;
   const remote = await openAt(request, ingest.offsetBytes);
   if (remote.offsetBytes !== ingest.offsetBytes) await restart();
+  await copyBody(request, remote.body, write);
+  if (ingest.offsetBytes < blob.size) throw endedEarly(blob, ingest.offsetBytes);
+}
+
+/** Errors: `unavailable` when the connection broke, those of `write`. */
+async function copyBody(
+  { blob }: DownloadRequest,
+  body: AsyncIterable<Uint8Array>,
+  write: (chunk: Uint8Array) => Promise<void>,
+): Promise<void> {
   try {
-    for await (const chunk of remote.body as AsyncIterable<Uint8Array>) await write(chunk);
+    for await (const chunk of body) await write(chunk);
   } catch (error) {
     if (isEngineError(error)) throw error;
     throw new EngineError('unavailable', `Cannot download ${blob.digest}: ${messageOf(error)}`, {
       cause: error,
     });
   }
-  if (ingest.offsetBytes < blob.size) {
-    throw new EngineError(
-      'unavailable',
-      `Cannot download ${blob.digest}: it ended after ${ingest.offsetBytes} of ${blob.size} bytes`,
-    );
-  }
+}
+
+function endedEarly({ digest, size }: Descriptor, offsetBytes: number): EngineError {
+  return new EngineError(
+    'unavailable',
+    `Cannot download ${digest}: it ended after ${offsetBytes} of ${size} bytes`,
+  );
 }
 
 /** From an offset, or from the start when the registry cannot go on in the middle. */
@@ -164,6 +183,67 @@ async function openAt(
   } catch (error) {
     if (offsetBytes === 0 || !isRangeRefused(error)) throw error;
     return await client.openBlob(blob.digest, { offsetBytes: 0 }, { signal });
+  }
+}
+
+/** Fetch the rest of a large blob: its first part tells whether one connection does. `false` when the registry cannot send parts. */
+async function fetchLarge(
+  request: DownloadRequest,
+  ingest: Ingest,
+  write: (chunk: Uint8Array) => Promise<void>,
+): Promise<boolean> {
+  const clock = request.client.retry.clock ?? SYSTEM_RETRY_CLOCK;
+  const endBytes = ingest.offsetBytes + PROBE_BYTES;
+  let firstMs: number | undefined;
+  const timed = async (chunk: Uint8Array): Promise<void> => {
+    firstMs ??= clock.nowMs();
+    await write(chunk);
+  };
+  if (!(await fetchPart(request, ingest, { endBytes, write: timed }))) return false;
+  const tookMs = clock.nowMs() - (firstMs ?? 0);
+  return PROBE_BYTES * 1000 >= FAST_BYTES_PER_S * tookMs
+    ? await fetchPart(request, ingest, { endBytes: request.blob.size, write })
+    : await fetchRanges(request, ingest, write);
+}
+
+/** Fetch one part in one request, written as it comes. `false` when the registry cannot. */
+async function fetchPart(
+  request: DownloadRequest,
+  ingest: Ingest,
+  {
+    endBytes,
+    write,
+  }: { readonly endBytes: number; readonly write: (chunk: Uint8Array) => Promise<void> },
+): Promise<boolean> {
+  const { blob, signal } = request;
+  const body = await openPart(request, { offsetBytes: ingest.offsetBytes, endBytes }, signal);
+  if (body === undefined) return false;
+  await copyBody(request, body, async (chunk) => {
+    if (ingest.offsetBytes + chunk.length > endBytes)
+      throw new EngineError(
+        'corrupt',
+        `Cannot download ${blob.digest}: the registry sent more than it was asked for`,
+      );
+    await write(chunk);
+  });
+  if (ingest.offsetBytes < endBytes) throw endedEarly(blob, ingest.offsetBytes);
+  return true;
+}
+
+/** Ask for a part; `undefined` when the registry sends something else. */
+async function openPart(
+  { client, blob }: Pick<DownloadRequest, 'client' | 'blob'>,
+  range: { readonly offsetBytes: number; readonly endBytes: number },
+  signal: AbortSignal | undefined,
+): Promise<Readable | undefined> {
+  try {
+    const remote = await client.openBlob(blob.digest, range, { signal });
+    if (remote.offsetBytes === range.offsetBytes && remote.isPartial) return remote.body;
+    remote.body.destroy();
+    return undefined;
+  } catch (error) {
+    if (isRangeRefused(error)) return undefined;
+    throw error;
   }
 }
 
@@ -209,15 +289,12 @@ async function fetchRange(
   { start, memory }: { readonly start: number; readonly memory: Buffer },
   signal: AbortSignal,
 ): Promise<Buffer | undefined> {
-  const ask = withRetries(
+  const range = { offsetBytes: start, endBytes: start + memory.length };
+  return await withRetries(
     async () => {
-      const range = { offsetBytes: start, endBytes: start + memory.length };
-      const remote = await client.openBlob(blob.digest, range, { signal });
-      if (remote.offsetBytes !== start || !remote.isPartial) {
-        remote.body.destroy();
-        return undefined;
-      }
-      const sizeBytes = await readInto(remote.body, memory, `a part of ${blob.digest}`);
+      const body = await openPart({ client, blob }, range, signal);
+      if (body === undefined) return undefined;
+      const sizeBytes = await readInto(body, memory, `a part of ${blob.digest}`);
       if (sizeBytes === memory.length) return memory;
       throw new EngineError(
         'unavailable',
@@ -226,8 +303,4 @@ async function fetchRange(
     },
     { ...client.retry, signal },
   );
-  return await ask.catch((error: unknown) => {
-    if (isRangeRefused(error)) return undefined;
-    throw error;
-  });
 }

@@ -10,7 +10,7 @@
  * Source: OCI distribution-spec 1.1.1 "Push"; Docker's progress stream for the words.
  */
 
-import { open } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { isEngineError } from '../../base/error.ts';
 import type { ContentStore } from '../../content/store.ts';
@@ -23,7 +23,6 @@ import type { RegistryAccess } from '../registry/access.ts';
 import type { RegistryClient } from '../registry/client.ts';
 import { pushEndpoint } from '../registry/endpoint.ts';
 import { pushDocument } from '../registry/subject.ts';
-import type { UploadContent } from '../registry/upload.ts';
 import type { PushedImage, PushOptions } from '../remote.ts';
 import type { ImageRecord } from '../store.ts';
 
@@ -186,24 +185,14 @@ async function uploadFile(
 ): Promise<void> {
   const { digest, size } = what.blob;
   await content.verify(digest, { sizeBytes: size });
-  const file = await open(what.path, 'r');
-  try {
-    const read: UploadContent['read'] = async (offset, length) => {
-      const { buffer, bytesRead } = await file.read(
-        Buffer.allocUnsafeSlow(length),
-        0,
-        length,
-        offset,
-      );
-      what.onProgress(offset + bytesRead);
-      return buffer.subarray(0, bytesRead);
-    };
-    await client.uploads.chunked({ digest, sizeBytes: size, read }, CHUNK_BYTES, {
-      signal: options.signal,
-    });
-  } finally {
-    await file.close();
-  }
+  const part = (offset: number, length: number): Readable => {
+    const bytes = createReadStream(what.path, { start: offset, end: offset + length - 1 });
+    const told = counted(bytes, (current) => what.onProgress(offset + current));
+    return Readable.from(told, { objectMode: false });
+  };
+  await client.uploads.chunked({ digest, sizeBytes: size, open: part }, CHUNK_BYTES, {
+    signal: options.signal,
+  });
 }
 
 async function* counted(

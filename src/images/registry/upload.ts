@@ -5,7 +5,7 @@
  * Source: OCI distribution-spec 1.1.1 "Pushing blobs" (end-4a, 5, 6, 11, 13).
  */
 
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { Digest } from '../../base/brand.ts';
 import { EngineError, isEngineError } from '../../base/error.ts';
 import {
@@ -22,16 +22,14 @@ import type { HttpResponse } from './transport.ts';
 const MAX_RESUMES = 5;
 /** Count of uploads that are begun for one blob, when the registry loses or spoils one. */
 const MAX_STARTS = 3;
-/** Most bytes of a piece; a registry that wants larger ones gets the blob in one stream. */
-const MAX_PIECE_BYTES = 64 * 1024 * 1024;
 const OCTETS = 'application/octet-stream';
 
 /** Content that can be read from any place. */
 export interface UploadContent {
   readonly digest: Digest;
   readonly sizeBytes: number;
-  /** The bytes of a piece; `offset` and `length` in bytes. */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  /** The bytes of a piece, anew for each try; `offset` and `length` in bytes. */
+  open(offset: number, length: number): Readable;
 }
 
 /** Content that is read from its start, anew for each try. */
@@ -109,17 +107,10 @@ export class Uploader {
     chunkBytes: number,
     options?: RegistryCallOptions,
   ): Promise<void> {
-    const { digest, sizeBytes } = content;
     await this.#begun(options, async ({ location, minChunkBytes }) => {
       const pieceBytes = Math.max(chunkBytes, minChunkBytes);
-      const isWhole = minChunkBytes > Math.max(chunkBytes, MAX_PIECE_BYTES);
-      const body = (): Readable =>
-        Readable.from(piecesOf(content, chunkBytes), { objectMode: false });
-      if (isWhole) await this.#finish(location, { digest, sizeBytes, body }, options);
-      else {
-        const end = await this.#pieces({ content, pieceBytes, location }, options);
-        await this.#finish(end, { digest, sizeBytes: 0 }, options);
-      }
+      const end = await this.#pieces({ content, pieceBytes, location }, options);
+      await this.#finish(end, { digest: content.digest, sizeBytes: 0 }, options);
     });
   }
 
@@ -148,10 +139,11 @@ export class Uploader {
     let offset = 0;
     let resumes = 0;
     while (offset < content.sizeBytes) {
-      const bytes = await content.read(offset, Math.min(pieceBytes, content.sizeBytes - offset));
+      const length = Math.min(pieceBytes, content.sizeBytes - offset);
+      const body = { offset, length, open: () => content.open(offset, length) };
       try {
-        location = await this.#chunk(location, { offset, bytes }, options);
-        offset += bytes.length;
+        location = await this.#chunk(location, body, options);
+        offset += length;
       } catch (error) {
         if (!isLost(error) || resumes >= MAX_RESUMES) throw error;
         resumes += 1;
@@ -182,18 +174,18 @@ export class Uploader {
 
   async #chunk(
     location: string,
-    piece: { readonly offset: number; readonly bytes: Uint8Array },
+    piece: { readonly offset: number; readonly length: number; readonly open: () => Readable },
     options?: RegistryCallOptions,
   ): Promise<string> {
-    const { offset, bytes } = piece;
+    const { offset, length, open } = piece;
     const headers = {
       'Content-Type': OCTETS,
-      'Content-Length': String(bytes.length),
-      'Content-Range': `${offset}-${offset + bytes.length - 1}`,
+      'Content-Length': String(length),
+      'Content-Range': `${offset}-${offset + length - 1}`,
     };
     return this.#locationOf(
       await this.#send(
-        { method: 'PATCH', target: location, headers, body: bytes, accept: [202, 204] },
+        { method: 'PATCH', target: location, headers, body: open, accept: [202, 204] },
         options,
       ),
       location,
@@ -256,9 +248,4 @@ function isSpoilt(error: unknown): boolean {
     typeof code === 'string' &&
     ['BLOB_UPLOAD_UNKNOWN', 'BLOB_UPLOAD_INVALID', 'DIGEST_INVALID'].includes(code);
   return isCode || status === 404 || status === 416;
-}
-
-async function* piecesOf(content: UploadContent, bytes: number): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < content.sizeBytes; at += bytes)
-    yield await content.read(at, Math.min(bytes, content.sizeBytes - at));
 }
