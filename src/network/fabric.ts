@@ -54,6 +54,8 @@ export interface NetworkFabric {
   remove(network: NetworkRecord): Promise<void>;
   /** Destinations the host has routes to now: no new subnet may overlap one. */
   routes(): readonly Network[];
+  /** What of the host keeps networks from working and is not carve's to change, in sentences. */
+  warnings(): Promise<readonly string[]>;
   /**
    * How a container with these endpoints starts. From now on its ports are a
    * part of the firewall. Precondition: its networks are ensured.

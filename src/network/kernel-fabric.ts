@@ -16,6 +16,7 @@ import { Mutex } from '../base/mutex.ts';
 import type { Chisel } from '../kernel/chisel.ts';
 import type { Message } from '../kernel/netlink/message.ts';
 import { encodeMessage } from '../kernel/netlink/message.ts';
+import { decodeChains } from '../kernel/nft/chains.ts';
 import * as nft from '../kernel/nft/message.ts';
 import type { PlanOp } from '../kernel/plan/op.ts';
 import { PROC_SLOT } from '../kernel/plan/slots.ts';
@@ -54,6 +55,7 @@ import { firewall, SLOT } from './plan/ops.ts';
 import { planResolver } from './plan/resolver.ts';
 import { isForwarding, isLinkThere, readRoutes } from './read-routes.ts';
 import { Seats } from './seats.ts';
+import { strangersWarnings } from './strangers.ts';
 import { linkSettingsOf } from './settings.ts';
 import type { NetworkRecord } from './store.ts';
 import { REACH, relayReach } from './way.ts';
@@ -90,6 +92,7 @@ export class KernelFabric implements NetworkFabric {
   readonly #ready = new Map<string, ReadyNetwork>();
   /** While somebody is on a bridge the table and the links are looked after. */
   readonly #seats = new Seats();
+  #hasWarned = false;
   /** Marks this engine's links. */
   readonly #group: number;
   readonly egress: EgressGuard;
@@ -137,6 +140,7 @@ export class KernelFabric implements NetworkFabric {
         this.#ready.delete(network.id);
         throw error;
       }
+      await this.#warn();
     });
   }
 
@@ -178,6 +182,14 @@ export class KernelFabric implements NetworkFabric {
 
   routes(): readonly Network[] {
     return readRoutes();
+  }
+
+  async warnings(): Promise<readonly string[]> {
+    const networks = [...this.#ready.values()].map(({ network }) => network);
+    const links = networks.filter(isBridge).map((network) => linkSettingsOf(network).link);
+    if (links.length === 0) return [];
+    const answer = await this.#query(nft.listChains(), 'Cannot look at the firewalls of the host');
+    return strangersWarnings(decodeChains(answer), links);
   }
 
   planStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps {
@@ -281,6 +293,14 @@ export class KernelFabric implements NetworkFabric {
   /** Its link was made and is there: somebody else may have deleted it. */
   #isReady(network: NetworkRecord): boolean {
     return this.#ready.has(network.id) && isLinkThere(linkSettingsOf(network).link);
+  }
+
+  /** Once for all networks. */
+  async #warn(): Promise<void> {
+    if (this.#hasWarned) return;
+    const sentences = await this.warnings().catch(() => []);
+    this.#hasWarned = sentences.length > 0;
+    for (const sentence of sentences) this.#log.warn(sentence);
   }
 
   /** Make links again that somebody deleted. */
@@ -407,6 +427,10 @@ export class KernelFabric implements NetworkFabric {
       throw isEngineError(error) ? error : new EngineError('internal', messageOf(error));
     }
   }
+}
+
+function isBridge({ driver }: NetworkRecord): boolean {
+  return driver === 'bridge';
 }
 
 function hasLink({ driver }: NetworkRecord): boolean {

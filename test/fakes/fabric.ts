@@ -53,6 +53,10 @@ export class FakeFabric implements NetworkFabric {
     return this.hostRoutes;
   }
 
+  async warnings(): Promise<readonly string[]> {
+    return [];
+  }
+
   planStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps {
     this.adopt(containerId, endpoints);
     return { before: [], inside: [], after: [] };

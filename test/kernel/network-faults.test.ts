@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { HostConfig } from '../../src/spec/docker/container.ts';
 import { type EngineFixture, openFixture } from './engine-fixture.ts';
-import { get, onHost } from './lan.ts';
+import { get, HOST_ADDRESS, Lan, onHost } from './lan.ts';
 
 const SERVER = ['sh', '-c', 'mkdir /www; hostname > /www/index.html; exec httpd -f -h /www'];
 
@@ -46,13 +46,22 @@ test('row 46: a bridge that somebody deletes is made again with the containers t
   const before = mac();
   onHost(`ip link del ${link}`);
   await until('the port answers', () => get('127.0.0.1', 8080) === 'web\n');
-  assert.equal(await fetch(fixture, other, 'http://web/'), 'web\n');
-  assert.equal(await fetch(fixture, web, `http://web/`), 'web\n');
+  await until(
+    'other is answered',
+    async () => (await fetch(fixture, other, 'http://web/')) === 'web\n',
+  );
+  await until(
+    'web is answered',
+    async () => (await fetch(fixture, web, `http://web/`)) === 'web\n',
+  );
   assert.equal(mac(), before, 'who knew the gateway knows it still');
   onHost(`ip link del ${link}`);
   // A start that comes first makes it too.
   const third = await serve(fixture, 'third', { NetworkMode: 'shared' });
-  assert.equal(await fetch(fixture, third, 'http://web/'), 'web\n');
+  await until(
+    'third is answered',
+    async () => (await fetch(fixture, third, 'http://web/')) === 'web\n',
+  );
   onHost(`ip link del ${link}`);
   for (const id of [web, other, third]) await fixture.engine.containers.remove(id, { force: true });
   await fixture.engine.networks.remove('shared');
@@ -69,7 +78,10 @@ test('row 46: a port of a bridge that somebody deletes is that container’s los
   assert.equal(await fetch(fixture, other, 'http://web/'), '');
   await fixture.engine.networks.disconnect('shared', { container: web, force: false });
   await fixture.engine.networks.connect('shared', { container: web, settings: {} });
-  assert.equal(await fetch(fixture, other, 'http://web/'), 'web\n');
+  await until(
+    'other is answered',
+    async () => (await fetch(fixture, other, 'http://web/')) === 'web\n',
+  );
   onHost(`nsenter -t ${State.Pid} -n ip link del eth0`);
   await fixture.engine.containers.remove(web, { force: true });
   await fixture.engine.containers.remove(other, { force: true });
@@ -105,7 +117,7 @@ test('row 47: a container whose mounts somebody takes away is stopped and remove
   await fixture.engine.containers.remove(web, {});
   assert.equal(get('127.0.0.1', 8080), '');
   await serve(fixture, 'web', { NetworkMode: 'bridge', PortBindings: publish });
-  assert.equal(get('127.0.0.1', 8080), 'web\n');
+  await until('the port answers', () => get('127.0.0.1', 8080) === 'web\n');
 });
 
 test('row 49: a network that is full says so in one sentence, and has room as soon as somebody leaves', async () => {
@@ -165,11 +177,38 @@ test('row 50: a port that another program takes and leaves at any moment: a star
       assert.match(String(error), /port 8080|8080.*in use|8080.*taken/);
     }
     assert.doesNotMatch(elements(), /8080/);
-    assert.equal(onHost('ip -br link | grep -c "^cv" || true').trim(), '0');
+    await until('no link', () => onHost('ip -br link | grep "^cv" || true') === '');
   }
   over.abort();
   await rival;
   assert.equal(outcomes.started + outcomes.refused, 40);
+});
+
+test('beside a firewall that drops what the host passes on: carve leaves it alone, says so, and what it says helps', async () => {
+  await using fixture = await openFixture();
+  await using lan = await Lan.open();
+  const warnings = async (): Promise<string> =>
+    (await fixture.engine.system.info()).Warnings?.join('\n') ?? '';
+  onHost(`
+    nft add table ip filter
+    nft add chain ip filter FORWARD '{ type filter hook forward priority filter; policy drop; }'
+  `);
+  assert.equal(await warnings(), '', 'nobody is on a network');
+  const publish = { '80/tcp': [{ HostPort: '8080' }] };
+  const web = await serve(fixture, 'web', { NetworkMode: 'bridge', PortBindings: publish });
+  const others = onHost('nft list table ip filter');
+  await until('the port answers', () => get('127.0.0.1', 8080) === 'web\n');
+  assert.equal(lan.get(HOST_ADDRESS, 8080), '');
+  const [link = ''] = bridges();
+  assert.match(await warnings(), new RegExp(`table ip filter.*iptables -I DOCKER-USER -i ${link}`));
+  for (const end of ['iifname', 'oifname'])
+    onHost(`nft insert rule ip filter FORWARD ${end} ${link} accept`);
+  await until('the port answers', () => lan.get(HOST_ADDRESS, 8080) === 'web\n');
+  assert.match(await fixture.inside(web, 'ping -c1 -W2 192.0.2.2'), /1 packets received/);
+  onHost('nft flush chain ip filter FORWARD');
+  assert.equal(onHost('nft list table ip filter'), others);
+  onHost('nft delete table ip filter');
+  assert.equal(await warnings(), '');
 });
 
 /** Elements of the maps of published ports. */

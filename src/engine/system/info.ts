@@ -10,6 +10,7 @@ export function describeSystem(
   measured: {
     /** Count of file descriptors. */
     readonly openFiles: number;
+    readonly warnings: readonly string[];
   },
 ): SystemInfo {
   const { host } = parts;
@@ -67,7 +68,7 @@ export function describeSystem(
       'name=seccomp,profile=builtin',
       ...(isV1 ? [] : ['name=cgroupns']),
     ],
-    Warnings: null,
+    Warnings: measured.warnings.length === 0 ? null : measured.warnings,
   };
 }
 

@@ -31,7 +31,11 @@ export function systemOperations(parts: EngineParts): SystemOperations {
 
 async function readInfo(parts: EngineParts): Promise<SystemInfo> {
   const fds = await readdir('/proc/self/fd').catch(() => []);
-  return describeSystem(parts, { openFiles: fds.length });
+  const warnings = await parts.fabric.warnings().catch(() => []);
+  return describeSystem(parts, {
+    openFiles: fds.length,
+    warnings: warnings.map((each) => `WARNING: ${each}`),
+  });
 }
 
 function followEvents(

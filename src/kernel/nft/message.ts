@@ -48,6 +48,7 @@ const REQUEST = {
   newTable: { type: 0, flags: NLM_F.CREATE },
   deleteTable: { type: 2, flags: 0 },
   newChain: { type: 3, flags: NLM_F.CREATE },
+  getChains: { type: 4, flags: NLM_F.DUMP },
   newRule: { type: 6, flags: NLM_F.CREATE | NLM_F.APPEND },
   getRules: { type: 7, flags: NLM_F.DUMP },
   deleteRules: { type: 8, flags: 0 },
@@ -121,6 +122,17 @@ export function addRule(at: TableName, chain: string, expressions: readonly Expr
     [2, text(chain)],
     [4, expressions.map((expression): Attribute => [1, encodeExpression(expression)])],
   ]);
+}
+
+/** Ask for the chains of all tables. */
+export function listChains(): Message {
+  const ANY_FAMILY = 0;
+  return {
+    type: (NFNL_SUBSYS_NFTABLES << 8) | REQUEST.getChains.type,
+    flags: NLM_F.REQUEST | REQUEST.getChains.flags,
+    header: nfgenmsg(ANY_FAMILY, 0),
+    attributes: [],
+  };
 }
 
 /** Ask for every rule of a table. */
