@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatAddress } from '../spec/cidr.ts';
-import { checkOptions, isLinkName, parseBridgeOptions, parseParentOptions } from './options.ts';
+import {
+  checkOptions,
+  isLinkName,
+  parseBridgeOptions,
+  parseParentOptions,
+  optionWarning,
+} from './options.ts';
 
 const BRIDGE = 'com.docker.network.bridge.';
 
@@ -94,6 +100,14 @@ test('an isolated gateway is for internal networks only', () => {
   const options = { [`${BRIDGE}gateway_mode_ipv4`]: 'isolated' };
   assert.throws(() => checkOptions({ driver: 'bridge', options, isInternal: false }), /internal/);
   checkOptions({ driver: 'bridge', options, isInternal: true });
+});
+
+test('a gateway mode that is not served is told', () => {
+  const told = (mode: string): string =>
+    optionWarning({ driver: 'bridge', options: { [`${BRIDGE}gateway_mode_ipv6`]: mode } });
+  assert.equal(told('nat'), '');
+  assert.match(told('routed'), /^gateway mode routed is not served/);
+  assert.match(told('nat-unprotected'), /^gateway mode nat-unprotected is not served/);
 });
 
 test('names of links are what the kernel takes', () => {

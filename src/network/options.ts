@@ -50,6 +50,7 @@ const BRIDGE = 'com.docker.network.bridge.';
 const MTU = 'com.docker.network.driver.mtu';
 const PREFIX = 'com.docker.network.container_iface_prefix';
 const GATEWAY_MODES: readonly GatewayMode[] = ['nat', 'nat-unprotected', 'routed', 'isolated'];
+const UNSERVED: ReadonlySet<GatewayMode> = new Set(['routed', 'nat-unprotected']);
 const MACVLAN_MODES = ['bridge', 'private', 'vepa', 'passthru'] as const;
 const IPVLAN_MODES = ['l2', 'l3', 'l3s'] as const;
 const IPVLAN_FLAGS = ['bridge', 'private', 'vepa'] as const;
@@ -103,6 +104,18 @@ export function checkOptions(
       "gateway mode 'isolated' can only be used for an internal network",
     );
   }
+}
+
+/** What a network is asked for and does not get; empty: nothing. Precondition: the options are checked. */
+export function optionWarning({
+  driver,
+  options,
+}: Pick<NetworkRecord, 'driver' | 'options'>): string {
+  if (driver !== 'bridge') return '';
+  const { gatewayMode4, gatewayMode6 } = parseBridgeOptions(options);
+  const modes = new Set([gatewayMode4, gatewayMode6].filter((mode) => UNSERVED.has(mode)));
+  if (modes.size === 0) return '';
+  return `gateway mode ${[...modes].join(', ')} is not served: the network is as with nat, its ports are reached as they are published`;
 }
 
 /** True for a name that the kernel takes for a link, and that is one word in every listing. */

@@ -4,6 +4,7 @@
  * Source: Docker's `com.docker.network.*` options of the drivers bridge, macvlan and ipvlan.
  */
 
+import type { Family } from '../spec/cidr.ts';
 import type { NetworkRecord } from './store.ts';
 
 /** Bytes of a link's name without its NUL. Source: linux/if.h IFNAMSIZ. */
@@ -19,6 +20,8 @@ export interface LinkSettings {
   readonly isConnected: boolean;
   /** What leaves the host carries the host's address. */
   readonly isMasqueraded: boolean;
+  /** Families of which the host has no address on the bridge. */
+  readonly hostless: ReadonlySet<Family>;
   /** Interfaces in containers are this and a number. */
   readonly interfacePrefix: string;
 }
@@ -32,8 +35,21 @@ export function linkSettingsOf(network: NetworkRecord): LinkSettings {
     mtuBytes: Number.isInteger(mtu) && mtu > 0 ? mtu : undefined,
     isConnected: isOn(options['com.docker.network.bridge.enable_icc'], true),
     isMasqueraded: isOn(options['com.docker.network.bridge.enable_ip_masquerade'], true),
+    hostless: hostlessOf(options),
     interfacePrefix: options['com.docker.network.container_iface_prefix'] ?? 'eth',
   };
+}
+
+/** `inhibit_ipv4` leaves the address to the user; a network that is `isolated` from the host needs none. */
+function hostlessOf(options: NetworkRecord['options']): ReadonlySet<Family> {
+  const mode = (version: 4 | 6): string | undefined =>
+    options[`com.docker.network.bridge.gateway_mode_ipv${version}`];
+  const hasNone4 =
+    isOn(options['com.docker.network.bridge.inhibit_ipv4'], false) || mode(4) === 'isolated';
+  return new Set<Family>([
+    ...(hasNone4 ? (['ipv4'] as const) : []),
+    ...(mode(6) === 'isolated' ? (['ipv6'] as const) : []),
+  ]);
 }
 
 function linkNameOf(network: NetworkRecord): string {

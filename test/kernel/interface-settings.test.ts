@@ -1,6 +1,7 @@
-/** What a client asks of an interface beside its addresses: addresses of the link, settings of the kernel. */
+/** What a client asks of an interface beside its addresses: addresses of the link, settings of the kernel; and which the host has none of. */
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import type { EndpointSettings } from '../../src/spec/docker/container.ts';
 import { type EngineFixture, openFixture } from './engine-fixture.ts';
@@ -58,4 +59,36 @@ test('a container that does not run says anew how it will be on a network', asyn
   await containers.start(id);
   const { NetworkSettings } = await containers.inspect(id);
   assert.deepEqual(NetworkSettings.Networks['front']?.Aliases, ['two']);
+});
+
+/** Versions of IP that the host has an address of on a bridge. */
+function versionsOnHost(link: string): readonly string[] {
+  const shown = execFileSync('ip', ['-o', 'address', 'show', 'dev', link, 'scope', 'global']);
+  return [...String(shown).matchAll(/ (inet6?) /g)].map(([, version]) => version ?? '');
+}
+
+test('the host has no address on a network that is isolated from it, nor the one that inhibit_ipv4 leaves to the user', async () => {
+  await using fixture = await openFixture();
+  const { networks } = fixture.engine;
+  const prefix = 'com.docker.network.bridge.';
+  const make = async (Name: string, options: Readonly<Record<string, string>>): Promise<void> => {
+    const Options = { [`${prefix}name`]: `${Name}0`, ...options };
+    await networks.create({ Name, Options, Internal: Name === 'front' });
+  };
+  await make('plain', {});
+  assert.deepEqual(versionsOnHost('plain0'), ['inet', 'inet6']);
+  await make('own', { [`${prefix}inhibit_ipv4`]: 'true' });
+  assert.deepEqual(versionsOnHost('own0'), ['inet6']);
+  await make('front', {
+    [`${prefix}gateway_mode_ipv4`]: 'isolated',
+    [`${prefix}gateway_mode_ipv6`]: 'isolated',
+  });
+  assert.deepEqual(versionsOnHost('front0'), []);
+  const web = await start(fixture, {});
+  const { NetworkSettings } = await fixture.engine.containers.inspect(web);
+  const address = NetworkSettings.Networks['front']?.IPAddress ?? '';
+  const other = await start(fixture, {});
+  await fixture.inside(web, 'echo found > /tmp/f; nc -l -p 80 < /tmp/f > /dev/null &');
+  const reach = `until nc ${address} 80 < /dev/null > /tmp/o && grep -q found /tmp/o; do sleep 0.1; done; cat /tmp/o`;
+  assert.equal(await fixture.inside(other, reach), 'found\n');
 });

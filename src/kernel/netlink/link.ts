@@ -39,6 +39,7 @@ const IN6_ADDR_GEN_MODE_NONE = 1;
 const VETH_INFO_PEER = 1;
 const IFLA_MACVLAN_MODE = 1;
 const IFLA_IPVLAN_MODE = 1;
+const IFLA_IPVLAN_FLAGS = 2;
 const IFF_UP = 1;
 
 /** Stands where the executor stores a namespace's fd number. */
@@ -156,6 +157,14 @@ function rawNested(header: Uint8Array, attributes: readonly Attribute[]): Uint8A
 export const MACVLAN_MODE = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as const;
 /** ipvlan modes. Source: linux/if_link.h. */
 export const IPVLAN_MODE = { l2: 0, l3: 1, l3s: 2 } as const;
+/** Whom children of one parent reach: each other, nobody of them, or only by a switch outside. Source: linux/if_link.h. */
+export const IPVLAN_FLAG = { bridge: 0, private: 1, vepa: 2 } as const;
+
+/** How an ipvlan passes packets. */
+export interface IpvlanKind {
+  readonly mode: keyof typeof IPVLAN_MODE;
+  readonly flag: keyof typeof IPVLAN_FLAG;
+}
 
 /** A macvlan on `parentIndex`, in the namespace of the placeholder. */
 export function addMacvlan(
@@ -174,18 +183,22 @@ export function addMacvlan(
 export function addIpvlan(
   link: LinkSettings & { readonly index: number },
   parentIndex: number,
-  mode: keyof typeof IPVLAN_MODE,
+  { mode, flag }: IpvlanKind,
 ): Message {
-  return addChild(link, parentIndex, infoOf('ipvlan', [IFLA_IPVLAN_MODE, u16(IPVLAN_MODE[mode])]));
+  const settings: readonly Attribute[] = [
+    [IFLA_IPVLAN_MODE, u16(IPVLAN_MODE[mode])],
+    ...(flag === 'bridge' ? [] : [[IFLA_IPVLAN_FLAGS, u16(IPVLAN_FLAG[flag])] as const]),
+  ];
+  return addChild(link, parentIndex, infoOf('ipvlan', ...settings));
 }
 
-/** `IFLA_LINKINFO` of a kind with one setting. */
-function infoOf(kind: string, data: Attribute): Attribute {
+/** `IFLA_LINKINFO` of a kind with its settings. */
+function infoOf(kind: string, ...data: readonly Attribute[]): Attribute {
   return [
     IFLA.LINKINFO,
     [
       [IFLA_INFO.KIND, text(kind)],
-      [IFLA_INFO.DATA, [data]],
+      [IFLA_INFO.DATA, data],
     ],
   ];
 }

@@ -112,7 +112,7 @@ export function planSetLink(network: NetworkRecord, index: number): readonly Pla
   if (network.driver !== 'bridge') {
     return network.options['parent'] === undefined ? up(index) : [];
   }
-  const { link } = linkSettingsOf(network);
+  const { link, hostless } = linkSettingsOf(network);
   const settings = [
     setting(`ipv6/conf/${link}/disable_ipv6`, network.hasIpv6 ? '0' : '1'),
     setting(`ipv6/conf/${link}/accept_ra`, '0'),
@@ -121,7 +121,8 @@ export function planSetLink(network: NetworkRecord, index: number): readonly Pla
     // Ports published on a loopback address are reached from the host by this way; the firewall lets nobody else.
     setting(`ipv4/conf/${link}/route_localnet`, '1'),
   ];
-  const addresses = network.subnets.map(({ gateway, subnet }) =>
+  const own = network.subnets.filter(({ gateway }) => !hostless.has(gateway.family));
+  const addresses = own.map(({ gateway, subnet }) =>
     route(
       SLOT.host,
       [

@@ -16,7 +16,9 @@ import {
   addMacvlan,
   addVeth,
   deleteLink,
+  IPVLAN_FLAG,
   IPVLAN_MODE,
+  type IpvlanKind,
   MACVLAN_MODE,
   setLink,
   setPort,
@@ -178,7 +180,7 @@ function linkMessage({ endpoint, network, linkIndex, hostIndex }: PlannedEndpoin
     return addMacvlan(far, linkIndex, macvlanMode(network.options['macvlan_mode']));
   if (network.driver === 'ipvlan') {
     const { mac: _, ...child } = far;
-    return addIpvlan(child, linkIndex, ipvlanMode(network.options['ipvlan_mode']));
+    return addIpvlan(child, linkIndex, ipvlanKind(network.options));
   }
   const near = { name: endpoint.hostLink, index: hostIndex, masterIndex: linkIndex, ...mtu };
   return addVeth(near, far);
@@ -189,8 +191,12 @@ function macvlanMode(value: string | undefined): keyof typeof MACVLAN_MODE {
   return isKeyOf(MACVLAN_MODE, value) ? value : 'bridge';
 }
 
-function ipvlanMode(value: string | undefined): keyof typeof IPVLAN_MODE {
-  return isKeyOf(IPVLAN_MODE, value) ? value : 'l2';
+function ipvlanKind(options: NetworkRecord['options']): IpvlanKind {
+  const { ipvlan_mode: mode, ipvlan_flag: flag } = options;
+  return {
+    mode: isKeyOf(IPVLAN_MODE, mode) ? mode : 'l2',
+    flag: isKeyOf(IPVLAN_FLAG, flag) ? flag : 'bridge',
+  };
 }
 
 function isKeyOf<T extends object>(table: T, key: string | undefined): key is keyof T & string {
