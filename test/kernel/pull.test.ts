@@ -65,6 +65,26 @@ test('a pull tells the steps of each layer that costs work, and nothing of an im
   });
 });
 
+test('a tag that still leads to the same image is asked about, not read; one that moved is read', async () => {
+  await using registry = await ScriptedRegistry.start();
+  serveImage(registry, '1', IMAGE);
+  await ImageFixture.withImages(async (fixture) => {
+    using rig = new PullRig(fixture);
+    const pull = async (): Promise<readonly [id: string, reads: number]> => {
+      registry.requests.length = 0;
+      const { image } = await rig.pull(`${registry.host}/app:1`);
+      return [image.id, registry.requests.filter(({ path }) => path !== '/v2/').length];
+    };
+    assert.equal((await pull())[0], IMAGE.configDigest);
+    assert.deepEqual(await pull(), [IMAGE.configDigest, 1]);
+    assert.equal(registry.requests.at(-1)?.method, 'HEAD');
+    serveImage(registry, '1', NEXT);
+    assert.equal((await pull())[0], NEXT.configDigest);
+    registry.script = ({ method }) => (method === 'HEAD' ? answer(405) : undefined);
+    assert.deepEqual(await pull(), [NEXT.configDigest, 2]);
+  });
+});
+
 const LAYER = sha256(IMAGE.layers[1] ?? Buffer.alloc(0));
 const MIRRORS: readonly (readonly [name: string, script: Script])[] = [
   ['has no layer', ({ path }) => (path.endsWith(LAYER) ? answer(404) : undefined)],

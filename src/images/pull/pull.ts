@@ -28,7 +28,7 @@ import {
 } from '../../spec/reference.ts';
 import { chooseManifest } from '../add.ts';
 import { checkRunnable, DOCUMENT_MAX_BYTES, mediaTypeOf, parseTarget } from '../documents.ts';
-import type { RegistryClient } from '../registry/client.ts';
+import type { RegistryClient, RemoteManifest } from '../registry/client.ts';
 import { pullEndpoints, type Endpoint } from '../registry/endpoint.ts';
 import type { RegistryAccess } from '../registry/access.ts';
 import { askInOrder } from '../registry/mirrors.ts';
@@ -92,19 +92,16 @@ interface Target {
   readonly bytes: Uint8Array;
 }
 
-async function askEndpoint(
-  parts: PullParts,
-  endpoint: Endpoint,
-  { reference, signal, lease, credentials }: Fetch,
-): Promise<Target> {
+async function askEndpoint(parts: PullParts, endpoint: Endpoint, fetch: Fetch): Promise<Target> {
+  const { reference, signal, lease, credentials } = fetch;
   const client = await parts.access.open(endpoint, {
     display: formatFamiliar(reference),
     // A mirror is another host: it never sees the registry's credentials.
     credentials: endpoint.isMirror ? undefined : credentials,
   });
-  const remote = await client.getManifest(reference.digest ?? reference.tag ?? 'latest', {
-    signal,
-  });
+  const known = await findKnown(parts, client, fetch);
+  const remote =
+    known ?? (await client.getManifest(reference.digest ?? reference.tag ?? 'latest', { signal }));
   const document = parseTarget(remote.bytes, remote.mediaType);
   await parts.content.putBytes(remote.bytes, { digest: remote.digest, lease, deferSync: true });
   const target = {
@@ -113,6 +110,40 @@ async function askEndpoint(
     size: remote.bytes.length,
   };
   return { client, isMirror: endpoint.isMirror, target, bytes: remote.bytes };
+}
+
+/** What a tag led to before, when it still does: asking that costs nothing where reading is counted. */
+async function findKnown(
+  { images, content }: PullParts,
+  client: RegistryClient,
+  { reference, signal }: Fetch,
+): Promise<RemoteManifest | undefined> {
+  const { tag, digest: wanted } = reference;
+  if (tag === undefined || wanted !== undefined) return undefined;
+  if (images.find(formatFamiliar(reference)) === undefined) return undefined;
+  try {
+    const digest = await client.findManifestDigest(tag, { signal });
+    const bytes = digest === undefined ? undefined : await readHere(content, digest);
+    return digest === undefined || bytes === undefined
+      ? undefined
+      : { digest, mediaType: '', bytes };
+  } catch (error) {
+    // Reading it will tell what is wrong, if anything is.
+    if (isEngineError(error) && ['invalid', 'denied', 'not-found'].includes(error.kind))
+      return undefined;
+    throw error;
+  }
+}
+
+/** A document that is here, and whole. */
+async function readHere(content: ContentStore, digest: Digest): Promise<Uint8Array | undefined> {
+  if ((await content.find(digest)) === undefined) return undefined;
+  try {
+    return await content.read(digest, DOCUMENT_MAX_BYTES);
+  } catch (error) {
+    if (isEngineError(error) && ['not-found', 'corrupt'].includes(error.kind)) return undefined;
+    throw error;
+  }
 }
 
 /** A fetch in progress. */
@@ -227,21 +258,29 @@ async function fetchManifest(
     const document = parseTarget(bytes, mediaType);
     if (document.kind === 'manifest') return { manifest: document.manifest, digests };
     const chosen = chooseManifest(document.index, fetch.platform ?? parts.host);
-    const remote = await found.client.getManifest(chosen.digest, { signal: fetch.signal });
-    await parts.content.putBytes(remote.bytes, {
-      digest: chosen.digest,
-      sizeBytes: chosen.size,
-      lease: fetch.lease,
-      deferSync: true,
-    });
+    bytes = await fetchChosen(parts, found, { ...fetch, chosen });
     digests.push(chosen.digest);
-    ({ bytes } = remote);
     ({ mediaType } = chosen);
   }
   throw new EngineError(
     'invalid',
     `Cannot pull ${familiarRepository(fetch.reference)}: its index leads to more indexes than are followed`,
   );
+}
+
+/** A manifest that an index names, from here or from there. */
+async function fetchChosen(
+  { content }: PullParts,
+  { client }: Target,
+  { chosen, lease, signal }: Fetch & { readonly chosen: Descriptor },
+): Promise<Uint8Array> {
+  const { digest, size: sizeBytes } = chosen;
+  lease.add(digest);
+  const known = await readHere(content, digest);
+  if (known?.length === sizeBytes) return known;
+  const { bytes } = await client.getManifest(digest, { signal });
+  await content.putBytes(bytes, { digest, sizeBytes, lease, deferSync: true });
+  return bytes;
 }
 
 async function fetchDocument(

@@ -37,6 +37,19 @@ const requestOf = (url: string, more: Partial<HttpRequest> = {}): HttpRequest =>
   ...more,
 });
 
+test('a request says what program sends it', async (t) => {
+  const names: (string | undefined)[] = [];
+  const host = await listen(
+    t,
+    http.createServer((request, response) => {
+      names.push(request.headers['user-agent']);
+      response.end();
+    }),
+  );
+  (await transportOf(t).send(requestOf(`http://${host}/x`))).body.resume();
+  assert.deepEqual(names, ['carve']);
+});
+
 test('a registry that needs longer to store than to read is waited for', async (t) => {
   const host = await listen(
     t,

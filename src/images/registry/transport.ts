@@ -71,6 +71,8 @@ export const DEFAULT_TIMEOUTS: TransportTimeouts = {
   idleMs: 60_000,
 };
 
+/** What the client calls itself. */
+const PROGRAM = 'carve';
 /** Bytes of a body that are sent at once. */
 const PIECE_BYTES = 64 * 1024;
 
@@ -194,7 +196,7 @@ async function tunnel({ request, proxy, timeoutMs }: TunnelRequest): Promise<tls
     port: portOf(proxy),
     method: 'CONNECT',
     path: target,
-    headers: { Host: target, ...proxyAuthorization(proxy) },
+    headers: { Host: target, 'User-Agent': PROGRAM, ...proxyAuthorization(proxy) },
   });
   const { promise, resolve, reject } = Promise.withResolvers<tls.TLSSocket>();
   let socket: Duplex | undefined;
@@ -316,7 +318,12 @@ class HttpTransport implements Transport {
     if (request.mayConnect?.(scopeOf(url.hostname)) === false)
       throw addressDenied(url, url.hostname);
     const proxy = proxyFor(this.#proxies, url);
-    const headers: Readonly<Record<string, string>> = { Host: url.host, ...request.headers };
+    const headers: Readonly<Record<string, string>> = {
+      Host: url.host,
+      // Some registries turn away who does not say what it is.
+      'User-Agent': PROGRAM,
+      ...request.headers,
+    };
     const base: http.RequestOptions = {
       method: request.method,
       host: url.hostname.replaceAll(/^\[|\]$/g, ''),
