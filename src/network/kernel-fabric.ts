@@ -32,14 +32,13 @@ import type {
 } from './fabric.ts';
 import * as rules from './firewall.ts';
 import { GuardTable } from './guard-table.ts';
-import { checkedLink, explainMaking } from './link-errors.ts';
+import { ensureHostLink } from './host-link.ts';
 import {
   decodeLink,
   planAskLink,
   planDeleteLink,
   planFindLink,
   planForwarding,
-  planMakeLink,
   planSetLink,
 } from './plan/bridge.ts';
 import {
@@ -342,14 +341,10 @@ export class KernelFabric implements NetworkFabric {
   }
 
   async #makeLink(network: NetworkRecord): Promise<ReadyNetwork> {
-    const { link } = linkSettingsOf(network);
     const failure = `Cannot make network ${network.name}`;
-    const reply = await this.#apply(planMakeLink(network, this.#group), failure).catch(
-      (error: unknown) => {
-        throw explainMaking(error, network);
-      },
-    );
-    const found = checkedLink(decodeLink(reply), network, link);
+    const apply = async (plan: readonly PlanOp[]): Promise<Uint8Array> =>
+      this.#apply(plan, failure);
+    const found = await ensureHostLink({ apply, group: this.#group }, network);
     const forwarding = network.driver === 'bridge' ? planForwarding(network.hasIpv6) : [];
     if (forwarding.length > 0 && !isForwarding()) {
       this.#log.warn('the host passes packets between its links from now on, for its containers');
@@ -365,6 +360,11 @@ export class KernelFabric implements NetworkFabric {
 
   /** Only a link that this engine made: a bridge that the user named may be the user's own. */
   async #deleteLink(network: NetworkRecord): Promise<void> {
+    const { link } = linkSettingsOf(network);
+    // Two networks may have one parent.
+    const isShared = ({ network: other }: ReadyNetwork): boolean =>
+      other.id !== network.id && linkSettingsOf(other).link === link;
+    if ([...this.#ready.values()].some(isShared)) return;
     const failure = `Cannot remove the link of network ${network.name}`;
     const found = decodeLink(await this.#apply(planFindLink(network), failure));
     if (found?.group === this.#group) await this.#apply(planDeleteLink(found.index), failure);

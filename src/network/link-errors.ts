@@ -2,6 +2,7 @@
 
 import { EngineError, isEngineError } from '../base/error.ts';
 import type { FoundLink } from './plan/bridge.ts';
+import { linkSettingsOf } from './settings.ts';
 import type { NetworkRecord } from './store.ts';
 
 /** Number of `lo` in every network namespace. */
@@ -10,13 +11,14 @@ const LOOPBACK = 1;
 /** The error of a plan that makes a link: the kernel may not know the kind. */
 export function explainMaking(error: unknown, network: NetworkRecord): unknown {
   if (!isEngineError(error) || error.details['errno'] !== 'EOPNOTSUPP') return error;
-  const isBridge = network.driver === 'bridge';
+  const { vlan } = linkSettingsOf(network);
+  const kind = network.driver === 'bridge' ? 'bridge' : vlan === undefined ? 'dummy' : 'vlan';
   return new EngineError(
     'unsupported',
-    `Cannot make network ${network.name}: the kernel knows no links of the kind ${isBridge ? 'bridge' : 'dummy'}`,
+    `Cannot make network ${network.name}: the kernel knows no links of the kind ${kind}`,
     {
       cause: error,
-      ...(isBridge ? {} : { hint: 'Give a link of the host, with -o parent=LINK' }),
+      ...(kind === 'bridge' ? {} : { hint: 'Give a link that the host has, with -o parent=LINK' }),
     },
   );
 }

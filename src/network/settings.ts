@@ -14,6 +14,8 @@ const LINK_NAME_MAX = 15;
 export interface LinkSettings {
   /** Name of the bridge, or of the parent link of macvlan and ipvlan. */
   readonly link: string;
+  /** The parent is this VLAN of another link, if it is not there by itself. */
+  readonly vlan: { readonly base: string; readonly id: number } | undefined;
   /** Largest packet in bytes; `undefined`: the kernel's. */
   readonly mtuBytes: number | undefined;
   /** Containers of the network reach each other. */
@@ -32,6 +34,7 @@ export function linkSettingsOf(network: NetworkRecord): LinkSettings {
   const mtu = Number(options['com.docker.network.driver.mtu'] ?? '0');
   return {
     link: linkNameOf(network),
+    vlan: vlanOf(network),
     mtuBytes: Number.isInteger(mtu) && mtu > 0 ? mtu : undefined,
     isConnected: isOn(options['com.docker.network.bridge.enable_icc'], true),
     isMasqueraded: isOn(options['com.docker.network.bridge.enable_ip_masquerade'], true),
@@ -50,6 +53,16 @@ function hostlessOf(options: NetworkRecord['options']): ReadonlySet<Family> {
     ...(hasNone4 ? (['ipv4'] as const) : []),
     ...(mode(6) === 'isolated' ? (['ipv6'] as const) : []),
   ]);
+}
+
+/** Ids of VLANs. Source: IEEE 802.1Q. */
+const VLAN_ID_MAX = 4094;
+
+function vlanOf({ driver, options }: NetworkRecord): LinkSettings['vlan'] {
+  if (driver === 'bridge') return undefined;
+  const [, base, digits] = /^(.+)\.([1-9]\d{0,3})$/.exec(options['parent'] ?? '') ?? [];
+  if (base === undefined || Number(digits) > VLAN_ID_MAX) return undefined;
+  return { base, id: Number(digits) };
 }
 
 function linkNameOf(network: NetworkRecord): string {

@@ -1,4 +1,4 @@
-/** Volumes on another machine: NFS and SMB, with the kernel of Debian as client and as server. */
+/** What few kernels at hand have: volumes on another machine, NFS and SMB, with the kernel of Debian as client and server; VLANs and ipvlan. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -68,13 +68,13 @@ smbd -D -s /etc/samba/smb.conf
 echo '192.0.2.1 files.test' >> /etc/hosts
 `;
 
-test('NFS and SMB volumes are mounted, through the network of the host; a server that is away is one clear error', async () => {
+test('NFS and SMB volumes are mounted, through the network of the host; a server that is away is one clear error; VLANs of parents are made', async () => {
   const { code, output, console } = await runInVm({
     system: 'debian',
     files: checkoutFiles(),
-    modules: [...NFS_MODULES, ...SMB_MODULES],
+    modules: [...NFS_MODULES, ...SMB_MODULES, '8021q', 'ipvlan'],
     script: `${SERVERS}
-NO_COLOR=1 /usr/bin/nsenter --net=/run/netns/client ./bun test --timeout=120000 ./test/vm/inside/remote-volumes.ts 2>&1`,
+NO_COLOR=1 /usr/bin/nsenter --net=/run/netns/client ./bun test --timeout=120000 ./test/vm/inside/remote-volumes.ts ./test/vm/inside/parent-links.ts 2>&1`,
     timeoutMs: 300_000,
     memoryMiB: 2048,
   });

@@ -39,6 +39,7 @@ const IN6_ADDR_GEN_MODE_NONE = 1;
 const VETH_INFO_PEER = 1;
 const IFLA_MACVLAN_MODE = 1;
 const IFLA_IPVLAN_MODE = 1;
+const IFLA_VLAN_ID = 1;
 const IFLA_IPVLAN_FLAGS = 2;
 const IFF_UP = 1;
 
@@ -217,6 +218,28 @@ function addChild(
       [IFLA.LINK, u32(parentIndex)],
       [IFLA.NET_NS_FD, u32(NETNS_FD_PLACEHOLDER)],
       info,
+    ],
+  };
+}
+
+/** Which VLAN of which link. */
+export interface VlanOf {
+  /** Number of the link. */
+  readonly parentIndex: number;
+  /** Number of the VLAN, 1..4094. */
+  readonly id: number;
+}
+
+/** A VLAN, not up yet. */
+export function addVlan(link: LinkSettings, { parentIndex, id }: VlanOf): Message {
+  return {
+    type: RTM.NEWLINK,
+    flags: CREATE,
+    header: ifinfomsg(0, 'kept'),
+    attributes: [
+      ...settingsOf(link),
+      [IFLA.LINK, u32(parentIndex)],
+      infoOf('vlan', [IFLA_VLAN_ID, u16(id)]),
     ],
   };
 }

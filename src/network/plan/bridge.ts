@@ -9,7 +9,16 @@
  */
 
 import { decodeAttributes, encodeMessages, type Message } from '../../kernel/netlink/message.ts';
-import { addBridge, addDummy, deleteLink, getLink, setLink } from '../../kernel/netlink/link.ts';
+import {
+  addBridge,
+  addDummy,
+  addVlan,
+  deleteLink,
+  getLink,
+  type LinkSettings,
+  setLink,
+  type VlanOf,
+} from '../../kernel/netlink/link.ts';
 import { addAddress } from '../../kernel/netlink/route.ts';
 import type { PlanOp } from '../../kernel/plan/op.ts';
 import { addressBytes } from '../../spec/cidr.ts';
@@ -32,6 +41,16 @@ export function planMakeLink(network: NetworkRecord, group: number): readonly Pl
     ...(make === undefined ? [] : [route(SLOT.host, [make], EEXIST)]),
     askLink(link),
   ];
+}
+
+/** Make a VLAN of a link, not up yet, where it is missing. */
+export function planMakeVlan(link: LinkSettings, vlan: VlanOf): readonly PlanOp[] {
+  return [openRoute(SLOT.host), route(SLOT.host, [addVlan(link, vlan)], EEXIST)];
+}
+
+/** Set a link up. */
+export function planUp(index: number): readonly PlanOp[] {
+  return [openRoute(SLOT.host), route(SLOT.host, [setLink({ index }, { up: true })])];
 }
 
 /** Ask what the link of a network is. */
@@ -110,7 +129,7 @@ function readU32(bytes: Uint8Array | undefined): number {
 /** Give a bridge its addresses and settings, and set it up. */
 export function planSetLink(network: NetworkRecord, index: number): readonly PlanOp[] {
   if (network.driver !== 'bridge') {
-    return network.options['parent'] === undefined ? up(index) : [];
+    return network.options['parent'] === undefined ? planUp(index) : [];
   }
   const { link, hostless } = linkSettingsOf(network);
   const settings = [
@@ -134,11 +153,7 @@ export function planSetLink(network: NetworkRecord, index: number): readonly Pla
       EEXIST,
     ),
   );
-  return [openRoute(SLOT.host), ...settings, ...addresses, ...up(index).slice(1)];
-}
-
-function up(index: number): readonly PlanOp[] {
-  return [openRoute(SLOT.host), route(SLOT.host, [setLink({ index }, { up: true })])];
+  return [openRoute(SLOT.host), ...settings, ...addresses, ...planUp(index).slice(1)];
 }
 
 /** Delete the link with this number. */
