@@ -61,6 +61,8 @@ export interface NetworkFabric {
    * part of the firewall. Precondition: its networks are ensured.
    */
   planStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps;
+  /** What {@link planStart} said was done: who talked to its UDP ports before reaches it from now on. */
+  started(containerId: string): Promise<void>;
   /** What {@link planStart} would say; nothing is kept, and a network that is not ready has a link without a number. */
   explainStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps;
   /** A container that runs already: its ports are a part of the firewall. */

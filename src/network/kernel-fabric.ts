@@ -20,9 +20,8 @@ import { decodeChains } from '../kernel/nft/chains.ts';
 import * as nft from '../kernel/nft/message.ts';
 import type { PlanOp } from '../kernel/plan/op.ts';
 import { PROC_SLOT } from '../kernel/plan/slots.ts';
-import { addressBytes, type Network } from '../spec/cidr.ts';
+import type { Network } from '../spec/cidr.ts';
 import { EgressGuard } from './egress/guard.ts';
-import type { Endpoint } from './endpoint.ts';
 import type {
   EndpointChange,
   EndpointOps,
@@ -32,6 +31,7 @@ import type {
 } from './fabric.ts';
 import * as rules from './firewall.ts';
 import { GuardTable } from './guard-table.ts';
+import { guardedBridge } from './guarded-bridge.ts';
 import { ensureHostLink } from './host-link.ts';
 import {
   decodeLink,
@@ -51,13 +51,14 @@ import {
   type PlannedEndpoint,
 } from './plan/endpoint.ts';
 import { firewall, SLOT } from './plan/ops.ts';
+import { reservePort } from './plan/reserve.ts';
 import { planResolver } from './plan/resolver.ts';
 import { isForwarding, isLinkThere, readRoutes } from './read-routes.ts';
 import { Seats } from './seats.ts';
 import { strangersWarnings } from './strangers.ts';
 import { linkSettingsOf } from './settings.ts';
+import { StaleFlows } from './stale-flows.ts';
 import type { NetworkRecord } from './store.ts';
-import { REACH, relayReach } from './way.ts';
 
 const ENOENT = 2;
 /** Bytes of all rules of the table, or of all elements of a set, as the kernel tells them. */
@@ -96,6 +97,7 @@ export class KernelFabric implements NetworkFabric {
   readonly #group: number;
   readonly egress: EgressGuard;
   readonly #table: GuardTable;
+  readonly #flows: StaleFlows;
   #nextIndex = randomInt(0x0100_0000, 0x3fff_ffff);
 
   constructor({ chisel, runDir, engineId, log }: KernelFabricOptions) {
@@ -120,6 +122,15 @@ export class KernelFabric implements NetworkFabric {
       whole: () => this.#wholeTable(),
       half: () => this.egress.expected(),
       beside: async () => this.#repairLinks(),
+    });
+    this.#flows = new StaleFlows({
+      log,
+      query: async (message, failure) => this.#ask(message, failure),
+      apply: async (plan, failure) => this.#apply(plan, failure),
+      subnets: () =>
+        [...this.#ready.values()].flatMap(({ network }) =>
+          network.subnets.map(({ subnet }) => subnet),
+        ),
     });
   }
 
@@ -238,6 +249,13 @@ export class KernelFabric implements NetworkFabric {
     await this.#apply(planDefaultRoutes(owner, rest), failure);
     if (!this.#seats.hasBridge()) this.#table.unwatch();
     await this.#apply(this.#unpublish(gone.ports), failure);
+    await this.#flows.afterUnpublish(gone.ports);
+  }
+
+  async started(containerId: string): Promise<void> {
+    await this.#flows.afterPublish(
+      this.#seats.of(containerId).flatMap(({ endpoint }) => endpoint.ports),
+    );
   }
 
   async release(containerId: string, isUntidy: boolean): Promise<void> {
@@ -245,9 +263,9 @@ export class KernelFabric implements NetworkFabric {
     this.#seats.set(containerId, []);
     if (!this.#seats.hasBridge()) this.#table.unwatch();
     await this.egress.release(containerId, isUntidy);
-    if (!isUntidy) return;
-    for (const { endpoint } of gone)
+    for (const { endpoint } of isUntidy ? gone : [])
       await this.#apply(this.#unpublish(endpoint.ports), 'Cannot take back published ports');
+    await this.#flows.afterUnpublish(gone.flatMap(({ endpoint }) => endpoint.ports));
   }
 
   async close(networks: readonly NetworkRecord[]): Promise<void> {
@@ -408,6 +426,11 @@ export class KernelFabric implements NetworkFabric {
   }
 
   async #query(message: Message, failure: string): Promise<Uint8Array> {
+    return (await this.#ask(message, failure)).subarray(8);
+  }
+
+  /** `u32 errno, u32 length`, and what answers. */
+  async #ask(message: Message, failure: string): Promise<Uint8Array> {
     const query: PlanOp = {
       op: 'netlink-query',
       slot: 0,
@@ -415,8 +438,7 @@ export class KernelFabric implements NetworkFabric {
       maxBytes: ANSWER_MAX,
     };
     const open: PlanOp = { op: 'netlink-open', slot: 0, protocol: nft.NETLINK_NETFILTER };
-    const reply = await this.#apply([open, query], failure);
-    return reply.subarray(8);
+    return this.#apply([open, query], failure);
   }
 
   async #apply(plan: readonly PlanOp[], failure: string): Promise<Uint8Array> {
@@ -435,30 +457,4 @@ function isBridge({ driver }: NetworkRecord): boolean {
 
 function hasLink({ driver }: NetworkRecord): boolean {
   return driver !== 'host' && driver !== 'null';
-}
-
-/** What the firewall knows of a network; `undefined` when it is not on a bridge. */
-function guardedBridge(network: NetworkRecord): rules.GuardedBridge | undefined {
-  if (network.driver !== 'bridge') return undefined;
-  const { link, isConnected, isMasqueraded } = linkSettingsOf(network);
-  return {
-    link,
-    subnets: network.subnets.map(({ subnet }) => subnet),
-    isInternal: network.isInternal,
-    isConnected,
-    isMasqueraded,
-  };
-}
-
-function reservePort(port: Endpoint['ports'][number]): PlanOp {
-  const reach = relayReach(port);
-  return {
-    op: 'reserve-port',
-    protocol: rules.PROTOCOL[port.protocol],
-    address: addressBytes(port.host),
-    port: port.hostPort,
-    reach: REACH[reach],
-    target: reach === 'none' ? new Uint8Array() : addressBytes(port.target),
-    targetPort: reach === 'none' ? 0 : port.targetPort,
-  };
 }

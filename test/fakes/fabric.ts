@@ -24,6 +24,8 @@ export class FakeFabric implements NetworkFabric {
   gate: Promise<void> | undefined;
   /** By container. */
   readonly endpoints: Map<string, readonly Endpoint[]> = new Map();
+  /** Containers whose start was done. */
+  readonly begun: string[] = [];
   /** What `egress` says was denied. */
   denied: readonly Denial[] = [];
   readonly egress: NetworkFabric['egress'] = {
@@ -60,6 +62,10 @@ export class FakeFabric implements NetworkFabric {
   planStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps {
     this.adopt(containerId, endpoints);
     return { before: [], inside: [], after: [] };
+  }
+
+  async started(containerId: string): Promise<void> {
+    this.begun.push(containerId);
   }
 
   explainStart(): EndpointOps {

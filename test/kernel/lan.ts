@@ -53,8 +53,13 @@ export class Lan {
 
   /** Output of a command on it. Errors: when it fails. */
   run(script: string): string {
-    const words = ['-t', String(this.#holder.pid), '-n', 'sh', '-ec', script];
-    return execFileSync('nsenter', words, { encoding: 'utf8' });
+    const [program, ...words] = this.entering();
+    return execFileSync(program, [...words, 'sh', '-ec', script], { encoding: 'utf8' });
+  }
+
+  /** What stands before a command that runs on it. */
+  entering(): readonly [program: string, ...words: string[]] {
+    return ['nsenter', '-t', String(this.#holder.pid), '-n'];
   }
 
   /** A program on it that runs until the host is gone; returns when `isReady`, a command, succeeds. */

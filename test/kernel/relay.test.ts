@@ -5,56 +5,19 @@
  */
 
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { HostConfig } from '../../src/spec/docker/container.ts';
 import { type EngineFixture, openFixture } from './engine-fixture.ts';
+import { Spoken } from './spoken.ts';
 import { HOST_ADDRESS, HOST_ADDRESS6, Lan, LAN_ADDRESS, onHost } from './lan.ts';
 
-const TALKER = join(import.meta.dirname, 'talker.ts');
 const LAN_ADDRESS6 = '2001:db8::2';
-
-/** A container whose port 80 is published, with a talker at it. */
-class Spoken {
-  readonly id: string;
-  readonly pid: number;
-  readonly #talker: ChildProcess;
-
-  private constructor(id: string, pid: number, talker: ChildProcess) {
-    this.id = id;
-    this.pid = pid;
-    this.#talker = talker;
-  }
-
-  static async start(
-    fixture: EngineFixture,
-    name: string,
-    hostConfig: HostConfig,
-  ): Promise<Spoken> {
-    const { containers } = fixture.engine;
-    const config = { Cmd: ['sleep', '1000'], Hostname: name };
-    const id = await fixture.create(config, { NetworkMode: 'bridge', ...hostConfig }, name);
-    await containers.start(id);
-    const { State } = await containers.inspect(id);
-    const words = ['-t', String(State.Pid), '-n', process.execPath, TALKER, '80'];
-    const talker = spawn('nsenter', words, { stdio: ['ignore', 'pipe', 'inherit'] });
-    await once(talker.stdout, 'data');
-    return new Spoken(id, State.Pid, talker);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const isOver = once(this.#talker, 'exit');
-    this.#talker.kill('SIGKILL');
-    await isOver;
-  }
-}
 
 const publish = (HostPort: string, HostIp = ''): HostConfig => ({
   PortBindings: { '80/tcp': [{ HostIp, HostPort }], '80/udp': [{ HostIp, HostPort }] },

@@ -65,7 +65,9 @@ async function startProcess(
     const launched = await prepareLaunch(parts, container, refused);
     parts.failpoints.hit('start.prepared');
     try {
-      return { ...launched, runtime: await parts.runtime.start(launched.request) };
+      const runtime = await parts.runtime.start(launched.request);
+      await parts.fabric.started(container.id);
+      return { ...launched, runtime };
     } catch (error) {
       const port = portInUse(error);
       if (port === undefined) throw error;

@@ -20,6 +20,7 @@ import { choosePorts } from '../../network/choose-ports.ts';
 import { decodeEndpoints, encodeEndpoints } from '../../network/decode-endpoint.ts';
 import type { Endpoint } from '../../network/endpoint.ts';
 import type { NetworkedEndpoint } from '../../network/fabric.ts';
+import { hasFlows } from '../../network/stale-flows.ts';
 import { linkSettingsOf } from '../../network/settings.ts';
 import type { NetworkRecord } from '../../network/store.ts';
 import type { NetworkOps } from '../../runtime/runtime.ts';
@@ -139,8 +140,11 @@ export function leaveSeats(parts: EngineParts, container: Container, isUntidy: b
     }
   };
   rmSync(fileOf(parts, container), { force: true });
-  // Elements that are still in the firewall would catch, or free, the next owner's packets.
-  const isWaiting = isUntidy || parts.fabric.egress.isGuarded(container.id);
+  // Elements that are still in the firewall, or flows, would catch, or free, the next owner's packets.
+  const isWaiting =
+    isUntidy ||
+    parts.fabric.egress.isGuarded(container.id) ||
+    endpoints.some(({ ports }) => hasFlows(ports));
   const released = parts.fabric.release(container.id, isUntidy);
   if (!isWaiting) giveBack();
   const returned = released

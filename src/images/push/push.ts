@@ -12,7 +12,6 @@
 
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
-import { countUsedChunk } from '../../base/collect.ts';
 import { isEngineError } from '../../base/error.ts';
 import type { ContentStore } from '../../content/store.ts';
 import { shortDigest } from '../../spec/digest.ts';
@@ -205,6 +204,5 @@ async function* counted(
     count += chunk.length;
     onProgress(count);
     yield chunk;
-    countUsedChunk(chunk.length);
   }
 }
