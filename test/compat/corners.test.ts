@@ -145,3 +145,13 @@ test('leaving an exec by the detach keys does not promise a way back to it', asy
   assert.match(program.output(), /Detached from the command, which keeps running in left\./);
   await call(carve, ['rm', '-f', 'left']);
 });
+
+test('the log of a container goes by the name of one that clients read', async () => {
+  const [, docker] = commandLines;
+  assert.ok(docker !== undefined);
+  const name = 'named-log';
+  await call(docker, split(`run --name ${name} --network none busybox true`));
+  const asked = split(`inspect --format {{.HostConfig.LogConfig.Type}}={{.LogPath}} ${name}`);
+  assert.equal((await call(docker, asked)).stdout, 'json-file=\n');
+  await call(docker, split(`rm ${name}`));
+});

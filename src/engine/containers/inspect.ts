@@ -11,6 +11,7 @@ import { describeMount } from './mount.ts';
 import { hostnameOf } from './hostname.ts';
 import { fileSourceOf } from './network-files.ts';
 import { stateDirOf } from './paths.ts';
+import { DEFAULT_DRIVER } from './log-settings.ts';
 import type { ContainerRecord } from './record.ts';
 import { systemPaths } from './spec/masks.ts';
 
@@ -71,12 +72,24 @@ function inspectConfig(parts: EngineParts, record: ContainerRecord): ContainerRe
 /** With the lists of paths that are hidden or closed, which the request rarely has. */
 function inspectHostConfig(
   parts: EngineParts,
-  { hostConfig }: ContainerRecord,
+  record: ContainerRecord,
 ): ContainerRecord['hostConfig'] {
+  const hostConfig = { ...record.hostConfig, ...shownLogConfig(record) };
   if (hostConfig.Privileged === true) return hostConfig;
   const host = parts.host.specHost({ withDevices: false });
   const { maskedPaths, readonlyPaths } = systemPaths(hostConfig, host, false);
   return { ...hostConfig, MaskedPaths: maskedPaths, ReadonlyPaths: readonlyPaths };
+}
+
+/**
+ * carve's own log is told as `json-file`, which it answers like: docker-py's `run` gives a
+ * container's output only where it finds this driver's name or `journald`.
+ */
+function shownLogConfig({
+  hostConfig: { LogConfig },
+}: ContainerRecord): Pick<ContainerRecord['hostConfig'], 'LogConfig'> {
+  if (LogConfig?.Type !== DEFAULT_DRIVER) return {};
+  return { LogConfig: { ...LogConfig, Type: 'json-file' } };
 }
 
 /** Without what Docker does not list. */
