@@ -31,6 +31,7 @@ import { lifecycle } from './rows/lifecycle.ts';
 import { logs } from './rows/logs.ts';
 import { memory } from './rows/memory.ts';
 import { pull } from './rows/pull.ts';
+import { throughput } from './rows/throughput.ts';
 import { unpack } from './rows/unpack.ts';
 import { formatRow, verdicts } from './table.ts';
 
@@ -38,6 +39,7 @@ const ROWS: readonly Row[] = [
   memory,
   lifecycle,
   bridge,
+  throughput,
   exec,
   cliRun,
   concurrent,

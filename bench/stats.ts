@@ -24,8 +24,8 @@ export function summarize(samples: readonly number[]): Summary {
   };
 }
 
-/** Linear interpolation between the two neighbours. */
-function quantile(sorted: readonly number[], fraction: number): number {
+/** A quantile of sorted samples, by linear interpolation between the two neighbours. */
+export function quantile(sorted: readonly number[], fraction: number): number {
   const at = (sorted.length - 1) * fraction;
   const low = sorted[Math.floor(at)] ?? Number.NaN;
   const high = sorted[Math.ceil(at)] ?? Number.NaN;
@@ -53,7 +53,7 @@ export interface Repetition {
 export async function interleave(
   contestants: readonly Contestant[],
   { runs, warmups }: Repetition,
-): Promise<ReadonlyMap<string, readonly number[]>> {
+): Promise<Map<string, readonly number[]>> {
   const samples = new Map<string, number[]>(contestants.map(({ name }) => [name, []]));
   for (let round = -warmups; round < runs; round++) {
     for (let turn = 0; turn < contestants.length; turn++) {

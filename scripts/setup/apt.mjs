@@ -52,6 +52,7 @@ const PACKAGES = {
   runc: { isHere: has('runc') },
   iproute2: { isHere: has('ip') },
   nftables: { isHere: has('nft') },
+  iperf3: { isHere: has('iperf3'), isWished: true },
   skopeo: { isHere: has('skopeo') },
   umoci: { isHere: has('umoci') },
   'apache2-utils': { isHere: has('htpasswd') },
@@ -80,7 +81,7 @@ const NEEDS = {
     'openssl',
     'ldnsutils',
   ],
-  bench: ['busybox-static', 'pigz'],
+  bench: ['busybox-static', 'pigz', 'iproute2', 'iperf3'],
   peers: ['docker-cli', 'docker.io', 'podman', 'crun', 'runc', 'iproute2'],
   vm: ['qemu-system-x86', 'busybox-static', 'mmdebstrap', 'e2fsprogs', 'xz-utils'],
 };

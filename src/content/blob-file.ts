@@ -3,6 +3,7 @@
  * content that is not what it was announced as.
  */
 import type { FileHandle } from 'node:fs/promises';
+import { countUsedChunk } from '../base/collect.ts';
 import type { Digest } from '../base/brand.ts';
 import { EngineError } from '../base/error.ts';
 import { createDigester, digestOf, splitDigest } from '../spec/digest.ts';
@@ -14,6 +15,7 @@ export async function writeAll(file: FileHandle, data: Uint8Array): Promise<void
     const { bytesWritten } = await file.write(data, at, data.length - at, null);
     at += bytesWritten;
   }
+  countUsedChunk(data.length);
 }
 
 /** Write a stream to an empty file and check that it is what was announced. Errors: `corrupt`, `exhausted`, those of the disk. */

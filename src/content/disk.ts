@@ -15,6 +15,7 @@ import { mkdirSync, readdirSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import { type FileHandle, open, opendir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest, HostPath } from '../base/brand.ts';
+import { countUsedChunk } from '../base/collect.ts';
 import { EngineError } from '../base/error.ts';
 import { diskError, errnoOf } from '../kernel/disk-error.ts';
 import { createDigester, digestBytes, digestOf, isDigest, splitDigest } from '../spec/digest.ts';
@@ -209,6 +210,7 @@ export class DiskContentStore implements ContentStore {
         readBytes += bytesRead;
         hash.update(chunk);
         yield chunk;
+        countUsedChunk(bytesRead);
       }
     } catch (error) {
       throw diskError(`Cannot read ${digest}`, error);

@@ -116,6 +116,8 @@ async function resolveItem(
     checkRunnable(original.manifest);
     return { manifestDescriptor: original.descriptor, manifest: original.manifest, config };
   }
+  const known = await knownManifest(context, configFile.digest);
+  if (known !== undefined) return { ...known, config };
   // An archive without an OCI half gets the manifest it would have.
   const configDescriptor = {
     mediaType: MEDIA_TYPE.ociConfig,
@@ -128,6 +130,24 @@ async function resolveItem(
     layers: await describeLayers(parts, layerFiles),
     lease,
   });
+}
+
+/** The manifest of an image that is here, and whole: names that were given for it go on meaning it. */
+async function knownManifest(
+  { parts: { content, table }, lease }: LoadContext,
+  id: Digest,
+): Promise<Pick<ResolvedImage, 'manifestDescriptor' | 'manifest'> | undefined> {
+  const image = table.get(id);
+  if (image === undefined) return undefined;
+  for (const { digest, size } of [image.manifest, ...image.layers]) {
+    lease.add(digest);
+    if ((await content.find(digest))?.sizeBytes !== size) return undefined;
+  }
+  const { digest, size, mediaType } = image.manifest;
+  const bytes = await content.read(digest, DOCUMENT_MAX_BYTES, { sizeBytes: size });
+  const document = parseTarget(bytes, mediaType);
+  if (document.kind !== 'manifest') return undefined;
+  return { manifestDescriptor: image.manifest, manifest: document.manifest };
 }
 
 async function describeLayers(

@@ -9,7 +9,7 @@
  */
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
 import type { HostPath } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
 import { EngineError, isEngineError, messageOf } from '../base/error.ts';
@@ -68,7 +68,9 @@ export class DiskVolumes implements VolumeStore {
     this.#insert = database.prepare('INSERT INTO volumes (name, volume) VALUES (?, ?)');
     this.#delete = database.prepare('DELETE FROM volumes WHERE name = ?');
     this.#rename = database.prepare('UPDATE volumes SET name = ?, volume = ? WHERE name = ?');
-    mkdirSync(root, { recursive: true, mode: 0o701 });
+    // What a container makes setuid in a volume is nobody's of the host to run, nor may he guess a name.
+    mkdirSync(root, { recursive: true });
+    chmodSync(root, 0o700);
     for (const row of database.prepare('SELECT name, volume FROM volumes').all()) {
       const volume = decodeVolume(String(row['volume']));
       this.#byName.set(volume.name, volume);

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { EndpointSettings } from '../../src/spec/docker/container.ts';
 import { type EngineFixture, openFixture } from './engine-fixture.ts';
 import { onHost } from './lan.ts';
 import { Wire } from './wire.ts';
@@ -20,13 +21,12 @@ interface Machine {
   readonly linkLocal: string;
 }
 
-async function boot(fixture: EngineFixture, ipv4?: string): Promise<Machine> {
+async function boot(fixture: EngineFixture, settings: EndpointSettings = {}): Promise<Machine> {
   const { containers } = fixture.engine;
-  const IPAMConfig = ipv4 === undefined ? {} : { IPv4Address: ipv4 };
   const { id } = await containers.create({
     config: { Image: 'busybox', Cmd: ['sleep', '1000'] },
     hostConfig: { NetworkMode: 'lan' },
-    endpoints: { lan: { IPAMConfig } },
+    endpoints: { lan: settings },
   });
   await containers.start(id);
   const { State, NetworkSettings } = await containers.inspect(id);
@@ -119,6 +119,21 @@ test('a start is heard by nobody, and the new one is reached at once by every ad
     wire.in(old.pid, ping(address));
   for (const address of [old.ipv4, old.ipv6, `${old.linkLocal}%eth0`])
     wire.in(fresh.pid, ping(address));
+});
+
+test('who has a say in the link-local address has the last one', async () => {
+  await using fixture = await openLan();
+  await using wire = new Wire();
+  const shown = (pid: number): string => wire.in(pid, 'ip -6 addr show dev eth0 scope link');
+  const same = await boot(fixture, { IPAMConfig: { LinkLocalIPs: ['fe80::42:aff:fe62:2'] } });
+  assert.equal(same.linkLocal, 'fe80::42:aff:fe62:2');
+  assert.match(shown(same.pid), /fe80::42:aff:fe62:2\/64/);
+  const sysctls = 'com.docker.network.endpoint.sysctls';
+  const none = await boot(fixture, {
+    DriverOpts: { [sysctls]: 'net.ipv6.conf.IFNAME.addr_gen_mode=1' },
+  });
+  assert.equal(shown(none.pid), '');
+  wire.in(none.pid, ping(same.ipv6));
 });
 
 test('what a program joins is told, and a query is answered in full', async () => {
@@ -235,10 +250,10 @@ test('an address that is given again leads to its new owner', async () => {
   await using fixture = await openLan();
   await using wire = new Wire();
   const client = await boot(fixture);
-  const before = await boot(fixture, '10.98.0.50');
+  const before = await boot(fixture, { IPAMConfig: { IPv4Address: '10.98.0.50' } });
   wire.in(client.pid, ping('10.98.0.50'));
   await fixture.engine.containers.remove(before.id, { force: true });
-  await boot(fixture, '10.98.0.50');
+  await boot(fixture, { IPAMConfig: { IPv4Address: '10.98.0.50' } });
   wire.in(client.pid, ping('10.98.0.50'));
 });
 

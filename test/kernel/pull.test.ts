@@ -85,6 +85,33 @@ test('a tag that still leads to the same image is asked about, not read; one tha
   });
 });
 
+test('loading an archive of an image that was pulled leaves it the manifest it came with', async () => {
+  await using registry = await ScriptedRegistry.start();
+  serveImage(registry, '1', IMAGE);
+  const layers = IMAGE.tars.map(
+    (content, i) => ({ type: 'file', path: `${i}.tar`, content }) as const,
+  );
+  const item = { Config: 'c.json', RepoTags: ['loaded:1'], Layers: layers.map(({ path }) => path) };
+  const archive = encodeTar([
+    { type: 'file', path: 'c.json', content: IMAGE.config },
+    ...layers,
+    { type: 'file', path: 'manifest.json', content: JSON.stringify([item]) },
+  ]);
+  await ImageFixture.withImages(async (fixture) => {
+    using rig = new PullRig(fixture);
+    await rig.pull(`${registry.host}/app:1`);
+    const before = await fixture.inventory();
+    await fixture.load(archive);
+    const { digest } = IMAGE.manifestDescriptor;
+    for (const name of [`${registry.host}/app:1`, 'loaded:1'])
+      assert.equal(fixture.images.get(name).manifest.digest, digest);
+    assert.deepEqual(await fixture.inventory(), before);
+    await fixture.content.remove(digest);
+    await fixture.load(archive);
+    assert.notEqual(fixture.images.get('loaded:1').manifest.digest, digest);
+  });
+});
+
 const LAYER = sha256(IMAGE.layers[1] ?? Buffer.alloc(0));
 const MIRRORS: readonly (readonly [name: string, script: Script])[] = [
   ['has no layer', ({ path }) => (path.endsWith(LAYER) ? answer(404) : undefined)],

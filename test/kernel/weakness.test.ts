@@ -322,10 +322,13 @@ test('R22: a container on the host its network meets no socket of the engine', a
 
 test('R23: another user of the host finds nothing open below the engine its directories', async () => {
   await using fixture = await openFixture();
-  const id = await started(fixture, {
-    Cmd: ['sh', '-c', 'cp /bin/busybox /own; chmod 4755 /own; echo made; sleep 1000'],
-  });
-  await execIn(fixture, id, { Cmd: ['sh', '-c', 'until [ -u /own ]; do :; done'] });
+  const copies = 'for at in /own /data/own; do cp /bin/busybox $at; chmod 4755 $at; done';
+  const id = await started(
+    fixture,
+    { Cmd: ['sh', '-c', `${copies}; sleep 1000`] },
+    { Binds: ['data:/data'] },
+  );
+  await execIn(fixture, id, { Cmd: ['sh', '-c', 'until [ -u /data/own ]; do :; done'] });
   const walk = `find ${fixture.directory}/root ${fixture.directory}/run -mindepth 1 2>/dev/null`;
   execFileSync('chmod', ['755', fixture.directory]);
   const { stdout } = spawnSync('sh', ['-c', walk], {
@@ -340,7 +343,8 @@ test('R23: another user of the host finds nothing open below the engine its dire
     encoding: 'utf8',
   });
   const paths = all.trim().split('\n');
-  assert.ok(paths.some((path) => path.endsWith('/own')));
+  assert.ok(paths.some((path) => path.endsWith('/own') && !path.includes('/volumes/')));
+  assert.ok(paths.some((path) => path.endsWith('/volumes/data/_data/own')));
   const look = 'while read p; do [ -d "$p" ] || { [ -r "$p" ] || [ -x "$p" ]; } && echo "$p"; done';
   const opened = spawnSync('sh', ['-c', look], {
     uid: 65_534,

@@ -10,7 +10,6 @@
  */
 
 import type { Readable } from 'node:stream';
-import { countUsedChunk } from '../../base/collect.ts';
 import { EngineError, isEngineError, messageOf } from '../../base/error.ts';
 import type { ContentStore, Ingest, Lease } from '../../content/store.ts';
 import { Growth } from '../../content/growth.ts';
@@ -113,7 +112,6 @@ async function fetchRest(request: DownloadRequest, ingest: Ingest, growing: Grow
   let told = ingest.offsetBytes;
   const write = async (chunk: Uint8Array): Promise<void> => {
     await ingest.write(chunk);
-    countUsedChunk(chunk.length);
     growing.advance(ingest.offsetBytes);
     if (ingest.offsetBytes - told < PROGRESS_BYTES && ingest.offsetBytes < blob.size) return;
     told = ingest.offsetBytes;

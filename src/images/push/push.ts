@@ -12,6 +12,7 @@
 
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
+import { countUsedChunk } from '../../base/collect.ts';
 import { isEngineError } from '../../base/error.ts';
 import type { ContentStore } from '../../content/store.ts';
 import { shortDigest } from '../../spec/digest.ts';
@@ -204,5 +205,6 @@ async function* counted(
     count += chunk.length;
     onProgress(count);
     yield chunk;
+    countUsedChunk(chunk.length);
   }
 }

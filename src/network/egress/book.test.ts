@@ -45,6 +45,24 @@ test('guardedEndpoint() guards both addresses and the one that the link gives it
   );
 });
 
+test('guardedEndpoint() guards addresses that only the link knows, and lets nothing beyond be reached from them', () => {
+  const endpoint = { ...ENDPOINT, linkLocal: ['169.254.7.7', 'fe80::77'] };
+  const found = guardedEndpoint(endpoint, [parseEgress({ mode: 'deny', allow: ['*'] }) ?? []]);
+  const senders = ['10.0.0.2', 'fd00::2', 'fe80::42:aff:fe00:2', '169.254.7.7', 'fe80::77'];
+  assert.ok(found !== undefined);
+  assert.deepEqual(
+    found.addresses.map(({ address }) => formatAddress(address)),
+    senders,
+  );
+  assert.deepEqual(found.port.addresses.map(formatAddress), senders);
+  const { book } = bookOf(found);
+  const opened = book.openings('c', 'example.org', [answer('192.0.2.1'), answer('2001:db8::1')]);
+  assert.deepEqual(
+    opened.map(({ opening }) => formatAddress(opening.source)),
+    ['10.0.0.2', 'fd00::2'],
+  );
+});
+
 test('openings() lead from addresses of the same family to what was answered, for a bounded time', () => {
   const { book, clock } = bookOf(guarded('example.org:443/tcp', '*.example.net'));
   const open = (name: string, ...texts: readonly string[]) =>
@@ -85,6 +103,13 @@ for (const text of [
   '::ffff:127.0.0.1',
   'fe80::1',
   'ff02::1',
+  '64:ff9b::169.254.169.254',
+  '64:ff9b::127.0.0.1',
+  '100.100.100.200',
+  '168.63.129.16',
+  '192.0.0.192',
+  'fd00:ec2::254',
+  'fd20:ce::254',
 ])
   test(`no name leads to ${text}`, () => {
     const { book } = bookOf(guarded('*'));

@@ -8,6 +8,7 @@
 import {
   contains,
   formatAddress,
+  parseAddress,
   parseNetwork,
   type Address,
   type Family,
@@ -50,7 +51,10 @@ const DENIALS_MAX = 4096;
 /** Containers that are gone whose denials are remembered. */
 const ENDED_MAX = 256;
 
-/** Where no name leads: this host to itself, a link, everybody. Source: RFC 6890. */
+/**
+ * Where no name leads: this host to itself, a link, everybody, and where clouds tell a machine its
+ * own secrets. Source: RFC 6890; RFC 6052 (IPv4 behind 64:ff9b::/96); the providers' manuals.
+ */
 const NEVER_BY_NAME: readonly Network[] = [
   '0.0.0.0/8',
   '127.0.0.0/8',
@@ -60,6 +64,14 @@ const NEVER_BY_NAME: readonly Network[] = [
   '::ffff:0:0/96',
   'fe80::/10',
   'ff00::/8',
+  '64:ff9b::7f00:0/104',
+  '64:ff9b::a9fe:0/112',
+  // Alibaba, Azure, Oracle; Amazon, Google.
+  '100.100.100.200/32',
+  '168.63.129.16/32',
+  '192.0.0.192/32',
+  'fd00:ec2::254/128',
+  'fd20:ce::254/128',
 ].map(parseNetwork);
 
 /** An endpoint as it is guarded; `undefined`: it is not. Errors: `invalid` for lists that have too much in common. */
@@ -76,7 +88,9 @@ export function guardedEndpoint(
     boxes: allowedBoxes(policies, address.family),
   }));
   const mac = macBytes(endpoint.mac);
-  const all = [...addresses, { address: linkLocalOf(mac), boxes: [] }];
+  // What only its link knows: nothing beyond is reached from it.
+  const onLink = [linkLocalOf(mac), ...(endpoint.linkLocal ?? []).map(parseAddress)];
+  const all = [...addresses, ...onLink.map((address) => ({ address, boxes: [] }))];
   const senders = all.map(({ address }) => address);
   const port = { link: endpoint.hostLink, mac, addresses: senders };
   return { endpointId: endpoint.id, policies, addresses: all, port };
@@ -297,13 +311,14 @@ export class EgressBook {
 }
 
 function sourcesOf(addresses: readonly GuardedAddress[], family: Family): readonly Address[] {
-  // Nothing is reached from an address that only its link knows.
   return addresses
     .map(({ address }) => address)
-    .filter(
-      (address) =>
-        address.family === family && !(family === 'ipv6' && address.value >> 118n === 0x3fan),
-    );
+    .filter((address) => address.family === family && !isOnLink(address));
+}
+
+/** In 169.254.0.0/16 or fe80::/10: nothing beyond its link is reached from it. */
+function isOnLink({ family, value }: Address): boolean {
+  return family === 'ipv6' ? value >> 118n === 0x3fan : value >> 16n === 0xa9fen;
 }
 
 function idOf(opening: Opening): string {

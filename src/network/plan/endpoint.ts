@@ -23,7 +23,11 @@ import {
   setLink,
   setPort,
 } from '../../kernel/netlink/link.ts';
-import { addAddress, replaceDefaultRoute } from '../../kernel/netlink/route.ts';
+import {
+  addAddress,
+  type InterfaceAddress,
+  replaceDefaultRoute,
+} from '../../kernel/netlink/route.ts';
 import type { PlanOp } from '../../kernel/plan/op.ts';
 import { addressBytes, parseAddress, type Address } from '../../spec/cidr.ts';
 import type { WithPolicies } from '../egress/contract.ts';
@@ -205,13 +209,13 @@ function isKeyOf<T extends object>(table: T, key: string | undefined): key is ke
 
 function planAddresses(endpoints: readonly PlannedEndpoint[]): readonly PlanOp[] {
   const messages = endpoints.flatMap((planned) => {
-    const { endpoint } = planned;
+    const { index, ipv4, ipv6 } = planned.endpoint;
     return [
-      // Before the link is up, or the kernel makes it and probes for it.
-      ...(isQuiet(planned) ? [addLinkLocal(endpoint)] : []),
-      setLink({ index: endpoint.index }, { up: true }),
-      ...addressesOf(endpoint).map(({ address, prefixLength }) =>
-        addAddress(endpoint.index, { address: addressBytes(address), prefixLength }),
+      // Before the link is up: then the kernel makes its own, with a probe, or finds it there.
+      ...linkLocalsOf(planned).map((address) => addAddress(index, address)),
+      setLink({ index }, { up: true }),
+      ...[ipv4, ipv6].flatMap((each) =>
+        each === undefined ? [] : [addAddress(index, addressOf(each))],
       ),
     ];
   });
@@ -219,22 +223,22 @@ function planAddresses(endpoints: readonly PlannedEndpoint[]): readonly PlanOp[]
   return [openRoute(SLOT.inside), route(SLOT.inside, [...messages, ...routes])];
 }
 
-/** Those of the network, then those that were asked for beside them. */
-function addressesOf({
-  ipv4,
-  ipv6,
-  linkLocal = [],
-}: Endpoint): readonly Omit<EndpointAddress, 'gateway'>[] {
-  const own = [ipv4, ipv6].flatMap((each) => (each === undefined ? [] : [each]));
-  const others = linkLocal.map(parseAddress).map((address) => ({
-    address,
-    prefixLength: LINK_LOCAL_BITS[address.family],
-  }));
-  return [...own, ...others];
+function addressOf({ address, prefixLength }: Omit<EndpointAddress, 'gateway'>): InterfaceAddress {
+  return { address: addressBytes(address), prefixLength };
 }
 
-function addLinkLocal({ index, mac }: Endpoint): Message {
-  return addAddress(index, { address: linkLocalOf(macBytes(mac)), prefixLength: 64 });
+/** Those that were asked for, and the link's own where it is {@link isQuiet} and the user chose nothing about it. */
+function linkLocalsOf(planned: PlannedEndpoint): readonly InterfaceAddress[] {
+  const { mac, settings = [], linkLocal = [] } = planned.endpoint;
+  const asked = linkLocal
+    .map(parseAddress)
+    .map((address) => addressOf({ address, prefixLength: LINK_LOCAL_BITS[address.family] }));
+  const own = linkLocalOf(macBytes(mac));
+  const isSaid =
+    asked.some(({ address }) => Buffer.compare(address, own) === 0) ||
+    settings.some(([path]) => path.startsWith('ipv6/'));
+  if (isSaid || !isQuiet(planned)) return asked;
+  return [...asked, { address: own, prefixLength: LINK_LOCAL_BITS.ipv6 }];
 }
 
 function defaultRoutes(endpoint: Endpoint): readonly Message[] {

@@ -37,7 +37,7 @@ const RECORDS_OFFSET = 8;
 /** Bytes of a record without sources, and the offset of its group. */
 const RECORD_BYTES = 20;
 const GROUP_OFFSET = 4;
-/** An endpoint has at most two addresses of IPv6, so a report that is only about them no more records. */
+/** An endpoint has two addresses of IPv6, unless its user asked for more: then it reports them. */
 const RECORDS_MAX = 2;
 const CHAIN = 'output';
 
