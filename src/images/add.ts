@@ -172,7 +172,8 @@ function checkPlatform(config: ImageConfig, wanted: Platform): void {
 }
 
 /** How layers are read and progress is said while an image is unpacked. */
-export type UnpackImageOptions = ImageOptions & Pick<AddOptions, 'status' | 'layerSource'>;
+export type UnpackImageOptions = ImageOptions &
+  Pick<AddOptions, 'status' | 'layerSource' | 'allStored'>;
 
 /** Unpack what is not unpacked, wait for the disk; the image ready to be recorded. Precondition: its layers are pinned. */
 export async function unpackImage(
@@ -185,6 +186,7 @@ export async function unpackImage(
     requestOf(parts, { diffId, index, layer: layerAt(manifest, index) }, options),
   );
   const layers = await unpackOrLook(parts, manifest, { requests, signal: options.signal });
+  await options.allStored?.();
   await checkBlobs(parts, manifest);
   await parts.content.sync();
   return {

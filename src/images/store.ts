@@ -156,6 +156,12 @@ export interface AddOptions extends ImageOptions {
    * Default: all blobs are in the store.
    */
   readonly layerSource?: (layer: Descriptor, index: number) => Promise<LayerBytes | undefined>;
+  /**
+   * Asked once all layers are unpacked: settles when every blob is in the store.
+   * A layer that was unpacked before is not read, its blob may still come in.
+   * Default: all blobs are in the store.
+   */
+  readonly allStored?: () => Promise<void>;
 }
 
 /** One step of an image's history, oldest first, with what is known here. */

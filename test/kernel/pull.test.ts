@@ -6,6 +6,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { isEngineError } from '../../src/base/error.ts';
 import { pushImage } from '../../src/images/push/push.ts';
 import { encodeTar } from '../../src/layers/tar-write.ts';
 import { shortDigest } from '../../src/spec/digest.ts';
@@ -85,6 +86,32 @@ test('a tag that still leads to the same image is asked about, not read; one tha
   });
 });
 
+test('a pull waits for blobs whose layers something else has unpacked already', async () => {
+  await using registry = await ScriptedRegistry.start();
+  serveImage(registry, '1', IMAGE);
+  await ImageFixture.withImages(async (fixture) => {
+    // The same layers, packed in another way.
+    const unpacked = handImage([[BASE], [{ type: 'file', path: 'one', content: '1' }]], {
+      pack: (tar) => tar,
+      layerType: MEDIA_TYPE.ociLayer,
+    });
+    await fixture.load(encodeTar(layoutEntries([{ image: unpacked, name: 'loaded:1' }])));
+    registry.script = ({ method, path }) => {
+      const blob = registry.blobs.get(path.slice(path.lastIndexOf('/') + 1));
+      if (method !== 'GET' || blob === undefined) return undefined;
+      return (response) => {
+        response.writeHead(200, { 'Content-Length': blob.length });
+        response.write(blob.subarray(0, 1));
+        setTimeout(() => response.end(blob.subarray(1)), 100);
+      };
+    };
+    using rig = new PullRig(fixture);
+    const { image } = await rig.pull(`${registry.host}/app:1`);
+    assert.equal(image.manifest.digest, IMAGE.manifestDescriptor.digest);
+    for (const { digest } of image.layers) await fixture.content.verify(digest);
+  });
+});
+
 test('loading an archive of an image that was pulled leaves it the manifest it came with', async () => {
   await using registry = await ScriptedRegistry.start();
   serveImage(registry, '1', IMAGE);
@@ -142,6 +169,24 @@ for (const [name, script] of MIRRORS) {
     });
   });
 }
+
+test('a pull that fails everywhere tells what each mirror did wrong', async () => {
+  await using mirror = await ScriptedRegistry.start('127.0.0.2');
+  await using empty = await ScriptedRegistry.start('127.0.0.3');
+  await using registry = await ScriptedRegistry.start();
+  mirror.script = ({ path }) => (path.includes('/manifests/') ? answer(403) : undefined);
+  await ImageFixture.withImages(async (fixture) => {
+    const mirrors = [mirror, empty].map(({ host }) => ({ url: `http://${host}` }));
+    using rig = new PullRig(fixture, { [registry.host]: { mirrors } });
+    await assert.rejects(rig.pull(`${registry.host}/app:1`), (error) => {
+      assert.ok(isEngineError(error));
+      assert.equal(error.kind, 'not-found');
+      assert.match(error.message, new RegExp(`${registry.host} answered not here`));
+      assert.match(error.hint ?? '', new RegExp(`^Mirror ${mirror.host}: .* answered status 403$`));
+      return true;
+    });
+  });
+});
 
 const LINUX = { os: 'linux', architecture: 'amd64' };
 const OTHER = { os: 'windows', architecture: 'amd64' };

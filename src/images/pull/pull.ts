@@ -178,10 +178,10 @@ async function fetchImage(
       names: namesOf(fetch.reference, found.target.digest),
       lease,
       layerSource: downloads.start(manifest.layers),
+      allStored: async () => downloads.finished(),
       signal,
       onProgress,
     });
-    await downloads.finished();
     for (const id of new Set(manifest.layers.map((layer) => shortDigest(layer.digest))))
       if (worked.has(id)) onProgress({ id, status: 'Pull complete' });
     return image;
