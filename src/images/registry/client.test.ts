@@ -299,6 +299,29 @@ test('uploads.chunked() follows locations, resumes where the registry stands, an
   );
 });
 
+test('a registry that takes no second piece gets the blob in one stream', async (t) => {
+  const content = Buffer.from('0123456789');
+  for (const status of [400, 404, 405, 416, 501]) {
+    let starts = 0;
+    const got: string[] = [];
+    const { host } = await serve(t, (request, response, body) => {
+      const { method = '', url = '' } = request;
+      if (method === 'POST') starts += 1;
+      const location = { Location: `/v2/a/b/blobs/uploads/u${starts}` };
+      if (method === 'PATCH' && request.headers['content-range'] !== '0-3')
+        response.writeHead(status).end();
+      else if (method === 'GET' && url !== '/v2/') response.writeHead(404).end();
+      else response.writeHead(method === 'PUT' ? 201 : 202, location).end();
+      if (method === 'PUT') got.push(`${url.split('?', 1)[0] ?? ''} ${String(body)}`);
+    });
+    const open = (offset: number, length: number): Readable =>
+      Readable.from([content.subarray(offset, offset + length)]);
+    const upload = { digest: digestBytes(content), sizeBytes: 10, open };
+    await clientOf(t, host).uploads.chunked(upload, 4);
+    assert.deepEqual(got, ['/v2/a/b/blobs/uploads/u2 0123456789'], String(status));
+  }
+});
+
 test('a registry that wants larger pieces than the blob gets it in one', async (t) => {
   const content = Buffer.from('0123456789');
   const got: string[] = [];

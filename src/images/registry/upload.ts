@@ -22,6 +22,8 @@ import type { HttpResponse } from './transport.ts';
 const MAX_RESUMES = 5;
 /** Count of uploads that are begun for one blob, when the registry loses or spoils one. */
 const MAX_STARTS = 3;
+/** Statuses of an upload that cannot go on: unknown, at another place, or not in this way. */
+const SPOILT_STATUS: ReadonlySet<number> = new Set([400, 404, 405, 416, 501]);
 const OCTETS = 'application/octet-stream';
 
 /** Content that can be read from any place. */
@@ -101,28 +103,34 @@ export class Uploader {
     });
   }
 
-  /** Upload in pieces of about `chunkBytes`, resuming after an error at what the registry has. */
+  /**
+   * Upload in pieces of about `chunkBytes`, resuming after an error at what the registry has;
+   * in one stream where that does not do: not every registry takes a second piece.
+   */
   async chunked(
     content: UploadContent,
     chunkBytes: number,
     options?: RegistryCallOptions,
   ): Promise<void> {
-    await this.#begun(options, async ({ location, minChunkBytes }) => {
+    const { digest, sizeBytes } = content;
+    await this.#begun(options, async ({ location, minChunkBytes, isAgain }) => {
+      const body = (): Readable => content.open(0, sizeBytes);
+      if (isAgain) return await this.#finish(location, { digest, sizeBytes, body }, options);
       const pieceBytes = Math.max(chunkBytes, minChunkBytes);
       const end = await this.#pieces({ content, pieceBytes, location }, options);
-      await this.#finish(end, { digest: content.digest, sizeBytes: 0 }, options);
+      return await this.#finish(end, { digest, sizeBytes: 0 }, options);
     });
   }
 
   /** Begin an upload and do it; once more when the registry lost what it had, or has something else. */
   async #begun(
     options: RegistryCallOptions | undefined,
-    upload: (started: StartedUpload) => Promise<void>,
+    upload: (started: StartedUpload & { readonly isAgain: boolean }) => Promise<void>,
   ): Promise<void> {
     for (let count = 1; ; count += 1) {
       const started = await this.#start(options);
       try {
-        await upload(started);
+        await upload({ ...started, isAgain: count > 1 });
         return;
       } catch (error) {
         if (count >= MAX_STARTS || !isSpoilt(error)) throw error;
@@ -247,5 +255,5 @@ function isSpoilt(error: unknown): boolean {
   const isCode =
     typeof code === 'string' &&
     ['BLOB_UPLOAD_UNKNOWN', 'BLOB_UPLOAD_INVALID', 'DIGEST_INVALID'].includes(code);
-  return isCode || status === 404 || status === 416;
+  return isCode || (typeof status === 'number' && SPOILT_STATUS.has(status));
 }
