@@ -127,12 +127,11 @@ describe('networks', () => {
     const format = '{{range $n, $e := .NetworkSettings.Networks}}{{$n}}{{$e.Aliases}};{{end}}';
     await docker('inspect web', { format, stdout: 'back[db];front[w];\n' });
     await docker('ps -a --filter network=back --format {{.Names}}', { stdout: 'web\n' });
-    await refuses(
-      'network connect back web',
-      'endpoint with name web already exists in network back',
-    );
+    // One that does not run yet is told anew.
+    await docker('network connect --alias store back web');
+    await docker('inspect web', { format, stdout: 'back[store];front[w];\n' });
     await docker('network disconnect front web');
-    await docker('inspect web', { format, stdout: 'back[db];\n' });
+    await docker('inspect web', { format, stdout: 'back[store];\n' });
     const { stderr } = await docker('create --network nope busybox true', { code: 1 });
     assert.equal(stderr, 'Error response from daemon: network nope not found\n');
     const outside = await docker('create --network front --ip 10.9.0.7 busybox true', { code: 1 });
@@ -142,6 +141,26 @@ describe('networks', () => {
     );
     await docker('rm web');
     await docker('network rm front back', { stdout: 'front\nback\n' });
+  });
+
+  test('a configuration is made, shown, used, and stays while it is used', async () => {
+    await docker('network create --config-only --subnet 10.12.0.0/24 --label a=b lan');
+    await docker('network create --config-from lan one');
+    const format =
+      '{{.Driver}} {{.ConfigOnly}} {{.ConfigFrom.Network}} {{(index .IPAM.Config 0).Subnet}} {{.Labels.a}}';
+    await docker('network inspect lan one', {
+      format,
+      stdout: 'null true  10.12.0.0/24 b\nbridge false lan 10.12.0.0/24 b\n',
+    });
+    const { stderr } = await docker('create --network lan busybox true', { code: 1 });
+    assert.match(stderr, /cannot create endpoint on configuration-only network/);
+    await docker('network prune -f', { stdout: 'Deleted Networks:\none\n\n' });
+    await docker('network create --config-from lan one');
+    await refuses(
+      'network rm lan',
+      'error while removing network: configuration network "lan" is in use. Remove the networks that are made from it first: one',
+    );
+    await docker('network rm one lan', { stdout: 'one\nlan\n' });
   });
 
   test('dockerode makes, joins and leaves networks', async () => {
@@ -173,7 +192,8 @@ describe('networks', () => {
       taken: 409,
       overlapping: 403,
       predefined: 403,
-      twice: 403,
+      // It does not run: it is told anew.
+      twice: 0,
       pruned: ['lan', 'other'],
     });
   });

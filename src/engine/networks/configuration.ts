@@ -3,7 +3,7 @@
  * name, and the networks that are made from them (`--config-from`). Pure.
  *
  * Source: Engine API `ConfigOnly`, `ConfigFrom`; Docker's rules in its words,
- * checked against Docker 20.10; docs/decisions/0045-configurations-of-networks.md.
+ * checked against Docker 20.10; docs/decisions/0048-configurations-of-networks.md.
  */
 
 import { EngineError } from '../../base/error.ts';
