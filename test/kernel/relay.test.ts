@@ -229,6 +229,25 @@ test('who is reached by nobody inside hears a reset; connections outlive the eng
   await once(other, 'close');
 });
 
+test('the last words of a process reach who is connected, although they are its end', async () => {
+  await using fixture = await openFixture();
+  onHost('ip link set lo up');
+  const { containers } = fixture.engine;
+  for (let round = 0; round < 5; round += 1) {
+    const config = {
+      Cmd: ['sh', '-c', 'seq 1 20000 > /tmp/all; exec nc -l -p 80 -e cat /tmp/all'],
+    };
+    const id = await fixture.create(config, { NetworkMode: 'bridge', ...publish('8001') });
+    const exit = containers.wait(id, 'next-exit').result;
+    await containers.start(id);
+    await fixture.inside(id, 'until grep -q ":0050 .* 0A " /proc/net/tcp*; do sleep 0.02; done');
+    const told = await drain(connect({ host: '::1', port: 8001 }));
+    assert.equal(told.toString().split('\n').length, 20_001);
+    await exit;
+    await containers.remove(id, { force: true });
+  }
+});
+
 test('a relay dies with its monitor, and comes again when it died by itself', async () => {
   await using fixture = await openFixture();
   onHost('ip link set lo up');
@@ -254,14 +273,23 @@ test('who is in an internal network reaches no relay; a container that left its 
   await using four = await Spoken.start(fixture, 'four', publish('8001'));
   const [dual6 = ''] = (await gateways(fixture, 'dual')).slice(1);
   const [inner6 = ''] = (await gateways(fixture, 'inner')).slice(1);
-  const ask = async (network: string, address: string): Promise<string> => {
-    const id = await fixture.create({ Cmd: ['sleep', '1000'] }, { NetworkMode: network });
+  const ask = async (
+    network: string,
+    address: string,
+    hostConfig: HostConfig = {},
+  ): Promise<string> => {
+    const id = await fixture.create(
+      { Cmd: ['sleep', '1000'] },
+      { NetworkMode: network, ...hostConfig },
+    );
     await containers.start(id);
     const command = `echo word | timeout 2 nc ${address} 8001 2>&1 || true`;
     return fixture.inside(id, command);
   };
   assert.match(await ask('dual', dual6), /^172\.17\.0\.1\n/);
   assert.doesNotMatch(await ask('inner', inner6), /172/);
+  const held: HostConfig = { CarveEgress: { Mode: 'deny', Allow: ['192.0.2.9'] } };
+  assert.doesNotMatch(await ask('dual', dual6, held), /172/, 'nor who is held to an egress policy');
   const socket = connect({ host: '::1', port: 8001 });
   socket.on('error', () => undefined);
   await once(socket, 'data');
