@@ -12,6 +12,7 @@ import { formatPlatform, type Platform, rankPlatform } from '../spec/platform.ts
 import {
   formatFamiliar,
   formatReference,
+  parseReference,
   repositoryOf,
   tryParseReference,
   withDefaultTag,
@@ -28,14 +29,18 @@ export function findImage(table: ImageTable, reference: string): ImageRecord | u
   return byName(table, reference) ?? byPrefix(table, reference);
 }
 
-/** As {@link findImage}. Errors: `not-found` in the words clients know. */
+/** As {@link findImage}. Errors: `not-found` in the words clients know; `invalid` for what is no name. */
 export function getImage(
   table: ImageTable,
   reference: string,
   platform: Platform | undefined,
 ): ImageRecord {
   const image = findImage(table, reference);
-  if (image === undefined) throw noSuchImage(reference);
+  if (image === undefined) {
+    // Says what is wrong with it.
+    if (!ID_PREFIX.test(reference)) parseReference(reference);
+    throw noSuchImage(reference);
+  }
   if (platform !== undefined && rankPlatform(image.platform, platform) === undefined) {
     throw new EngineError(
       'not-found',
@@ -49,7 +54,7 @@ export function getImage(
 export function noSuchImage(reference: string): EngineError {
   const parsed = tryParseReference(reference);
   const name =
-    parsed === undefined || ID_PREFIX.test(reference)
+    parsed === undefined || reference.startsWith('sha256:')
       ? reference
       : formatFamiliar(withDefaultTag(parsed));
   return new EngineError('not-found', `No such image: ${name.slice(0, 300)}`);

@@ -946,6 +946,9 @@ test('lookups take ids, prefixes and names, in that order', async () => {
     images.tag('other:latest', hex.slice(0, 6));
     assert.equal(images.find(hex.slice(0, 6))?.id, OTHER.configDigest);
     assert.throws(() => images.get('nothing'), /^EngineError: No such image: nothing:latest$/);
+    assert.throws(() => images.get('abc'), /^EngineError: No such image: abc:latest$/);
+    for (const wrong of ['a b', 'UPPER', 'a:b:c', 'a@b'])
+      assert.throws(() => images.get(wrong), /^EngineError: invalid reference format/, wrong);
     assert.throws(() => images.tag('app:1', `x@${IMAGE.configDigest}`), /digest reference/);
     assert.throws(() => images.tag('nothing', 'x'), /No such image/);
   });
