@@ -109,7 +109,8 @@ test('links: on the default bridge variables, and lines of hosts as long as the 
   const env = await fixture.inside(web, 'env');
   assert.match(env, new RegExp(`^DATABASE_PORT_5432_TCP=tcp://${address}:5432$`, 'm'));
   assert.match(env, /^DATABASE_ENV_PASSWORD=word$/m);
-  const { Config } = await containers.inspect(web);
+  const { Config, HostConfig } = await containers.inspect(web);
+  assert.deepEqual(HostConfig.Links, ['/db:/web/database']);
   assert.doesNotMatch(JSON.stringify(Config), /word/, 'inspect does not tell the secret');
   const hosts = async (): Promise<string> => fixture.inside(web, 'cat /etc/hosts');
   const line = new RegExp(`^${address}\\tdatabase ${db.slice(0, 12)} db$`, 'm');

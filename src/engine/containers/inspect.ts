@@ -2,6 +2,7 @@
 
 import type { ContainerInspect, Health, MountPoint } from '../../spec/docker/inspect.ts';
 import { formatTimeNs } from '../../spec/time.ts';
+import { shownLinks } from '../networks/links.ts';
 import { shownEndpoints, shownPorts } from '../networks/shown.ts';
 import type { EngineParts } from '../parts.ts';
 import type { Container } from './container.ts';
@@ -74,7 +75,12 @@ function inspectHostConfig(
   parts: EngineParts,
   record: ContainerRecord,
 ): ContainerRecord['hostConfig'] {
-  const hostConfig = { ...record.hostConfig, ...shownLogConfig(record) };
+  const links = shownLinks(parts, record);
+  const hostConfig = {
+    ...record.hostConfig,
+    ...shownLogConfig(record),
+    ...(links.length === 0 ? {} : { Links: links }),
+  };
   if (hostConfig.Privileged === true) return hostConfig;
   const host = parts.host.specHost({ withDevices: false });
   const { maskedPaths, readonlyPaths } = systemPaths(hostConfig, host, false);

@@ -26,12 +26,28 @@ interface Link {
 
 /** `name:alias`, or a name alone. Others that are gone are left out. */
 function linksOf(parts: Pick<EngineParts, 'containers'>, record: ContainerRecord): readonly Link[] {
-  if (!Object.hasOwn(record.endpoints, DEFAULT_NETWORK)) return [];
+  return Object.hasOwn(record.endpoints, DEFAULT_NETWORK) ? readLinks(parts, record) : [];
+}
+
+function readLinks(
+  parts: Pick<EngineParts, 'containers'>,
+  record: ContainerRecord,
+): readonly Link[] {
   return (record.hostConfig.Links ?? []).flatMap((link) => {
     const [ref = '', alias = ref] = link.replace(/^\//, '').split(':');
     const other = parts.containers.find(ref);
     return other === undefined ? [] : [{ alias: alias.split('/').at(-1) ?? alias, other }];
   });
+}
+
+/** `HostConfig.Links` as Docker shows it: `/OTHER:/CONTAINER/ALIAS`, of others that are there. */
+export function shownLinks(
+  parts: Pick<EngineParts, 'containers'>,
+  record: ContainerRecord,
+): readonly string[] {
+  return readLinks(parts, record).map(
+    ({ alias, other }) => `/${other.name}:/${record.name}/${alias}`,
+  );
 }
 
 /** The linked containers that run, with their addresses on the default bridge. */
