@@ -44,7 +44,12 @@ async function serve(
   return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, seen };
 }
 
-function clientOf(t: TestContext, host: string, credentials?: Credentials): RegistryClient {
+function clientOf(
+  t: TestContext,
+  host: string,
+  credentials?: Credentials,
+  sleep: () => Promise<void> = () => Promise.resolve(),
+): RegistryClient {
   const transport = createTransport();
   t.after(() => transport.close());
   const reference = parseReference(`${host}/a/b:1`);
@@ -53,7 +58,7 @@ function clientOf(t: TestContext, host: string, credentials?: Credentials): Regi
   );
   const [endpoint] = pullEndpoints(reference, config);
   assert.ok(endpoint !== undefined);
-  const clock = { nowMs: () => 0, dice: () => 0, sleep: () => Promise.resolve() };
+  const clock = { nowMs: () => 0, dice: () => 0, sleep };
   const session = new Session({
     transport,
     endpoint,
@@ -224,6 +229,34 @@ test('429 and 503 are tried again as often as the policy says, 404 is not', asyn
       isEngineError(error) && error.kind === 'not-found' && /manifest unknown/.test(error.message),
   );
   assert.equal(misses, 1);
+});
+
+test('a registry that answered before and restarts is asked again, one that never did is not', async (t) => {
+  const server = http.createServer((_request, response) => response.end(MANIFEST));
+  const listen = async (port: number): Promise<number> => {
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    return (server.address() as AddressInfo).port;
+  };
+  const close = async (): Promise<void> => {
+    const closed = new Promise((resolve) => server.close(resolve));
+    server.closeAllConnections();
+    await closed;
+  };
+  const port = await listen(0);
+  let waits = 0;
+  const client = clientOf(t, `127.0.0.1:${port}`, undefined, async () => {
+    waits += 1;
+    if (waits === 2) await listen(port);
+  });
+  await client.getManifest('1');
+  await close();
+  await client.getManifest('1');
+  assert.ok(waits >= 2, String(waits));
+  await close();
+  const before = waits;
+  const stranger = clientOf(t, `127.0.0.1:${port}`, undefined, async () => void (waits += 1));
+  await assert.rejects(stranger.getManifest('1'), /the connection was refused/);
+  assert.equal(waits, before);
 });
 
 test('openBlob() asks for a range and says where the registry really starts', async (t) => {

@@ -10,7 +10,7 @@
  */
 
 import type { Readable } from 'node:stream';
-import { EngineError } from '../../base/error.ts';
+import { EngineError, isEngineError } from '../../base/error.ts';
 import { mayFollow, type AddressScope } from './address.ts';
 import { parseChallenges } from './challenge.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -55,6 +55,7 @@ export class Session {
   readonly endpoint: Endpoint;
   readonly #options: SessionOptions;
   #origin: Promise<Origin> | undefined;
+  #hasAnswered = false;
 
   constructor(options: SessionOptions) {
     this.endpoint = options.endpoint;
@@ -68,10 +69,16 @@ export class Session {
 
   /** Errors: `not-found`, `unauthorized`, `denied`, `unavailable`, `cancelled`, … as the registry's answer means. */
   async send(request: SessionRequest): Promise<HttpResponse> {
-    return await withRetries(() => this.#once(request), {
-      ...this.#options.retry,
-      signal: request.signal,
-    });
+    const attempt = async (): Promise<HttpResponse> => {
+      try {
+        const response = await this.#once(request);
+        this.#hasAnswered = true;
+        return response;
+      } catch (error) {
+        throw this.#hasAnswered ? withoutRefusal(error) : error;
+      }
+    };
+    return await withRetries(attempt, { ...this.#options.retry, signal: request.signal });
   }
 
   /** The refresh token a login was given; empty: none. */
@@ -162,6 +169,17 @@ export class Session {
       url = redirectTarget(request, url, response);
     }
   }
+}
+
+/** Nobody listens at an address that is wrong; one that answered before is restarting. */
+function withoutRefusal(error: unknown): unknown {
+  if (!isEngineError(error) || error.details['code'] !== 'ECONNREFUSED') return error;
+  const { kind, message, operation, cause } = error;
+  return new EngineError(kind, message, {
+    details: { code: 'ECONNREFUSED' },
+    cause,
+    ...(operation === undefined ? {} : { operation }),
+  });
 }
 
 function isWebAddress({ protocol, username, password }: URL): boolean {
