@@ -26,7 +26,7 @@ const PACKAGES = [
   'python3-redis',
 ] as const;
 /** Milliseconds for downloading and installing them. */
-const BOOTSTRAP_MS = 300_000;
+const BOOTSTRAP_MS = 400_000;
 
 /** What a visitor is shown. */
 interface Seen {
