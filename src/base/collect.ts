@@ -4,7 +4,7 @@
  */
 
 /** Bytes of all streams of this thread between two turns. */
-const TURN_BYTES = 24 * 1024 * 1024;
+const TURN_BYTES = 32 * 1024 * 1024;
 
 /** What the runtime offers for it; Node.js nothing. */
 const runtime = globalThis as { readonly Bun?: { gc(isSync: boolean): void } };

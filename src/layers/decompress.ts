@@ -61,15 +61,17 @@ export interface DecodeOptions {
   readonly limits?: DecompressLimits;
   /** Digest of the stored form, which the source answers for; default: it is hashed. */
   readonly digest?: Digest;
+  /** Whether digests are asked for; default: yes. */
+  readonly isHashed?: boolean;
 }
 
 /** Decode `source`, whose chunks need be valid only until the next one is asked for. Errors while iterating: `corrupt`, `exhausted`, and those of the source. */
 export function decodeLayer(
   source: AsyncIterable<Uint8Array>,
-  { limits = DECOMPRESS_LIMITS, digest }: DecodeOptions = {},
+  { limits = DECOMPRESS_LIMITS, digest, isHashed = true }: DecodeOptions = {},
 ): DecodedLayer {
-  const stored = digest === undefined ? createDigester() : undefined;
-  const plain = createDigester();
+  const stored = isHashed && digest === undefined ? createDigester() : undefined;
+  let plain: Hash | undefined;
   const counts = { read: 0, written: 0 };
   let compression: LayerCompression = 'none';
   let digests: { readonly stored: Digest; readonly plain: Digest } | undefined;
@@ -80,10 +82,13 @@ export function decodeLayer(
       const head = await peek(counted);
       refuseForeign(head.first);
       compression = compressionOf(head.first);
+      // What is not packed is its own stored form; a diff id is always of SHA-256.
+      const isSame = compression === 'none' && digest?.startsWith('sha256:') !== false;
+      plain = isHashed && !isSame ? createDigester() : undefined;
       for await (const chunk of inflate(head.chunks, compression)) {
         counts.written += chunk.length;
         checkLimits(counts, limits);
-        plain.update(chunk);
+        plain?.update(chunk);
         yield chunk;
       }
     } finally {
@@ -91,8 +96,9 @@ export function decodeLayer(
       // here, unawaited, as one that has gone quiet would hold a cancelled run.
       void counted.return(undefined).catch(() => undefined);
     }
-    const storedDigest = digest ?? (stored === undefined ? undefined : digestOf(stored));
-    if (storedDigest !== undefined) digests = { stored: storedDigest, plain: digestOf(plain) };
+    const ofStored = digest ?? (stored === undefined ? undefined : digestOf(stored));
+    if (ofStored !== undefined)
+      digests = { stored: ofStored, plain: plain === undefined ? ofStored : digestOf(plain) };
   }
 
   return {
@@ -272,7 +278,7 @@ export async function* decompress(
   source: AsyncIterable<Uint8Array>,
   limits: DecompressLimits = DECOMPRESS_LIMITS,
 ): AsyncGenerator<Buffer> {
-  const decoded = decodeLayer(source, { limits });
+  const decoded = decodeLayer(source, { limits, isHashed: false });
   try {
     yield* decoded.tar;
   } catch (error) {

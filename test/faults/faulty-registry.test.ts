@@ -570,6 +570,29 @@ test('what came before a break is not asked for again', async () => {
   });
 });
 
+test('what an earlier pull kept of a registry that lied is fetched anew', async () => {
+  await withRig(async ({ fixture, registry, pull }) => {
+    const wrong = Buffer.from(LAYER);
+    // Inside the file's content: only a digest tells.
+    wrong[1024] = (wrong[1024] ?? 0) ^ 1;
+    registry.script = ({ path, headers }) => {
+      if (!isLayer(path)) return undefined;
+      return headers.range === undefined ? cut(wrong, CUT) : answer(503, {});
+    };
+    await assert.rejects(pull(), (error) => isEngineError(error) && error.kind === 'unavailable');
+    assert.deepEqual(fixture.images.list(), []);
+    registry.script = () => undefined;
+    const before = registry.requests.length;
+    assert.equal((await pull()).id, IMAGE.configDigest);
+    const asked = registry.requests.slice(before).filter(({ path }) => isLayer(path));
+    assert.deepEqual(
+      asked.map(({ headers }) => headers.range !== undefined),
+      [true, false],
+      'the rest first, then all of it',
+    );
+  });
+});
+
 /** Answers to a question for the rest from a byte on, after answers that were cut. */
 const RANGES: readonly (readonly [
   name: string,

@@ -47,11 +47,20 @@ export interface DownloadRequest {
 
 /** A download that has begun. */
 export interface Download {
+  /** It goes on where an earlier one stopped. */
+  readonly isResumed: boolean;
   /** Settles when the blob is in the store. */
   readonly finished: Promise<void>;
   /** The bytes while they come in; `undefined` when the blob is in the store. */
   readonly follow: () => Promise<LayerBytes | undefined>;
 }
+
+/** Of a blob that is in the store. */
+export const ALREADY_HERE: Download = {
+  isResumed: false,
+  finished: Promise.resolve(),
+  follow: () => Promise.resolve(undefined),
+};
 
 /** Begin. Waits while somebody else downloads the same blob. */
 export async function startDownload(request: DownloadRequest): Promise<Download> {
@@ -62,14 +71,15 @@ export async function startDownload(request: DownloadRequest): Promise<Download>
     lease,
     ...(signal === undefined ? {} : { signal }),
   });
-  if (ingest === undefined)
-    return { finished: Promise.resolve(), follow: () => Promise.resolve(undefined) };
+  if (ingest === undefined) return ALREADY_HERE;
   const growing = new Growth();
+  const isResumed = ingest.offsetBytes > 0;
   const finished = runDownload(request, ingest, growing);
   // The reader tells too; whoever waits first takes the error.
   finished.catch(() => undefined);
   const { path } = ingest;
   return {
+    isResumed,
     finished,
     follow: async () => {
       const bytes = path === undefined ? undefined : await followFile(path, growing);

@@ -36,7 +36,7 @@ import { readBounded } from '../registry/read.ts';
 import type { PulledImage, PullOptions } from '../remote.ts';
 import type { Admission } from '../signature/admit.ts';
 import type { ImageProgress, ImageRecord, ImageStore } from '../store.ts';
-import { startDownload, type Download } from './download.ts';
+import { ALREADY_HERE, startDownload, type Download } from './download.ts';
 import { Lanes } from './lanes.ts';
 
 /** Progress of a layer that costs nothing. */
@@ -159,38 +159,51 @@ async function fetchImage(
   const { manifest } = fetch;
   checkRunnable(manifest);
   await fetchDocument(parts, found.client, { descriptor: manifest.config, fetch });
-  const stop = new AbortController();
-  const signal =
-    fetch.signal === undefined ? stop.signal : AbortSignal.any([fetch.signal, stop.signal]);
-  const { present, worked, onProgress } = await watchLayers(parts, fetch);
-  const downloads = new LayerDownloads(parts, found.client, {
-    ...fetch,
-    signal,
-    onProgress,
-    present,
-    isMirror: found.isMirror,
-  });
-  try {
-    const { platform, lease } = fetch;
-    const image = await parts.images.add({
-      target: found.target,
-      ...(platform === undefined ? {} : { platform }),
-      names: namesOf(fetch.reference, found.target.digest),
-      lease,
-      layerSource: downloads.start(manifest.layers),
-      allStored: async () => downloads.finished(),
-      signal,
-      onProgress,
-    });
-    for (const id of new Set(manifest.layers.map((layer) => shortDigest(layer.digest))))
-      if (worked.has(id)) onProgress({ id, status: 'Pull complete' });
-    return image;
-  } catch (error) {
-    if (isFaultOfBytes(error)) downloads.distrust();
-    throw error;
-  } finally {
-    stop.abort();
-    await downloads.settled();
+  const watch = await watchLayers(parts, fetch);
+  const image = await addImage(parts, found, { fetch, watch });
+  for (const id of new Set(manifest.layers.map((layer) => shortDigest(layer.digest))))
+    if (watch.worked.has(id)) watch.onProgress({ id, status: 'Pull complete' });
+  return image;
+}
+
+/** Download and unpack; once more when what an earlier pull left was wrong, which shows only at the end. */
+async function addImage(
+  parts: PullParts,
+  found: Target,
+  {
+    fetch,
+    watch: { present, onProgress },
+  }: {
+    readonly fetch: Fetch & { readonly manifest: ImageManifest };
+    readonly watch: LayerWatch;
+  },
+): Promise<ImageRecord> {
+  const { manifest, platform, lease, reference } = fetch;
+  for (let isLast = false; ; isLast = true) {
+    const stop = new AbortController();
+    const signal =
+      fetch.signal === undefined ? stop.signal : AbortSignal.any([fetch.signal, stop.signal]);
+    const own = { ...fetch, signal, onProgress, present, isMirror: found.isMirror };
+    const downloads = new LayerDownloads(parts, found.client, own);
+    try {
+      return await parts.images.add({
+        target: found.target,
+        ...(platform === undefined ? {} : { platform }),
+        names: namesOf(reference, found.target.digest),
+        lease,
+        layerSource: downloads.start(manifest.layers),
+        allStored: async () => downloads.finished(),
+        signal,
+        onProgress,
+      });
+    } catch (error) {
+      if (!isFaultOfBytes(error)) throw error;
+      downloads.distrust();
+      if (isLast || !downloads.hasResumed) throw error;
+    } finally {
+      stop.abort();
+      await downloads.settled();
+    }
   }
 }
 
@@ -314,6 +327,7 @@ class LayerDownloads {
   readonly #started = new Map<Digest, Promise<Download>>();
   readonly #lanes: Lanes;
   #isTrusted = true;
+  #hasResumed = false;
 
   constructor(parts: PullParts, client: RegistryClient, fetch: LayerFetch) {
     this.#parts = parts;
@@ -341,6 +355,11 @@ class LayerDownloads {
     this.#isTrusted = false;
   }
 
+  /** Some of the bytes are of an earlier pull. */
+  get hasResumed(): boolean {
+    return this.#hasResumed;
+  }
+
   /** Every blob is in the store. */
   async finished(): Promise<void> {
     for (const download of this.#started.values()) await (await download).finished;
@@ -363,7 +382,7 @@ class LayerDownloads {
     const { present, isMirror, lease, signal } = this.#fetch;
     const isHere = present.has(layer.digest);
     this.#tell(layer, { status: isHere ? EXISTS : 'Pulling fs layer' });
-    if (isHere) return { finished: Promise.resolve(), follow: () => Promise.resolve(undefined) };
+    if (isHere) return ALREADY_HERE;
     if (this.#lanes.isFull) this.#tell(layer, { status: 'Waiting' });
     const leave = await this.#lanes.enter(signal);
     try {
@@ -380,6 +399,7 @@ class LayerDownloads {
         },
         signal,
       });
+      this.#hasResumed ||= download.isResumed;
       void download.finished
         .then(
           () => {

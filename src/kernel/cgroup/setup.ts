@@ -69,7 +69,7 @@ export function planRemoveEngineCgroups(
     layout.version === 2 ? [layout.mountPoint] : [...treesOf(layout), ...unifiedOf(layout)];
   return roots.flatMap((root) =>
     [enginePath(root, group), devicesPath(root, group)].map(
-      (path): PlanOp => ({ op: 'rmdir', path, busyMs: 1000 }),
+      (path): PlanOp => ({ op: 'rmdir', path, busyMs: 5000 }),
     ),
   );
 }
