@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import type { ToWorker } from './unpack-message.ts';
 
 /** Milliseconds that an idle thread is kept: the layers of one pull, and the next pull of a composition. */
-const IDLE_MS = 15_000;
+const IDLE_MS = 30_000;
 
 /** Threads of one module. */
 export class WorkerPool {
