@@ -69,9 +69,11 @@ describe('four applications on one host', { skip: !isRoot }, () => {
     const outside = process.env[OUTSIDE_NETWORK];
     const path = process.env['PATH'] ?? '';
     const programs = join(engine.folder, 'programs');
-    mkdirSync(programs);
+    const memory = join(engine.folder, 'memory');
+    for (const folder of [programs, memory]) mkdirSync(folder, { mode: 0o755 });
     const enter = outside === undefined ? 'env' : `nsenter --net=${outside} env`;
-    const inside = `mount -t tmpfs tmpfs /tmp && exec ${enter} PATH="${path}" mmdebstrap "$@"`;
+    const set = `PATH="${path}" TMPDIR="${memory}"`;
+    const inside = `mount -t tmpfs tmpfs "${memory}" && exec ${enter} ${set} mmdebstrap "$@"`;
     const script = `#!/bin/sh\nexec unshare --mount sh -c '${inside}' sh "$@"\n`;
     writeFileSync(join(programs, 'mmdebstrap'), script, { mode: 0o755 });
     const words = ['image', 'bootstrap', '--include', PACKAGES.join(','), '-t', 'applications'];
