@@ -1,6 +1,6 @@
 /**
- * A registry on loopback for the bench (Debian's docker-registry), with one
- * image of one layer in it, put there by plain requests and no engine.
+ * A registry on loopback for the bench (Debian's docker-registry), with images
+ * in it that are put there by plain requests and no engine.
  *
  * Source: OCI distribution-spec 1.1.1 "Push"; OCI image-spec 1.1.1.
  */
@@ -17,13 +17,13 @@ import { createGunzip } from 'node:zlib';
 
 /** Port of the registry, the same in every network namespace. */
 const PORT = 5973;
-/** How the image of {@link putImage} is called. */
-export const REGISTRY_IMAGE: string = `127.0.0.1:${PORT}/bench/large`;
+/** The repository of the images of {@link putImage}; their tags are their names. */
+export const REPOSITORY: string = `127.0.0.1:${PORT}/bench/images`;
 
 const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json';
 const CONFIG_TYPE = 'application/vnd.oci.image.config.v1+json';
 const LAYER_TYPE = 'application/vnd.oci.image.layer.v1.tar+gzip';
-const BASE = `http://127.0.0.1:${PORT}/v2/bench/large`;
+const BASE = `http://127.0.0.1:${PORT}/v2/bench/images`;
 
 /** A running registry. */
 export interface RegistryUnderTest {
@@ -68,31 +68,36 @@ export async function startRegistry(
   };
 }
 
-/** Puts an image whose one layer is the file of a tar.gz. */
-export async function putImage(archive: string): Promise<void> {
-  const layerDigest = await digestOf(createReadStream(archive));
-  const diffId = await digestOf(createReadStream(archive).pipe(createGunzip()));
+/** Puts an image whose layers are the files of tar.gz, base first. */
+export async function putImage(tag: string, archives: readonly string[]): Promise<void> {
+  const layers: object[] = [];
+  const diffIds: string[] = [];
+  for (const archive of archives) {
+    const digest = await digestOf(createReadStream(archive));
+    const { size } = statSync(archive);
+    await putBlob(digest, createReadStream(archive, { highWaterMark: 1 << 20 }), size);
+    layers.push({ mediaType: LAYER_TYPE, digest, size });
+    diffIds.push(await digestOf(createReadStream(archive).pipe(createGunzip())));
+  }
   const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
   const config = Buffer.from(
     JSON.stringify({
       architecture,
       os: 'linux',
-      rootfs: { type: 'layers', diff_ids: [diffId] },
+      rootfs: { type: 'layers', diff_ids: diffIds },
       config: { Cmd: ['sh'] },
     }),
   );
-  const layer = { mediaType: LAYER_TYPE, digest: layerDigest, size: statSync(archive).size };
   const configDigest = await digestOf(Readable.from([config]));
   const manifest = {
     schemaVersion: 2,
     mediaType: MANIFEST_TYPE,
     config: { mediaType: CONFIG_TYPE, digest: configDigest, size: config.length },
-    layers: [layer],
+    layers,
   };
-  await putBlob(layerDigest, createReadStream(archive, { highWaterMark: 1 << 20 }), layer.size);
   await putBlob(configDigest, Readable.from([config]), config.length);
   const body = Buffer.from(JSON.stringify(manifest));
-  await put(`${BASE}/manifests/1`, Readable.from([body]), {
+  await put(`${BASE}/manifests/${tag}`, Readable.from([body]), {
     'Content-Type': MANIFEST_TYPE,
     'Content-Length': body.length,
   });

@@ -9,6 +9,7 @@ import { availableParallelism } from 'node:os';
 import type { DatabaseSync } from 'node:sqlite';
 import type { HostPath } from './base/brand.ts';
 import { type Clock, systemClock } from './base/clock.ts';
+import { collectBetweenChunks } from './base/collect.ts';
 import { EngineError, isEngineError, messageOf } from './base/error.ts';
 import { type Failpoints, noFailpoints } from './base/failpoint.ts';
 import { hostPath } from './base/host-path.ts';
@@ -285,6 +286,7 @@ export async function runDaemon(argv: readonly string[], chisel: ChiselSource): 
   }
   const log = textLog(flags.logLevel, () => new Date());
   try {
+    collectBetweenChunks();
     await serveEngine(flags, chisel, log);
     return 0;
   } catch (error) {

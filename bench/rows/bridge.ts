@@ -17,7 +17,7 @@ const APART = ['unshare', '--net', 'sh', '-c', 'ip link set lo up; exec "$@"', '
 const PROGRAM = [...APART, join(ROOT, 'dist', 'carve')];
 /** Containers on one network, and how many starts are compared at either end. */
 const CROWD = 500;
-const SAMPLE = 20;
+const SAMPLE = 40;
 const WARM_LIVES = 40;
 
 const GOALS: readonly Goal[] = [
@@ -32,7 +32,11 @@ export const bridge: Row = {
     const carve = await startCarve(join(bench.work, 'carve-bridge'), PROGRAM);
     try {
       await importImage(carve.api, join(bench.work, 'rootfs.tar'));
-      return [await lives(bench, carve.api), await crowd(bench, carve.api)];
+      return [
+        await lives(bench, carve.api),
+        await added(bench, carve.api),
+        await crowd(bench, carve.api),
+      ];
     } finally {
       await carve.stop();
     }
@@ -41,12 +45,8 @@ export const bridge: Row = {
 
 async function lives(bench: Bench, api: Api): Promise<RowResult> {
   const { docker, peers } = bench;
-  const on = (name: string, engine: Api, network: string): Contestant => ({
-    name,
-    once: () => timeMs(() => lifeCycle(engine, TRUE, network)),
-  });
-  const contestants = [on('carve', api, 'bridge'), on('carve, network none', api, 'none')];
-  if (docker !== undefined) contestants.push(on('docker', docker.api, 'bridge'));
+  const contestants = [life('carve', api, 'bridge')];
+  if (docker !== undefined) contestants.push(life('docker', docker.api, 'bridge'));
   if (peers.crun !== undefined) {
     const folder = join(bench.work, 'bare-bridge');
     mkdirSync(folder, { recursive: true });
@@ -59,6 +59,26 @@ async function lives(bench: Bench, api: Api): Promise<RowResult> {
     repetition: scaled(bench, 40),
     goals: GOALS,
   });
+}
+
+function life(name: string, engine: Api, network: string): Contestant {
+  return { name, once: () => timeMs(() => lifeCycle(engine, TRUE, network)) };
+}
+
+/** What the bridge alone costs a life: some milliseconds, which few runs do not show. */
+async function added(bench: Bench, api: Api): Promise<RowResult> {
+  const contestants = [life('bridge', api, 'bridge'), life('network none', api, 'none')];
+  const samples = await interleave(contestants, scaled(bench, 300));
+  const [on = [], off = []] = [...samples.values()];
+  const more = on.map((ms, round) => ms - (off[round] ?? Number.NaN));
+  const figures = [['carve', more] as const, ...samples];
+  return {
+    title: 'what the bridge adds to a life, by pairs (asked: at most 3), and both of them',
+    unit: 'ms',
+    isMoreBetter: false,
+    figures: figures.map(([name, values]) => ({ name, summary: summarize(values) })),
+    goals: [],
+  };
 }
 
 /** The last starts of a crowd, by turns with the first of another daemon, and its own first. */

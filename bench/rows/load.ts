@@ -2,7 +2,7 @@
 
 import { mkdirSync, renameSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Api } from '../api.ts';
 import { BUILT, type CarveUnderTest, startCarve } from '../carve.ts';
 import { packArchive } from '../docker-archive.ts';
@@ -11,7 +11,8 @@ import { type Bench, type Row, type RowResult, scaled, timedResult } from '../ro
 import { type Contestant, timeMs } from '../stats.ts';
 import { FILES, makeArchive, TOTAL_BYTES } from './unpack.ts';
 
-const LAYERS = 10;
+/** Count of layers of the image that has many. */
+export const LAYERS = 10;
 /** Share of the time on one core that each further core is asked to take off: the rest is reading the archive. */
 const GAIN_PER_CORE = 0.5;
 
@@ -97,11 +98,20 @@ async function layersArchive(bench: Bench, tag: string): Promise<string> {
   const folder = join(bench.work, 'saved-ten');
   mkdirSync(folder);
   const layers: string[] = [];
+  for (const archive of await layerArchives(bench)) {
+    layers.push(basename(archive));
+    renameSync(archive, join(folder, basename(archive)));
+  }
+  return await packArchive(folder, { tag, layers });
+}
+
+/** The files of the large layer, over {@link LAYERS} layers, each as a tar.gz. */
+export async function layerArchives(bench: Bench): Promise<readonly string[]> {
+  const archives: string[] = [];
   for (let index = 0; index < LAYERS; index++) {
     const name = `layer-${index}`;
     const size = { name, files: FILES / LAYERS, totalBytes: TOTAL_BYTES / LAYERS, seed: index + 1 };
-    renameSync(await makeArchive(bench, size), join(folder, `${name}.tar.gz`));
-    layers.push(`${name}.tar.gz`);
+    archives.push(await makeArchive(bench, size));
   }
-  return await packArchive(folder, { tag, layers });
+  return archives;
 }

@@ -24,6 +24,9 @@ const HOST = '192.0.2.1';
 const [LEFT, RIGHT] = ['192.0.2.5', '192.0.2.6'];
 /** Two namespaces on a bridge in a third, without rules. */
 const [EAST, WEST] = ['192.0.2.9', '192.0.2.10'];
+/** A plain pair and a plain bridge of the host's, under the rules that the published port is under. */
+const [NEAR, BESIDE] = ['192.0.2.13', '192.0.2.14'];
+const [GATE, BEHIND] = ['192.0.2.17', '192.0.2.18'];
 /** Bytes of one transfer: some 0.2 s. */
 const TRANSFER = '250M';
 const TRANSFERS = 40;
@@ -75,11 +78,21 @@ async function measureAll(bench: Bench, place: Place): Promise<readonly RowResul
   ];
   await place.bridge(bridge, [east, EAST], [west, WEST]);
   const [server, client] = [await place.container(true), await place.container(false)];
-  for (const pid of [right, west, server.pid]) await place.serve(pid);
+  const [beside, behind] = [await place.namespace(), await place.namespace()];
+  await place.join([host, NEAR], [beside, BESIDE]);
+  await place.bridge(host, [behind, BEHIND]);
+  await run(inside(host, ['ip', 'addr', 'add', `${GATE}/30`, 'dev', 'br0']));
+  for (const pid of [right, west, server.pid, beside, behind]) await place.serve(pid);
   const plain: Way = { name: 'plain veth pair', from: left, to: RIGHT };
   const published = await compare(bench, {
     title: 'host to a published port',
-    ways: [{ name: 'carve', from: host, to: HOST }, plain],
+    ways: [
+      { name: 'carve', from: host, to: HOST },
+      plain,
+      { name: 'its own address', from: host, to: server.address },
+      { name: 'veth, same rules', from: host, to: BESIDE },
+      { name: 'bridge, same rules', from: host, to: BEHIND },
+    ],
     goals: [{ against: plain.name, ratio: ASKED }],
   });
   const between = await compare(bench, {

@@ -4,6 +4,7 @@
  * loop.
  */
 import { type MessagePort, parentPort } from 'node:worker_threads';
+import { collectBetweenChunks } from '../base/collect.ts';
 import type { BelowFacts } from './tree.ts';
 import { ChunkQueue } from './chunk-queue.ts';
 import { Growth, readGrowing } from '../content/growth.ts';
@@ -22,7 +23,10 @@ import {
 /** Progress is said at most this often, in milliseconds. */
 const PROGRESS_MS = 50;
 
-if (parentPort !== null) serve(parentPort);
+if (parentPort !== null) {
+  collectBetweenChunks();
+  serve(parentPort);
+}
 
 function serve(port: MessagePort): void {
   let job: Job | undefined;
