@@ -113,9 +113,9 @@ async function weighed(bench: Bench): Promise<readonly RowResult[]> {
   const pulls = scaled(bench, 5).runs;
   const costs: PullCosts[] = [];
   for (const [tag, what] of Object.entries(WEIGHED))
-    costs.push(await costsOf(`carve, ${what}`, { engine: carve, tag, pulls }));
+    costs.push(await costsOf(`carve, ${what}`, { of: carve, tag, pulls }));
   if (docker !== undefined)
-    costs.push(await costsOf('docker, one layer', { engine: docker, tag: LARGE, pulls: 1 }));
+    costs.push(await costsOf('docker, one layer', { of: docker, tag: LARGE, pulls: 1 }));
   const result = (title: string, unit: string, of: keyof PullCosts['samples']): RowResult => ({
     title,
     unit,
@@ -134,7 +134,7 @@ async function weighed(bench: Bench): Promise<readonly RowResult[]> {
 }
 
 interface Weighing {
-  readonly engine: { readonly api: Api; readonly pid: number };
+  readonly of: { readonly api: Api; readonly pid: number };
   readonly tag: string;
   /** Number of pulls, each of an image that is not here. */
   readonly pulls: number;
@@ -146,8 +146,8 @@ interface PullCosts {
   readonly samples: { readonly peakMib: readonly number[]; readonly cpuMs: readonly number[] };
 }
 
-async function costsOf(name: string, { engine, tag, pulls }: Weighing): Promise<PullCosts> {
-  const { api, pid } = engine;
+async function costsOf(name: string, { of, tag, pulls }: Weighing): Promise<PullCosts> {
+  const { api, pid } = of;
   const peaks: number[] = [];
   const times: number[] = [];
   for (let count = 0; count < pulls; count += 1) {
