@@ -5,7 +5,7 @@
 
 import * as expression from '../kernel/nft/expression.ts';
 import { u32 } from '../kernel/netlink/message.ts';
-import type { Family } from '../spec/cidr.ts';
+import type { Address, Family } from '../spec/cidr.ts';
 
 /** Both families. */
 export const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
@@ -31,6 +31,14 @@ export function linkKey(link: string): Uint8Array {
 /** `02:42:…` as six bytes. Precondition: it is a MAC address. */
 export function macBytes(text: string): Uint8Array {
   return Uint8Array.from(text.split(':'), (pair) => Number.parseInt(pair, 16));
+}
+
+/** The address that a link with this MAC gives itself: fe80::/64 and its modified EUI-64. Source: RFC 4291 appendix A. */
+export function linkLocalOf(mac: Uint8Array): Address {
+  const [first = 0, ...rest] = mac;
+  const bytes = [first ^ 2, ...rest.slice(0, 2), 0xff, 0xfe, ...rest.slice(2)];
+  const value = bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0xfe80n << 48n);
+  return { family: 'ipv6', value };
 }
 
 /** Go on with packets of the family. */

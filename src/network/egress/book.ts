@@ -17,7 +17,7 @@ import {
 import type { AnsweredAddress } from '../dns/response.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { Denial } from './contract.ts';
-import { macBytes } from '../packet.ts';
+import { linkLocalOf, macBytes } from '../packet.ts';
 import type { HeldPort } from './origin.ts';
 import { allowedBoxes, grantOfName, type EgressPolicy } from './policy.ts';
 import { openingKey, type GuardedAddress, type Opening } from './rules.ts';
@@ -94,14 +94,6 @@ export function guardedEndpoint(
   const senders = all.map(({ address }) => address);
   const port = { link: endpoint.hostLink, mac, addresses: senders };
   return { endpointId: endpoint.id, policies, addresses: all, port };
-}
-
-/** The address that an interface of this MAC gives itself. Source: RFC 4291 appendix A. */
-function linkLocalOf(mac: Uint8Array): Address {
-  const [first = 0, ...rest] = mac;
-  const bytes = [first ^ 2, ...rest.slice(0, 2), 0xff, 0xfe, ...rest.slice(2)];
-  const value = bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0xfe80n << 48n);
-  return { family: 'ipv6', value };
 }
 
 interface Refusal {

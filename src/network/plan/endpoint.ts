@@ -33,11 +33,11 @@ import { addressBytes, parseAddress, type Address } from '../../spec/cidr.ts';
 import type { WithPolicies } from '../egress/contract.ts';
 import type { Endpoint, EndpointAddress } from '../endpoint.ts';
 import type { NamespaceOwner } from '../fabric.ts';
-import { macBytes } from '../packet.ts';
+import { linkLocalOf, macBytes } from '../packet.ts';
 import { linkSettingsOf } from '../settings.ts';
 import type { NetworkRecord } from '../store.ts';
 import { askedSetting, firewall, openRoute, route, routeInto, setting, SLOT } from './ops.ts';
-import { linkLocalOf, planQuiet, planQuietRemoval } from './quiet.ts';
+import { planQuiet, planQuietRemoval } from './quiet.ts';
 
 /** An endpoint, and what the host has for its network. */
 export interface PlannedEndpoint extends WithPolicies {
@@ -230,15 +230,15 @@ function addressOf({ address, prefixLength }: Omit<EndpointAddress, 'gateway'>):
 /** Those that were asked for, and the link's own where it is {@link isQuiet} and the user chose nothing about it. */
 function linkLocalsOf(planned: PlannedEndpoint): readonly InterfaceAddress[] {
   const { mac, settings = [], linkLocal = [] } = planned.endpoint;
-  const asked = linkLocal
-    .map(parseAddress)
-    .map((address) => addressOf({ address, prefixLength: LINK_LOCAL_BITS[address.family] }));
+  const asked = linkLocal.map(parseAddress);
   const own = linkLocalOf(macBytes(mac));
   const isSaid =
-    asked.some(({ address }) => Buffer.compare(address, own) === 0) ||
+    asked.some(({ family, value }) => family === own.family && value === own.value) ||
     settings.some(([path]) => path.startsWith('ipv6/'));
-  if (isSaid || !isQuiet(planned)) return asked;
-  return [...asked, { address: own, prefixLength: LINK_LOCAL_BITS.ipv6 }];
+  const all = isSaid || !isQuiet(planned) ? asked : [...asked, own];
+  return all.map((address) =>
+    addressOf({ address, prefixLength: LINK_LOCAL_BITS[address.family] }),
+  );
 }
 
 function defaultRoutes(endpoint: Endpoint): readonly Message[] {

@@ -93,12 +93,3 @@ function field(
     expression.compare(operator, value),
   ];
 }
-
-/** The link-local address of a hardware address: fe80::/64 and its modified EUI-64. */
-export function linkLocalOf(mac: Uint8Array): Uint8Array {
-  const [first = 0, ...rest] = mac;
-  const address = new Uint8Array(16);
-  address.set([0xfe, 0x80]);
-  address.set([first ^ 2, ...rest.slice(0, 2), 0xff, 0xfe, ...rest.slice(2)], 8);
-  return address;
-}
