@@ -14,6 +14,7 @@ import { hostnameOf } from '../containers/hostname.ts';
 import type { ContainerRecord } from '../containers/record.ts';
 import type { LinkedHost } from '../containers/render-network-files.ts';
 import type { EngineParts } from '../parts.ts';
+import { parseLink } from './check-links.ts';
 import { linkEnvironment } from './link-environment.ts';
 import { exposedPorts } from './shown.ts';
 
@@ -24,7 +25,7 @@ interface Link {
   readonly other: Container;
 }
 
-/** `name:alias`, or a name alone. Others that are gone are left out. */
+/** Others that are gone are left out. */
 function linksOf(parts: Pick<EngineParts, 'containers'>, record: ContainerRecord): readonly Link[] {
   return Object.hasOwn(record.endpoints, DEFAULT_NETWORK) ? readLinks(parts, record) : [];
 }
@@ -33,10 +34,9 @@ function readLinks(
   parts: Pick<EngineParts, 'containers'>,
   record: ContainerRecord,
 ): readonly Link[] {
-  return (record.hostConfig.Links ?? []).flatMap((link) => {
-    const [ref = '', alias = ref] = link.replace(/^\//, '').split(':');
-    const other = parts.containers.find(ref);
-    return other === undefined ? [] : [{ alias: alias.split('/').at(-1) ?? alias, other }];
+  return (record.hostConfig.Links ?? []).map(parseLink).flatMap(({ container, alias }) => {
+    const other = parts.containers.find(container);
+    return other === undefined ? [] : [{ alias, other }];
   });
 }
 
