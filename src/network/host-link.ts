@@ -12,7 +12,6 @@ import {
   planAskLink,
   planMakeLink,
   planMakeVlan,
-  planUp,
 } from './plan/bridge.ts';
 import { linkSettingsOf } from './settings.ts';
 import type { NetworkRecord } from './store.ts';
@@ -41,7 +40,5 @@ export async function ensureHostLink(host: LinkHost, network: NetworkRecord): Pr
   const base = decodeLink(await run(planAskLink(vlan.base)));
   const { index } = checkedLink(base, network, vlan.base);
   await run(planMakeVlan({ name: link, group: host.group }, { parentIndex: index, id: vlan.id }));
-  const made = checkedLink(decodeLink(await run(planAskLink(link))), network, link);
-  await run(planUp(made.index));
-  return made;
+  return checkedLink(decodeLink(await run(planAskLink(link))), network, link);
 }

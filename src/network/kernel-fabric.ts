@@ -92,6 +92,8 @@ export class KernelFabric implements NetworkFabric {
   readonly #ready = new Map<string, ReadyNetwork>();
   /** While somebody is on a bridge the table and the links are looked after. */
   readonly #seats = new Seats();
+  /** Networks whose link is gone and could not be made again. */
+  readonly #lost = new Set<string>();
   #hasWarned = false;
   /** Marks this engine's links. */
   readonly #group: number;
@@ -320,14 +322,21 @@ export class KernelFabric implements NetworkFabric {
     for (const sentence of sentences) this.#log.warn(sentence);
   }
 
-  /** Make links again that somebody deleted. */
+  /** Make links again that somebody deleted; one that cannot be made is told of once, and tried again. */
   async #repairLinks(): Promise<void> {
     for (const { network } of this.#ready.values()) {
       if (network.driver !== 'bridge' || this.#isReady(network)) continue;
-      this.#log.warn('the link of a network was deleted from outside; made again', {
-        network: network.name,
-      });
-      await this.ensure(network);
+      const what = { network: network.name };
+      try {
+        await this.ensure(network);
+        this.#lost.delete(network.id);
+        this.#log.warn('the link of a network was deleted from outside; made again', what);
+      } catch (error) {
+        if (this.#lost.has(network.id)) continue;
+        this.#lost.add(network.id);
+        const why = { ...what, error: messageOf(error) };
+        this.#log.warn('the link of a network was deleted from outside and cannot be made', why);
+      }
     }
   }
 

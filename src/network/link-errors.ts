@@ -8,10 +8,19 @@ import type { NetworkRecord } from './store.ts';
 /** Number of `lo` in every network namespace. */
 const LOOPBACK = 1;
 
-/** The error of a plan that makes a link: the kernel may not know the kind. */
+/** The error of a plan that makes a link: the kernel may not know the kind; the parent of a VLAN may be down. */
 export function explainMaking(error: unknown, network: NetworkRecord): unknown {
-  if (!isEngineError(error) || error.details['errno'] !== 'EOPNOTSUPP') return error;
+  if (!isEngineError(error)) return error;
   const { vlan } = linkSettingsOf(network);
+  const { errno } = error.details;
+  if (errno === 'ENETDOWN' && vlan !== undefined) {
+    return new EngineError(
+      'conflict',
+      `Cannot make network ${network.name}: link ${vlan.base} of the host is down`,
+      { cause: error, hint: `Set it up: ip link set ${vlan.base} up` },
+    );
+  }
+  if (errno !== 'EOPNOTSUPP') return error;
   const kind = network.driver === 'bridge' ? 'bridge' : vlan === undefined ? 'dummy' : 'vlan';
   return new EngineError(
     'unsupported',

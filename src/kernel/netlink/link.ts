@@ -230,12 +230,12 @@ export interface VlanOf {
   readonly id: number;
 }
 
-/** A VLAN, not up yet. */
+/** A VLAN, up. Errors: ENETDOWN when its parent is not; then there is none. */
 export function addVlan(link: LinkSettings, { parentIndex, id }: VlanOf): Message {
   return {
     type: RTM.NEWLINK,
     flags: CREATE,
-    header: ifinfomsg(0, 'kept'),
+    header: ifinfomsg(0, 'up'),
     attributes: [
       ...settingsOf(link),
       [IFLA.LINK, u32(parentIndex)],

@@ -43,13 +43,13 @@ export function planMakeLink(network: NetworkRecord, group: number): readonly Pl
   ];
 }
 
-/** Make a VLAN of a link, not up yet, where it is missing. */
+/** Make a VLAN of a link, up, where it is missing. */
 export function planMakeVlan(link: LinkSettings, vlan: VlanOf): readonly PlanOp[] {
   return [openRoute(SLOT.host), route(SLOT.host, [addVlan(link, vlan)], EEXIST)];
 }
 
 /** Set a link up. */
-export function planUp(index: number): readonly PlanOp[] {
+function planUp(index: number): readonly PlanOp[] {
   return [openRoute(SLOT.host), route(SLOT.host, [setLink({ index }, { up: true })])];
 }
 

@@ -5,7 +5,8 @@ import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { openFixture } from '../../kernel/engine-fixture.ts';
 
-const links = (): string => String(execFileSync('/usr/sbin/ip', ['-d', '-o', 'link']));
+const ip = (...words: readonly string[]): string => String(execFileSync('/usr/sbin/ip', words));
+const links = (): string => ip('-d', '-o', 'link');
 
 test('a VLAN of a parent is made, up, for the networks that name it, and goes with the last', async () => {
   await using fixture = await openFixture();
@@ -33,6 +34,26 @@ test('a VLAN of a parent is made, up, for the networks that name it, and goes wi
   assert.match(links(), /wire\.50@wire/);
   await networks.remove('two');
   assert.doesNotMatch(links(), /wire\.50/);
+});
+
+test('a VLAN of a link that is down is not made, and is as soon as that is up', async () => {
+  await using fixture = await openFixture();
+  const { networks } = fixture.engine;
+  const make = (): Promise<unknown> =>
+    networks.create({ Name: 'n', Driver: 'macvlan', Options: { parent: 'wire.51' } });
+  ip('link', 'set', 'wire', 'down');
+  try {
+    await assert.rejects(make(), {
+      kind: 'conflict',
+      message: 'Cannot make network n: link wire of the host is down',
+    });
+    assert.doesNotMatch(links(), /wire\.51/);
+  } finally {
+    ip('link', 'set', 'wire', 'up');
+  }
+  await make();
+  assert.match(links(), /wire\.51@wire: <[A-Z,_]*UP[^>]*>/);
+  await networks.remove('n');
 });
 
 test('a VLAN of a link that is not there, and one that cannot be, are told', async () => {
