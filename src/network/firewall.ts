@@ -1,5 +1,5 @@
 /**
- * carve's one nftables table, as desired state → messages. Pure.
+ * What carve's nftables table lets pass, as desired state → messages. Pure.
  *
  * The rules never change: all that differs between hosts and moments stands in
  * sets and maps, so a start adds elements and a table with a thousand
@@ -14,22 +14,14 @@
  *   published on a loopback address is reachable from loopback only.
  * - What a container under an egress policy sends beyond its own networks is
  *   decided before all that accepts new connections.
- * - Publishing rewrites only packets for an address of this host (row N4).
  *
  * Source: nft(8); the hooks' order: raw -300, conntrack -200, dstnat -100, filter 0, srcnat 100.
  */
 
 import * as nft from '../kernel/nft/message.ts';
 import * as expression from '../kernel/nft/expression.ts';
-import { be16, u32, type Message } from '../kernel/netlink/message.ts';
-import {
-  addressBytes,
-  firstOf,
-  lastOf,
-  type Address,
-  type Family,
-  type Network,
-} from '../spec/cidr.ts';
+import type { Message } from '../kernel/netlink/message.ts';
+import { addressBytes, firstOf, lastOf, type Address, type Network } from '../spec/cidr.ts';
 import { egressJumps, egressRules, egressSets, EGRESS_CHAIN, inputRules } from './egress/rules.ts';
 import {
   ADDRESS_BYTES,
@@ -38,12 +30,21 @@ import {
   FAMILIES,
   isFamily,
   linkKey,
+  loadDestination,
+  loadService,
   registersOf,
   samePair,
   SOURCE_OFFSET,
   SUFFIX,
 } from './packet.ts';
-import { isRelayedWidely, isRouted, LOOPBACK6 } from './way.ts';
+import {
+  portKey,
+  publishChains,
+  publishRules,
+  publishSets,
+  type PublishedPort,
+} from './publish.ts';
+import { isRelayedWidely } from './way.ts';
 
 /** A bridge whose containers the table guards. */
 export interface GuardedBridge {
@@ -58,20 +59,6 @@ export interface GuardedBridge {
   readonly isMasqueraded: boolean;
 }
 
-/** Protocols that can be published. */
-export const PROTOCOL = { tcp: 6, udp: 17, sctp: 132 } as const;
-
-/** One published port. */
-export interface PublishedPort {
-  /** Address of the host; an unspecified one (0.0.0.0, ::) means every address of its family. */
-  readonly host: Address;
-  readonly hostPort: number;
-  readonly protocol: keyof typeof PROTOCOL;
-  /** The container's address; of the other family, the monitor relays to it. */
-  readonly target: Address;
-  readonly targetPort: number;
-}
-
 const { REG32, REGISTER } = expression;
 
 function setsOf(at: nft.TableName): Message[] {
@@ -83,30 +70,12 @@ function setsOf(at: nft.TableName): Message[] {
       { name: `subnets${SUFFIX[family]}`, key: [family], interval: true },
       { name: `owners${SUFFIX[family]}`, key: [family, 'ifname'], interval: true },
       { name: `masquerade${SUFFIX[family]}`, key: [family], interval: true },
-      {
-        name: `publish${SUFFIX[family]}`,
-        key: [family, 'protocol', 'port'],
-        data: [family, 'port'],
-      },
     ]),
     { name: 'relays6', key: ['ipv6', 'protocol', 'port'] },
     ...egressSets(),
+    ...publishSets(),
   ];
   return shapes.map((shape, index) => nft.addSet(at, shape, index + 1));
-}
-
-function loadDestination(family: Family, register: number = REG32): expression.Expression {
-  const field = { offsetBytes: DESTINATION_OFFSET[family], lengthBytes: ADDRESS_BYTES[family] };
-  return expression.payload({ base: 'network', ...field }, register);
-}
-
-/** Protocol and port behind an address in {@link REG32}. */
-function loadService(family: Family): expression.Expression[] {
-  const count = registersOf(family);
-  return [
-    expression.meta('l4proto', REG32 + count),
-    expression.payload({ base: 'transport', offsetBytes: 2, lengthBytes: 2 }, REG32 + count + 1),
-  ];
 }
 
 function notBy(link: string): expression.Expression[] {
@@ -138,35 +107,6 @@ function guardRules(at: nft.TableName): Message[] {
     expression.verdict({ kind: 'drop' }),
   ]);
   return [...perFamily, loopback];
-}
-
-/** `::1` has a relay: rewritten, its packets would go nowhere. */
-function notFromLoopback6(family: Family, chain: string): expression.Expression[] {
-  if (family === 'ipv4' || chain !== 'publish-local') return [];
-  return [loadDestination('ipv6', REGISTER.r1), expression.compare('neq', addressBytes(LOOPBACK6))];
-}
-
-/** Rewrite to the container a port is published for: first by exact host address, then by any. */
-function publishRules(at: nft.TableName, chain: string): Message[] {
-  return FAMILIES.flatMap((family) => {
-    const count = registersOf(family);
-    const value = REG32 + 8;
-    const rule = (address: expression.Expression): Message =>
-      nft.addRule(at, chain, [
-        ...isFamily(family),
-        expression.fibAddressType('daddr'),
-        expression.compare('eq', u32(expression.ADDRESS_TYPE.local)),
-        ...notFromLoopback6(family, chain),
-        address,
-        ...loadService(family),
-        expression.lookup(`publish${SUFFIX[family]}`, REG32, { target: value }),
-        expression.destinationNat(family, value, value + count),
-      ]);
-    return [
-      rule(loadDestination(family)),
-      rule(expression.immediate(REG32, new Uint8Array(ADDRESS_BYTES[family]))),
-    ];
-  });
 }
 
 function forwardRules(at: nft.TableName): Message[] {
@@ -263,8 +203,7 @@ function sourceRules(at: nft.TableName): Message[] {
 function allRules(at: nft.TableName): readonly Message[] {
   return [
     ...guardRules(at),
-    ...publishRules(at, 'publish'),
-    ...publishRules(at, 'publish-local'),
+    ...publishRules(at),
     ...forwardRules(at),
     ...relayRules(at),
     ...inputRules(at),
@@ -284,8 +223,7 @@ export function planTable(at: nft.TableName): readonly Message[] {
     nft.addTable(at),
     ...setsOf(at),
     nft.addChain(at, 'guard', { type: 'filter', hook: 'prerouting', priority: -300 }),
-    nft.addChain(at, 'publish', { type: 'nat', hook: 'prerouting', priority: -100 }),
-    nft.addChain(at, 'publish-local', { type: 'nat', hook: 'output', priority: -100 }),
+    ...publishChains(at),
     nft.addChain(at, EGRESS_CHAIN),
     nft.addChain(at, 'input', { type: 'filter', hook: 'input', priority: 0 }),
     nft.addChain(at, 'forward', { type: 'filter', hook: 'forward', priority: 0 }),
@@ -348,41 +286,24 @@ export function planBridgeRemoval(at: nft.TableName, bridge: GuardedBridge): rea
   return bridgeElements(at, bridge, nft.deleteElements);
 }
 
-function portKey(port: PublishedPort): Uint8Array {
-  const protocol = Uint8Array.of(PROTOCOL[port.protocol]);
-  return nft.concatKey([addressBytes(port.host), protocol, be16(port.hostPort)]);
-}
-
-function publishElement(port: PublishedPort): nft.Element {
-  const data = nft.concatKey([addressBytes(port.target), be16(port.targetPort)]);
-  return { key: portKey(port), data };
-}
-
-function portElements(
+function relayElements(
   at: nft.TableName,
   ports: readonly PublishedPort[],
   act: ElementAction,
 ): readonly Message[] {
-  const routed = ports.filter(isRouted);
   const relayed = ports.filter(isRelayedWidely).map((port) => ({ key: portKey(port) }));
-  return [
-    ...FAMILIES.flatMap((family) => {
-      const elements = routed.filter((port) => port.host.family === family).map(publishElement);
-      return elements.length === 0 ? [] : [act(at, `publish${SUFFIX[family]}`, elements)];
-    }),
-    ...(relayed.length === 0 ? [] : [act(at, 'relays6', relayed)]),
-  ];
+  return relayed.length === 0 ? [] : [act(at, 'relays6', relayed)];
 }
 
-/** Publish ports. The kernel answers EEXIST when one is published for somebody else. */
-export function planPorts(at: nft.TableName, ports: readonly PublishedPort[]): readonly Message[] {
-  return portElements(at, ports, nft.addElements);
+/** Keep internal networks off the relays of ports. */
+export function planRelays(at: nft.TableName, ports: readonly PublishedPort[]): readonly Message[] {
+  return relayElements(at, ports, nft.addElements);
 }
 
-/** Take ports back. */
-export function planPortRemoval(
+/** Undo {@link planRelays}. */
+export function planRelayRemoval(
   at: nft.TableName,
   ports: readonly PublishedPort[],
 ): readonly Message[] {
-  return portElements(at, ports, nft.deleteElements);
+  return relayElements(at, ports, nft.deleteElements);
 }

@@ -9,7 +9,6 @@
  *   at any moment, in one transaction, without a packet seeing half of it.
  */
 
-import { randomInt } from 'node:crypto';
 import { EngineError, isEngineError, messageOf } from '../base/error.ts';
 import type { Log } from '../base/log.ts';
 import { Mutex } from '../base/mutex.ts';
@@ -32,28 +31,20 @@ import type {
 import * as rules from './firewall.ts';
 import { GuardTable } from './guard-table.ts';
 import { guardedBridge } from './guarded-bridge.ts';
-import { ensureHostLink } from './host-link.ts';
-import {
-  decodeLink,
-  planAskLink,
-  planDeleteLink,
-  planFindLink,
-  planForwarding,
-  planSetLink,
-} from './plan/bridge.ts';
+import { HostLinks } from './host-links.ts';
 import {
   BEFORE_CLONE,
   planDefaultRoutes,
   planInside,
   planJoin,
   planLeave,
-  planRejoin,
   type PlannedEndpoint,
 } from './plan/endpoint.ts';
 import { firewall, SLOT } from './plan/ops.ts';
 import { reservePort } from './plan/reserve.ts';
 import { planResolver } from './plan/resolver.ts';
-import { isForwarding, isLinkThere, readRoutes } from './read-routes.ts';
+import { planPortRemoval, planPorts, type PublishedPort } from './publish.ts';
+import { readRoutes } from './read-routes.ts';
 import { Seats } from './seats.ts';
 import { strangersWarnings } from './strangers.ts';
 import { linkSettingsOf } from './settings.ts';
@@ -74,14 +65,6 @@ export interface KernelFabricOptions {
   readonly log: Log;
 }
 
-/** A network whose link is there. */
-interface ReadyNetwork {
-  readonly network: NetworkRecord;
-  readonly linkIndex: number;
-  /** This engine made the link. */
-  readonly isOwnLink: boolean;
-}
-
 /** See the module. */
 export class KernelFabric implements NetworkFabric {
   readonly #chisel: Chisel;
@@ -89,24 +72,22 @@ export class KernelFabric implements NetworkFabric {
   readonly #log: Log;
   readonly #at: nft.TableName;
   readonly #lock = new Mutex();
-  readonly #ready = new Map<string, ReadyNetwork>();
+  readonly #links: HostLinks;
   /** While somebody is on a bridge the table and the links are looked after. */
   readonly #seats = new Seats();
-  /** Networks whose link is gone and could not be made again. */
-  readonly #lost = new Set<string>();
   #hasWarned = false;
-  /** Marks this engine's links. */
-  readonly #group: number;
   readonly egress: EgressGuard;
   readonly #table: GuardTable;
   readonly #flows: StaleFlows;
-  #nextIndex = randomInt(0x0100_0000, 0x3fff_ffff);
 
   constructor({ chisel, runDir, engineId, log }: KernelFabricOptions) {
     this.#chisel = chisel;
     this.#runDir = runDir;
     this.#log = log;
-    this.#group = Number.parseInt(engineId.slice(0, 7), 16) + 1;
+    const apply = async (plan: readonly PlanOp[], failure: string): Promise<Uint8Array> =>
+      this.#apply(plan, failure);
+    const group = Number.parseInt(engineId.slice(0, 7), 16) + 1;
+    this.#links = new HostLinks({ apply, log, group });
     this.#at = { family: 'inet', table: `carve-${engineId.slice(0, 12)}` };
     const kernel = {
       at: this.#at,
@@ -123,33 +104,31 @@ export class KernelFabric implements NetworkFabric {
       lock: this.#lock,
       whole: () => this.#wholeTable(),
       half: () => this.egress.expected(),
-      beside: async () => this.#repairLinks(),
+      beside: async () => this.#links.repair(async (network) => this.ensure(network)),
     });
     this.#flows = new StaleFlows({
       log,
       query: async (message, failure) => this.#ask(message, failure),
-      apply: async (plan, failure) => this.#apply(plan, failure),
+      apply,
       subnets: () =>
-        [...this.#ready.values()].flatMap(({ network }) =>
-          network.subnets.map(({ subnet }) => subnet),
-        ),
+        this.#links.networks().flatMap(({ subnets }) => subnets.map(({ subnet }) => subnet)),
     });
   }
 
   async ensure(network: NetworkRecord): Promise<void> {
-    if (!hasLink(network) || this.#isReady(network)) return;
+    if (!hasLink(network) || this.#links.isReady(network)) return;
     await this.#lock.run(async () => {
-      if (this.#isReady(network)) return;
-      const wasReady = this.#ready.has(network.id);
-      this.#ready.set(network.id, await this.#makeLink(network));
-      if (wasReady) {
-        await this.#rejoin(network);
+      if (this.#links.isReady(network)) return;
+      const wasMade = this.#links.wasMade(network);
+      await this.#links.make(network);
+      if (wasMade) {
+        await this.#links.rejoin(network, this.#seats.all());
         return;
       }
       try {
         await this.#guard(network);
       } catch (error) {
-        this.#ready.delete(network.id);
+        this.#links.forget([network]);
         throw error;
       }
       await this.#warn();
@@ -161,7 +140,7 @@ export class KernelFabric implements NetworkFabric {
     await this.#lock.run(async () => {
       for (const network of networks.filter(hasLink)) {
         try {
-          this.#ready.set(network.id, await this.#makeLink(network));
+          await this.#links.make(network);
         } catch (error) {
           failures.push({ network, error });
         }
@@ -171,7 +150,7 @@ export class KernelFabric implements NetworkFabric {
         await this.#rebuild();
       } catch (error) {
         // Whoever needs one of them next tries again.
-        this.#ready.clear();
+        this.#links.forget(networks);
         failures.push(...networks.map((network) => ({ network, error })));
       }
     });
@@ -187,8 +166,8 @@ export class KernelFabric implements NetworkFabric {
         const gone = firewall(rules.planBridgeRemoval(this.#at, bridge), ENOENT);
         await this.#apply(gone, failure);
       }
-      this.#ready.delete(network.id);
-      await this.#deleteLink(network);
+      this.#links.forget([network]);
+      await this.#links.delete(network);
     });
   }
 
@@ -197,8 +176,8 @@ export class KernelFabric implements NetworkFabric {
   }
 
   async warnings(): Promise<readonly string[]> {
-    const networks = [...this.#ready.values()].map(({ network }) => network);
-    const links = networks.filter(isBridge).map((network) => linkSettingsOf(network).link);
+    const networks = this.#links.networks().filter(isBridge);
+    const links = networks.map((network) => linkSettingsOf(network).link);
     if (links.length === 0) return [];
     const answer = await this.#query(nft.listChains(), 'Cannot look at the firewalls of the host');
     return strangersWarnings(decodeChains(answer), links);
@@ -209,16 +188,15 @@ export class KernelFabric implements NetworkFabric {
     this.egress.begin(containerId, endpoints);
     return this.#opsOf(
       containerId,
-      endpoints.map((each) => this.#planned(each)),
+      endpoints.map((each) => this.#links.planned(each)),
     );
   }
 
   explainStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps {
-    const planned = endpoints.map((each) => {
-      const { linkIndex = 0, isOwnLink = true } = this.#ready.get(each.network.id) ?? {};
-      return { ...each, linkIndex, isOwnLink, hostIndex: 0 };
-    });
-    return this.#opsOf(containerId, planned);
+    return this.#opsOf(
+      containerId,
+      endpoints.map((each) => this.#links.explained(each)),
+    );
   }
 
   adopt(containerId: string, endpoints: readonly NetworkedEndpoint[]): void {
@@ -230,7 +208,7 @@ export class KernelFabric implements NetworkFabric {
     const failure = `Cannot connect the container to network ${added.network.name}`;
     await this.egress.join(containerId, added);
     try {
-      await this.#apply(planJoin(owner, [this.#planned(added)]), failure);
+      await this.#apply(planJoin(owner, [this.#links.planned(added)]), failure);
     } catch (error) {
       await this.egress.leave(containerId, added.endpoint.id);
       throw error;
@@ -274,10 +252,10 @@ export class KernelFabric implements NetworkFabric {
     this.#table.unwatch();
     if (this.#seats.hasBridge()) return;
     await this.#lock.run(async () => {
-      this.#ready.clear();
+      this.#links.forget(this.#links.networks());
       await this.#table.remove();
       await this.#removeHalf();
-      for (const network of networks.filter(hasLink)) await this.#deleteLink(network);
+      for (const network of networks.filter(hasLink)) await this.#links.delete(network);
     });
   }
 
@@ -286,7 +264,7 @@ export class KernelFabric implements NetworkFabric {
     return {
       before: [
         ...ports.map(reservePort),
-        ...firewall([...this.egress.planStart(planned), ...rules.planPorts(this.#at, ports)]),
+        ...firewall([...this.egress.planStart(planned), ...this.#planPublish(ports)]),
         ...BEFORE_CLONE,
       ],
       inside: [
@@ -309,11 +287,6 @@ export class KernelFabric implements NetworkFabric {
     if (this.#seats.hasBridge()) this.#table.watch();
   }
 
-  /** Its link was made and is there: somebody else may have deleted it. */
-  #isReady(network: NetworkRecord): boolean {
-    return this.#ready.has(network.id) && isLinkThere(linkSettingsOf(network).link);
-  }
-
   /** Once for all networks. */
   async #warn(): Promise<void> {
     if (this.#hasWarned) return;
@@ -322,79 +295,15 @@ export class KernelFabric implements NetworkFabric {
     for (const sentence of sentences) this.#log.warn(sentence);
   }
 
-  /** Make links again that somebody deleted; one that cannot be made is told of once, and tried again. */
-  async #repairLinks(): Promise<void> {
-    for (const { network } of this.#ready.values()) {
-      if (network.driver !== 'bridge' || this.#isReady(network)) continue;
-      const what = { network: network.name };
-      try {
-        await this.ensure(network);
-        this.#lost.delete(network.id);
-        this.#log.warn('the link of a network was deleted from outside; made again', what);
-      } catch (error) {
-        if (this.#lost.has(network.id)) continue;
-        this.#lost.add(network.id);
-        const why = { ...what, error: messageOf(error) };
-        this.#log.warn('the link of a network was deleted from outside and cannot be made', why);
-      }
-    }
-  }
-
-  /** Containers of a network whose link was made again are on it. Precondition: the lock is held. */
-  async #rejoin(network: NetworkRecord): Promise<void> {
-    const failure = `Cannot put the containers of network ${network.name} on its link`;
-    const seats = this.#seats.all().filter((each) => each.network.id === network.id);
-    for (const each of seats.filter(() => network.driver === 'bridge')) {
-      const found = decodeLink(await this.#apply(planAskLink(each.endpoint.hostLink), failure));
-      if (found === undefined) continue;
-      const planned = { ...this.#planned(each), hostIndex: found.index };
-      await this.#apply(planRejoin(planned), failure);
-    }
-  }
-
   /** All of one endpoint: one that is gone already takes the others with it. */
-  #unpublish(ports: readonly rules.PublishedPort[]): readonly PlanOp[] {
-    return firewall(rules.planPortRemoval(this.#at, ports), ENOENT);
+  #unpublish(ports: readonly PublishedPort[]): readonly PlanOp[] {
+    const at = this.#at;
+    const gone = [...planPortRemoval(at, ports), ...rules.planRelayRemoval(at, ports)];
+    return firewall(gone, ENOENT);
   }
 
-  #planned(each: NetworkedEndpoint): PlannedEndpoint {
-    const { network } = each;
-    const ready = this.#ready.get(network.id);
-    if (ready === undefined)
-      throw new EngineError('internal', `Network ${network.name} was not made ready`);
-    this.#nextIndex = this.#nextIndex === 0x3fff_ffff ? 0x0100_0000 : this.#nextIndex + 1;
-    const { linkIndex, isOwnLink } = ready;
-    return { ...each, linkIndex, isOwnLink, hostIndex: this.#nextIndex };
-  }
-
-  async #makeLink(network: NetworkRecord): Promise<ReadyNetwork> {
-    const failure = `Cannot make network ${network.name}`;
-    const apply = async (plan: readonly PlanOp[]): Promise<Uint8Array> =>
-      this.#apply(plan, failure);
-    const found = await ensureHostLink({ apply, group: this.#group }, network);
-    const forwarding = network.driver === 'bridge' ? planForwarding(network.hasIpv6) : [];
-    if (forwarding.length > 0 && !isForwarding()) {
-      this.#log.warn('the host passes packets between its links from now on, for its containers');
-    }
-    try {
-      await this.#apply([...planSetLink(network, found.index), ...forwarding], failure);
-    } catch (error) {
-      await this.#deleteLink(network).catch(() => undefined);
-      throw error;
-    }
-    return { network, linkIndex: found.index, isOwnLink: found.group === this.#group };
-  }
-
-  /** Only a link that this engine made: a bridge that the user named may be the user's own. */
-  async #deleteLink(network: NetworkRecord): Promise<void> {
-    const { link } = linkSettingsOf(network);
-    // Two networks may have one parent.
-    const isShared = ({ network: other }: ReadyNetwork): boolean =>
-      other.id !== network.id && linkSettingsOf(other).link === link;
-    if ([...this.#ready.values()].some(isShared)) return;
-    const failure = `Cannot remove the link of network ${network.name}`;
-    const found = decodeLink(await this.#apply(planFindLink(network), failure));
-    if (found?.group === this.#group) await this.#apply(planDeleteLink(found.index), failure);
+  #planPublish(ports: readonly PublishedPort[]): readonly Message[] {
+    return [...planPorts(this.#at, ports), ...rules.planRelays(this.#at, ports)];
   }
 
   /** The network's part of the firewall. Precondition: the lock is held, the network is among the ready. */
@@ -422,14 +331,11 @@ export class KernelFabric implements NetworkFabric {
   }
 
   #wholeTable(): readonly Message[] {
-    const bridges = [...this.#ready.values()].flatMap(({ network }) => {
-      const bridge = guardedBridge(network);
-      return bridge === undefined ? [] : [bridge];
-    });
+    const bridges = this.#links.networks().flatMap((network) => guardedBridge(network) ?? []);
     return [
       ...rules.planTable(this.#at),
       ...bridges.flatMap((bridge) => rules.planBridge(this.#at, bridge)),
-      ...this.#seats.all().flatMap(({ endpoint }) => rules.planPorts(this.#at, endpoint.ports)),
+      ...this.#seats.all().flatMap(({ endpoint }) => this.#planPublish(endpoint.ports)),
       ...this.egress.planAll(),
     ];
   }

@@ -68,3 +68,18 @@ export function samePair(options: { readonly invert?: boolean } = {}): expressio
     expression.lookup('pairs', REG32, options),
   ];
 }
+
+/** The address that a packet is for. */
+export function loadDestination(family: Family, register: number = REG32): expression.Expression {
+  const field = { offsetBytes: DESTINATION_OFFSET[family], lengthBytes: ADDRESS_BYTES[family] };
+  return expression.payload({ base: 'network', ...field }, register);
+}
+
+/** Protocol and port behind an address in {@link REG32}. */
+export function loadService(family: Family): expression.Expression[] {
+  const count = registersOf(family);
+  return [
+    expression.meta('l4proto', REG32 + count),
+    expression.payload({ base: 'transport', offsetBytes: 2, lengthBytes: 2 }, REG32 + count + 1),
+  ];
+}

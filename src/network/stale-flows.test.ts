@@ -2,7 +2,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import type { TrackedFlow } from '../kernel/netlink/conntrack.ts';
 import { parseAddress } from '../spec/cidr.ts';
-import type { PublishedPort } from './firewall.ts';
+import type { PublishedPort } from './publish.ts';
 import { hasFlows, isStale, planForget } from './stale-flows.ts';
 
 const port = (changes: Partial<PublishedPort> = {}): PublishedPort => ({

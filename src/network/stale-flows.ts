@@ -28,7 +28,7 @@ import {
   type Address,
   type Network,
 } from '../spec/cidr.ts';
-import { PROTOCOL, type PublishedPort } from './firewall.ts';
+import { PROTOCOL, type PublishedPort } from './publish.ts';
 import { isRouted } from './way.ts';
 
 const ENOENT = 2;

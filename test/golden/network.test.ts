@@ -17,6 +17,7 @@ import { parseEgress } from '../../src/network/egress/policy.ts';
 import { openingKey, planGuard, planUnguard } from '../../src/network/egress/rules.ts';
 import type { Endpoint } from '../../src/network/endpoint.ts';
 import * as firewall from '../../src/network/firewall.ts';
+import * as publish from '../../src/network/publish.ts';
 import {
   planDeleteLink,
   planFindLink,
@@ -40,7 +41,7 @@ const BRIDGE: firewall.GuardedBridge = {
 };
 const INTERNAL = { ...BRIDGE, link: 'br-2', isInternal: true, isConnected: false };
 
-const PORTS: readonly firewall.PublishedPort[] = [
+const PORTS: readonly publish.PublishedPort[] = [
   {
     host: parseAddress('0.0.0.0'),
     hostPort: 8080,
@@ -155,7 +156,7 @@ const CASES: Readonly<Record<string, () => string>> = {
   table: () => messages(firewall.planTable(AT)),
   bridges: () => messages([BRIDGE, INTERNAL].flatMap((each) => firewall.planBridge(AT, each))),
   'bridge-removal': () => messages(firewall.planBridgeRemoval(AT, BRIDGE)),
-  ports: () => messages([...firewall.planPorts(AT, PORTS), ...firewall.planPortRemoval(AT, PORTS)]),
+  ports: () => messages([...publish.planPorts(AT, PORTS), ...publish.planPortRemoval(AT, PORTS)]),
   held: () => {
     const { addresses, port } = held();
     return messages([

@@ -6,7 +6,7 @@
 import { EngineError, messageOf } from '../../base/error.ts';
 import type { Endpoint } from '../../network/endpoint.ts';
 import type { NamespaceOwner, NetworkedEndpoint } from '../../network/fabric.ts';
-import { PROTOCOL } from '../../network/firewall.ts';
+import { PROTOCOL } from '../../network/publish.ts';
 import type { NetworkRecord } from '../../network/store.ts';
 import { addressBytes } from '../../spec/cidr.ts';
 import type { EndpointSettings } from '../../spec/docker/container.ts';

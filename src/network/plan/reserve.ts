@@ -3,7 +3,7 @@
 import type { PlanOp } from '../../kernel/plan/op.ts';
 import { addressBytes } from '../../spec/cidr.ts';
 import type { EndpointPort } from '../endpoint.ts';
-import { PROTOCOL } from '../firewall.ts';
+import { PROTOCOL } from '../publish.ts';
 import { REACH, relayReach } from '../way.ts';
 
 /** Keep a port for the container that is about to start, and say what its monitor relays. */

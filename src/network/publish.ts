@@ -1,0 +1,128 @@
+/**
+ * Published ports in the table: two maps, and the fixed rules that rewrite by
+ * them, as messages. Pure.
+ *
+ * **Invariant:** publishing rewrites only packets for an address of this host (row N4).
+ */
+
+import * as nft from '../kernel/nft/message.ts';
+import * as expression from '../kernel/nft/expression.ts';
+import { be16, u32, type Message } from '../kernel/netlink/message.ts';
+import { addressBytes, type Address, type Family } from '../spec/cidr.ts';
+import {
+  ADDRESS_BYTES,
+  FAMILIES,
+  isFamily,
+  loadDestination,
+  loadService,
+  registersOf,
+  SUFFIX,
+} from './packet.ts';
+import { isRouted, LOOPBACK6 } from './way.ts';
+
+/** Protocols that can be published. */
+export const PROTOCOL = { tcp: 6, udp: 17, sctp: 132 } as const;
+
+/** One published port. */
+export interface PublishedPort {
+  /** Address of the host; an unspecified one (0.0.0.0, ::) means every address of its family. */
+  readonly host: Address;
+  readonly hostPort: number;
+  readonly protocol: keyof typeof PROTOCOL;
+  /** The container's address; of the other family, the monitor relays to it. */
+  readonly target: Address;
+  readonly targetPort: number;
+}
+
+const { REG32, REGISTER } = expression;
+
+const CHAINS = { fromLinks: 'publish', fromHost: 'publish-local' } as const;
+
+/** Sets of the table. */
+export function publishSets(): readonly nft.SetShape[] {
+  return FAMILIES.map((family) => ({
+    name: `publish${SUFFIX[family]}`,
+    key: [family, 'protocol', 'port'],
+    data: [family, 'port'],
+  }));
+}
+
+/** Chains of the table. */
+export function publishChains(at: nft.TableName): readonly Message[] {
+  return [
+    nft.addChain(at, CHAINS.fromLinks, { type: 'nat', hook: 'prerouting', priority: -100 }),
+    nft.addChain(at, CHAINS.fromHost, { type: 'nat', hook: 'output', priority: -100 }),
+  ];
+}
+
+/** Rules of the table. */
+export function publishRules(at: nft.TableName): readonly Message[] {
+  return Object.values(CHAINS).flatMap((chain) => rulesOf(at, chain));
+}
+
+/** `::1` has a relay: rewritten, its packets would go nowhere. */
+function notFromLoopback6(family: Family, chain: string): expression.Expression[] {
+  if (family === 'ipv4' || chain !== CHAINS.fromHost) return [];
+  return [loadDestination('ipv6', REGISTER.r1), expression.compare('neq', addressBytes(LOOPBACK6))];
+}
+
+/** Rewrite to the container a port is published for: first by exact host address, then by any. */
+function rulesOf(at: nft.TableName, chain: string): Message[] {
+  return FAMILIES.flatMap((family) => {
+    const count = registersOf(family);
+    const value = REG32 + 8;
+    const rule = (address: expression.Expression): Message =>
+      nft.addRule(at, chain, [
+        ...isFamily(family),
+        expression.fibAddressType('daddr'),
+        expression.compare('eq', u32(expression.ADDRESS_TYPE.local)),
+        ...notFromLoopback6(family, chain),
+        address,
+        ...loadService(family),
+        expression.lookup(`publish${SUFFIX[family]}`, REG32, { target: value }),
+        expression.destinationNat(family, value, value + count),
+      ]);
+    return [
+      rule(loadDestination(family)),
+      rule(expression.immediate(REG32, new Uint8Array(ADDRESS_BYTES[family]))),
+    ];
+  });
+}
+
+/** Address, protocol and port of the host, as a key. */
+export function portKey(port: PublishedPort): Uint8Array {
+  const protocol = Uint8Array.of(PROTOCOL[port.protocol]);
+  return nft.concatKey([addressBytes(port.host), protocol, be16(port.hostPort)]);
+}
+
+function publishElement(port: PublishedPort): nft.Element {
+  const data = nft.concatKey([addressBytes(port.target), be16(port.targetPort)]);
+  return { key: portKey(port), data };
+}
+
+type ElementAction = (at: nft.TableName, set: string, elements: readonly nft.Element[]) => Message;
+
+function portElements(
+  at: nft.TableName,
+  ports: readonly PublishedPort[],
+  act: ElementAction,
+): readonly Message[] {
+  const routed = ports.filter(isRouted);
+  return FAMILIES.flatMap((family) => {
+    const elements = routed.filter((port) => port.host.family === family).map(publishElement);
+    return elements.length === 0 ? [] : [act(at, `publish${SUFFIX[family]}`, elements)];
+  });
+}
+
+/** Publish ports. The kernel answers EEXIST when one is published for somebody else. */
+export function planPorts(at: nft.TableName, ports: readonly PublishedPort[]): readonly Message[] {
+  return portElements(at, ports, nft.addElements);
+}
+
+/** Take ports back. */
+export function planPortRemoval(
+  at: nft.TableName,
+  ports: readonly PublishedPort[],
+): readonly Message[] {
+  return portElements(at, ports, nft.deleteElements);
+}
