@@ -17,8 +17,18 @@ export interface DockerUnderTest {
   stop(): Promise<void>;
 }
 
+/** How dockerd is started. */
+export interface DockerOptions {
+  /** Words in front, that enter a network namespace; default: one of its own. */
+  readonly enter?: readonly string[];
+  readonly flags?: readonly string[];
+}
+
 /** Starts dockerd below `folder`. */
-export async function startDocker(folder: string): Promise<DockerUnderTest> {
+export async function startDocker(
+  folder: string,
+  options: DockerOptions = {},
+): Promise<DockerUnderTest> {
   const socket = join(folder, 'docker.sock');
   mkdirSync(folder, { recursive: true });
   const flags = [
@@ -28,9 +38,11 @@ export async function startDocker(folder: string): Promise<DockerUnderTest> {
     `--host=unix://${socket}`,
     '--storage-driver=overlay2',
     '--log-level=error',
+    ...(options.flags ?? []),
   ];
   const script = 'ip link set lo up; exec dockerd "$@"';
-  const argv = ['unshare', '--net', 'sh', '-c', script, 'dockerd', ...flags];
+  const enter = options.enter ?? ['unshare', '--net'];
+  const argv = [...enter, 'sh', '-c', script, 'dockerd', ...flags];
   const daemon: Daemon = await startDaemon(argv, socket, join(folder, 'dockerd.log'));
   const api = openApi(socket);
   return {

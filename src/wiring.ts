@@ -71,6 +71,8 @@ export interface CreateEngineOptions {
   readonly policy?: PullPolicy;
   /** Which images the engine removes by itself. Default: none. */
   readonly gc?: GcPolicy;
+  /** Tables of iptables are not written, whatever Docker made them do. Default false. */
+  readonly leavesIptables?: boolean;
   readonly log?: Log;
   /** Tests only. */
   readonly failpoints?: Failpoints;
@@ -88,6 +90,7 @@ interface Base {
   readonly registries: RegistryConfig | undefined;
   readonly policy: PullPolicy | undefined;
   readonly gc: GcPolicy | undefined;
+  readonly leavesIptables: boolean;
 }
 
 /**
@@ -117,6 +120,7 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
       registries: options.registries,
       policy: options.policy,
       gc: options.gc,
+      leavesIptables: options.leavesIptables ?? false,
     };
     return await openOn(base, options.failpoints ?? noFailpoints);
   } catch (error) {
@@ -126,7 +130,7 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
 }
 
 async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
-  const { root, run, chiselPath, database, features, clock, log } = base;
+  const { root, run, chiselPath, database, features, clock, log, leavesIptables } = base;
   const engineId = ensureMeta(database, 'engine-id', () => randomBytes(16).toString('hex'));
   const walker = new ChiselWalker(chiselPath);
   const snapshots = DiskSnapshotStore.open({
@@ -157,7 +161,7 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
     clock,
     log,
   });
-  const fabric = new KernelFabric({ chisel, runDir: run, engineId, log });
+  const fabric = new KernelFabric({ chisel, runDir: run, engineId, log, leavesIptables });
   try {
     return await openEngine({
       version: carveVersion,
@@ -315,6 +319,7 @@ async function serveEngine(flags: DaemonFlags, chisel: ChiselSource, log: Log): 
     registries,
     policy,
     gc,
+    leavesIptables: !flags.hasIptables,
   });
   const servers: RunningServer[] = [];
   try {

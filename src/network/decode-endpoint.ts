@@ -10,7 +10,6 @@ type StoredPort = readonly [
   hostPort: number,
   target: string,
   targetPort: number,
-  isOpen?: true,
 ];
 type StoredEndpoint = Omit<Endpoint, 'ipv4' | 'ipv6' | 'ports'> & {
   readonly ipv4: StoredAddress | null;
@@ -31,7 +30,6 @@ export function encodeEndpoints(endpoints: readonly Endpoint[]): string {
         port.hostPort,
         formatAddress(port.target),
         port.targetPort,
-        ...(port.isOpen === true ? [true] : []),
       ]),
     })),
   );
@@ -44,13 +42,12 @@ export function decodeEndpoints(text: string): readonly Endpoint[] {
     ...endpoint,
     ipv4: loadAddress(endpoint.ipv4),
     ipv6: loadAddress(endpoint.ipv6),
-    ports: endpoint.ports.map(([protocol, host, hostPort, target, targetPort, isOpen]) => ({
+    ports: endpoint.ports.map(([protocol, host, hostPort, target, targetPort]) => ({
       protocol,
       host: parseAddress(host),
       hostPort,
       target: parseAddress(target),
       targetPort,
-      ...(isOpen === true ? { isOpen } : {}),
     })),
   }));
 }

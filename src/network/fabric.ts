@@ -56,6 +56,8 @@ export interface NetworkFabric {
   routes(): readonly Network[];
   /** What of the host keeps networks from working and is not carve's to change, in sentences. */
   warnings(): Promise<readonly string[]>;
+  /** What of the host's firewall is carve's, as names and values. */
+  firewall(): readonly (readonly [name: string, value: string])[];
   /**
    * How a container with these endpoints starts. From now on its ports are a
    * part of the firewall. Precondition: its networks are ensured.

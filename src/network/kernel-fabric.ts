@@ -4,7 +4,7 @@
  *
  * **Invariants**
  * - Only links that this engine's networks name, and only this engine's own
- *   nftables table, are written.
+ *   nftables table, are written; beside Docker a chain of iptables too (passage/).
  * - The table is what {@link KernelFabric.#wholeTable} says: it can be made anew
  *   at any moment, in one transaction, without a packet seeing half of it.
  */
@@ -15,13 +15,11 @@ import { Mutex } from '../base/mutex.ts';
 import type { Chisel } from '../kernel/chisel.ts';
 import type { Message } from '../kernel/netlink/message.ts';
 import { encodeMessage } from '../kernel/netlink/message.ts';
-import { decodeChains } from '../kernel/nft/chains.ts';
 import * as nft from '../kernel/nft/message.ts';
 import type { PlanOp } from '../kernel/plan/op.ts';
 import { PROC_SLOT } from '../kernel/plan/slots.ts';
 import type { Network } from '../spec/cidr.ts';
 import { EgressGuard } from './egress/guard.ts';
-import { type EndpointPort, isDirect } from './endpoint.ts';
 import type {
   EndpointChange,
   EndpointOps,
@@ -41,14 +39,14 @@ import {
   planLeave,
   type PlannedEndpoint,
 } from './plan/endpoint.ts';
+import { PassageKeeper } from './passage/keeper.ts';
 import { firewall, SLOT } from './plan/ops.ts';
 import { reservePort } from './plan/reserve.ts';
 import { planResolver } from './plan/resolver.ts';
-import { planOpen, planOpenRemoval } from './gateway-mode.ts';
-import { planPortRemoval, planPorts } from './publish.ts';
+import { planPortRemoval, planPorts, type PublishedPort } from './publish.ts';
 import { readRoutes } from './read-routes.ts';
 import { Seats } from './seats.ts';
-import { strangersWarnings } from './strangers.ts';
+import { findWarnings } from './strangers.ts';
 import { linkSettingsOf } from './settings.ts';
 import { StaleFlows } from './stale-flows.ts';
 import type { NetworkRecord } from './store.ts';
@@ -65,6 +63,8 @@ export interface KernelFabricOptions {
   /** 32 hex digits; part of the table's name. */
   readonly engineId: string;
   readonly log: Log;
+  /** Tables of iptables are not written, whatever Docker made them do. */
+  readonly leavesIptables?: boolean;
 }
 
 /** See the module. */
@@ -81,8 +81,9 @@ export class KernelFabric implements NetworkFabric {
   readonly egress: EgressGuard;
   readonly #table: GuardTable;
   readonly #flows: StaleFlows;
+  readonly #passage: PassageKeeper;
 
-  constructor({ chisel, runDir, engineId, log }: KernelFabricOptions) {
+  constructor({ chisel, runDir, engineId, log, leavesIptables = false }: KernelFabricOptions) {
     this.#chisel = chisel;
     this.#runDir = runDir;
     this.#log = log;
@@ -106,8 +107,13 @@ export class KernelFabric implements NetworkFabric {
       lock: this.#lock,
       whole: () => this.#wholeTable(),
       half: () => this.egress.expected(),
-      beside: async () => this.#links.repair(async (network) => this.ensure(network)),
+      beside: async () => {
+        await this.#links.repair(async (network) => this.ensure(network));
+        await this.#lock.run(async () => this.#passage.look());
+      },
     });
+    const passing = (): readonly string[] => (leavesIptables ? [] : this.#bridgeLinks());
+    this.#passage = new PassageKeeper({ ...kernel, engineId, links: passing });
     this.#flows = new StaleFlows({
       log,
       query: async (message, failure) => this.#ask(message, failure),
@@ -133,6 +139,7 @@ export class KernelFabric implements NetworkFabric {
         this.#links.forget([network]);
         throw error;
       }
+      await this.#passage.look();
       await this.#warn();
     });
   }
@@ -155,6 +162,7 @@ export class KernelFabric implements NetworkFabric {
         this.#links.forget(networks);
         failures.push(...networks.map((network) => ({ network, error })));
       }
+      await this.#passage.look();
     });
     return failures;
   }
@@ -169,6 +177,7 @@ export class KernelFabric implements NetworkFabric {
         await this.#apply(gone, failure);
       }
       this.#links.forget([network]);
+      await this.#passage.look();
       await this.#links.delete(network);
     });
   }
@@ -178,11 +187,15 @@ export class KernelFabric implements NetworkFabric {
   }
 
   async warnings(): Promise<readonly string[]> {
-    const networks = this.#links.networks().filter(isBridge);
-    const links = networks.map((network) => linkSettingsOf(network).link);
+    const links = this.#bridgeLinks();
     if (links.length === 0) return [];
-    const answer = await this.#query(nft.listChains(), 'Cannot look at the firewalls of the host');
-    return strangersWarnings(decodeChains(answer), links);
+    const failure = 'Cannot look at the firewalls of the host';
+    const query = async (message: Message): Promise<Uint8Array> => this.#query(message, failure);
+    return findWarnings(links, { opened: this.#passage.opened, query });
+  }
+
+  firewall(): readonly (readonly [name: string, value: string])[] {
+    return [['table', `inet ${this.#at.table}`], ...this.#passage.describe()];
   }
 
   planStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps {
@@ -255,6 +268,7 @@ export class KernelFabric implements NetworkFabric {
     if (this.#seats.hasBridge()) return;
     await this.#lock.run(async () => {
       this.#links.forget(this.#links.networks());
+      await this.#passage.look();
       await this.#table.remove();
       await this.#removeHalf();
       for (const network of networks.filter(hasLink)) await this.#links.delete(network);
@@ -265,7 +279,7 @@ export class KernelFabric implements NetworkFabric {
     const ports = planned.flatMap(({ endpoint }) => endpoint.ports);
     return {
       before: [
-        ...ports.filter((port) => !isDirect(port)).map(reservePort),
+        ...ports.map(reservePort),
         ...firewall([...this.egress.planStart(planned), ...this.#planPublish(ports)]),
         ...BEFORE_CLONE,
       ],
@@ -289,6 +303,11 @@ export class KernelFabric implements NetworkFabric {
     if (this.#seats.hasBridge()) this.#table.watch();
   }
 
+  #bridgeLinks(): readonly string[] {
+    const networks = this.#links.networks().filter(isBridge);
+    return networks.map((network) => linkSettingsOf(network).link);
+  }
+
   /** Once for all networks. */
   async #warn(): Promise<void> {
     if (this.#hasWarned) return;
@@ -298,22 +317,14 @@ export class KernelFabric implements NetworkFabric {
   }
 
   /** All of one endpoint: one that is gone already takes the others with it. */
-  #unpublish(ports: readonly EndpointPort[]): readonly PlanOp[] {
+  #unpublish(ports: readonly PublishedPort[]): readonly PlanOp[] {
     const at = this.#at;
-    const gone = [
-      ...planPortRemoval(at, ports),
-      ...rules.planRelayRemoval(at, ports),
-      ...planOpenRemoval(at, ports),
-    ];
+    const gone = [...planPortRemoval(at, ports), ...rules.planRelayRemoval(at, ports)];
     return firewall(gone, ENOENT);
   }
 
-  #planPublish(ports: readonly EndpointPort[]): readonly Message[] {
-    return [
-      ...planPorts(this.#at, ports),
-      ...rules.planRelays(this.#at, ports),
-      ...planOpen(this.#at, ports),
-    ];
+  #planPublish(ports: readonly PublishedPort[]): readonly Message[] {
+    return [...planPorts(this.#at, ports), ...rules.planRelays(this.#at, ports)];
   }
 
   /** The network's part of the firewall. Precondition: the lock is held, the network is among the ready. */

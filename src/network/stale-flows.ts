@@ -28,8 +28,7 @@ import {
   type Address,
   type Network,
 } from '../spec/cidr.ts';
-import { type EndpointPort, isDirect } from './endpoint.ts';
-import { PROTOCOL } from './publish.ts';
+import { PROTOCOL, type PublishedPort } from './publish.ts';
 import { isRouted } from './way.ts';
 
 const ENOENT = 2;
@@ -48,17 +47,17 @@ export interface StaleFlowsOptions {
 }
 
 /** Whether ports among these have flows to be forgotten. */
-export function hasFlows(ports: readonly EndpointPort[]): boolean {
+export function hasFlows(ports: readonly PublishedPort[]): boolean {
   return ports.some(isTracked);
 }
 
-function isTracked(port: EndpointPort): boolean {
+function isTracked(port: PublishedPort): boolean {
   return port.protocol === 'udp' && isRouted(port);
 }
 
 /** What decides whether a flow to a port is stale. */
 export interface FlowJudge {
-  readonly port: EndpointPort;
+  readonly port: PublishedPort;
   /** Addresses of the host. */
   readonly isHost: (address: Address) => boolean;
   /** Addresses of containers. */
@@ -80,7 +79,7 @@ function isSame(a: Address, b: Address): boolean {
   return a.family === b.family && a.value === b.value;
 }
 
-function endKey({ target, targetPort }: EndpointPort): string {
+function endKey({ target, targetPort }: PublishedPort): string {
   return `${formatAddress(target)} ${targetPort}`;
 }
 
@@ -93,8 +92,8 @@ export class StaleFlows {
   }
 
   /** These ports are published: who talked to them already is sent to the container. */
-  async afterPublish(ports: readonly EndpointPort[]): Promise<void> {
-    const tracked = ports.filter((port) => isTracked(port) && !isDirect(port));
+  async afterPublish(ports: readonly PublishedPort[]): Promise<void> {
+    const tracked = ports.filter(isTracked);
     if (tracked.length === 0) return;
     const isHost = hostAddresses();
     const subnets = this.#options.subnets();
@@ -113,7 +112,7 @@ export class StaleFlows {
   }
 
   /** These ports are published no more, and their container's address is about to be given back. */
-  async afterUnpublish(ports: readonly EndpointPort[]): Promise<void> {
+  async afterUnpublish(ports: readonly PublishedPort[]): Promise<void> {
     const ends = new Map(ports.filter(isTracked).map((port) => [endKey(port), port]));
     for (const { target, targetPort } of ends.values()) {
       const { family } = target;

@@ -59,6 +59,10 @@ export class FakeFabric implements NetworkFabric {
     return [];
   }
 
+  firewall(): readonly (readonly [name: string, value: string])[] {
+    return [];
+  }
+
   planStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps {
     this.adopt(containerId, endpoints);
     return { before: [], inside: [], after: [] };

@@ -44,6 +44,8 @@ export interface DaemonOptions {
   /** Words in front of the daemon's, e.g. `prlimit --nofile=64`. */
   readonly wrapper?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Words in front of every daemon of the fixture, e.g. `nsenter -t PID -n`. */
+  readonly inside?: readonly string[];
   /** Words behind the daemon's, of every daemon of the fixture, e.g. `--gc FILE`. */
   readonly flags?: readonly string[];
 }
@@ -61,9 +63,11 @@ export class DaemonFixture implements AsyncDisposable {
   log = '';
   #daemon: ChildProcess | undefined;
   readonly #flags: readonly string[];
+  readonly #inside: readonly string[];
 
-  constructor(options: Pick<DaemonOptions, 'root' | 'run' | 'flags'> = {}) {
+  constructor(options: Pick<DaemonOptions, 'root' | 'run' | 'flags' | 'inside'> = {}) {
     this.#flags = options.flags ?? [];
+    this.#inside = options.inside ?? [];
     this.root = options.root ?? join(this.folder, 'root');
     this.run = options.run ?? join(this.folder, 'run');
   }
@@ -113,7 +117,8 @@ export class DaemonFixture implements AsyncDisposable {
     const beganMs = performance.now();
     const places = ['--root', this.root, '--run', this.run, '--host', `unix://${this.socket}`];
     const words = ['daemon', ...places, ...this.#flags];
-    const [program = '', ...args] = [...(options.wrapper ?? []), ...CARVE, ...words];
+    const front = [...this.#inside, ...(options.wrapper ?? [])];
+    const [program = '', ...args] = [...front, ...CARVE, ...words];
     const daemon = spawn(program, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...options.env },

@@ -9,14 +9,14 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { Attribute, Message } from '../../src/kernel/netlink/message.ts';
 import type { TableName } from '../../src/kernel/nft/message.ts';
+import type { RuleStep } from '../../src/kernel/nft/rules.ts';
 import type { PlanOp } from '../../src/kernel/plan/op.ts';
 import { describePlan } from '../../src/kernel/plan/describe.ts';
 import { guardedEndpoint } from '../../src/network/egress/book.ts';
 import { originOf, planHold, planOrigin, planRelease } from '../../src/network/egress/origin.ts';
 import { parseEgress } from '../../src/network/egress/policy.ts';
 import { openingKey, planGuard, planUnguard } from '../../src/network/egress/rules.ts';
-import type { Endpoint, EndpointPort } from '../../src/network/endpoint.ts';
-import { planOpen, planOpenRemoval } from '../../src/network/gateway-mode.ts';
+import type { Endpoint } from '../../src/network/endpoint.ts';
 import * as firewall from '../../src/network/firewall.ts';
 import * as publish from '../../src/network/publish.ts';
 import {
@@ -26,6 +26,7 @@ import {
   planSetLink,
 } from '../../src/network/plan/bridge.ts';
 import { BEFORE_CLONE, planInside, planJoin, planLeave } from '../../src/network/plan/endpoint.ts';
+import { chainOf, planNoPassage, planPassage } from '../../src/network/passage/rules.ts';
 import type { NetworkRecord } from '../../src/network/store.ts';
 import { parseAddress, parseNetwork } from '../../src/spec/cidr.ts';
 
@@ -39,24 +40,10 @@ const BRIDGE: firewall.GuardedBridge = {
   isInternal: false,
   isConnected: true,
   isMasqueraded: true,
-  hosts: [parseAddress('10.1.0.1'), parseAddress('fd00:1::1')],
-  modes: { ipv4: 'nat', ipv6: 'nat' },
-  trusted: [],
 };
-const INTERNAL: firewall.GuardedBridge = {
-  ...BRIDGE,
-  link: 'br-2',
-  isInternal: true,
-  isConnected: false,
-  modes: { ipv4: 'routed', ipv6: 'isolated' },
-  trusted: ['eth0'],
-};
-const MODES: readonly firewall.GuardedBridge[] = [
-  { ...BRIDGE, modes: { ipv4: 'routed', ipv6: 'nat-unprotected' }, trusted: ['eth0'] },
-  { ...BRIDGE, trusted: ['eth0', 'vxlan.1'] },
-];
+const INTERNAL = { ...BRIDGE, link: 'br-2', isInternal: true, isConnected: false };
 
-const PORTS: readonly EndpointPort[] = [
+const PORTS: readonly publish.PublishedPort[] = [
   {
     host: parseAddress('0.0.0.0'),
     hostPort: 8080,
@@ -170,18 +157,6 @@ const owner = { pid: 100, startTicks: 5n };
 const CASES: Readonly<Record<string, () => string>> = {
   table: () => messages(firewall.planTable(AT)),
   bridges: () => messages([BRIDGE, INTERNAL].flatMap((each) => firewall.planBridge(AT, each))),
-  modes: () => messages(MODES.flatMap((each) => firewall.planBridge(AT, each))),
-  'open-ports': () => {
-    const open = [
-      ...PORTS.slice(0, 1).map((port) => ({ ...port, isOpen: true as const })),
-      ...PORTS.map((port) => ({ ...port, hostPort: 0, isOpen: true as const })),
-    ];
-    return messages([
-      ...publish.planPorts(AT, open),
-      ...planOpen(AT, open),
-      ...planOpenRemoval(AT, open),
-    ]);
-  },
   'bridge-removal': () => messages(firewall.planBridgeRemoval(AT, BRIDGE)),
   ports: () => messages([...publish.planPorts(AT, PORTS), ...publish.planPortRemoval(AT, PORTS)]),
   held: () => {
@@ -208,6 +183,24 @@ const CASES: Readonly<Record<string, () => string>> = {
       ...planFindLink(NETWORK),
       ...planDeleteLink(7),
     ]),
+  passage: () => {
+    const at: TableName = { family: 'ipv4', table: 'filter' };
+    const chain = chainOf('0123456789abcdef');
+    const jump = (to: string): RuleStep => ({ kind: 'verdict', verdict: 'jump', chain: to });
+    const out: RuleStep = {
+      kind: 'link',
+      end: 'oifname',
+      operator: 'eq',
+      link: 'docker0',
+      isPrefix: false,
+    };
+    const rules = [
+      { chain: 'FORWARD', handle: 4n, steps: [jump(chain)] },
+      { chain: 'FORWARD', handle: 5n, steps: [out, jump('DOCKER')] },
+    ];
+    const passage = { at, chain, links: ['br-1'], isThere: () => false };
+    return messages([...planPassage(passage, rules), ...planNoPassage({ at, chain }, rules)]);
+  },
   start: () => plan([...BEFORE_CLONE, ...planInside([planned])]),
   join: () => plan([...planJoin(owner, [planned]), ...planLeave(owner, ENDPOINT)]),
 };

@@ -19,21 +19,31 @@ export function onHost(script: string): string {
 /** The other host. */
 export class Lan {
   readonly #holder: ReturnType<typeof spawn>;
+  readonly #onHost: (script: string) => string;
   /** Process ids. */
   readonly #served: string[] = [];
 
-  private constructor(holder: ReturnType<typeof spawn>) {
+  private constructor(holder: ReturnType<typeof spawn>, host: (script: string) => string) {
     this.#holder = holder;
+    this.#onHost = host;
   }
 
   /** Makes it. `routed`: destinations that it sends to the first host. */
   static async open(...routed: readonly string[]): Promise<Lan> {
+    return Lan.beside(onHost, ...routed);
+  }
+
+  /** Makes it beside another first host, on which `host` runs a command. */
+  static async beside(
+    host: (script: string) => string,
+    ...routed: readonly string[]
+  ): Promise<Lan> {
     const holder = spawn('unshare', ['--net', 'sh', '-c', 'echo; exec cat'], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
-    const lan = new Lan(holder);
+    const lan = new Lan(holder, host);
     await once(holder.stdout, 'data');
-    onHost(`
+    host(`
       ip link add carvelan0 type veth peer name eth0 netns ${holder.pid}
       ip addr add ${HOST_ADDRESS}/24 dev carvelan0
       ip -6 addr add ${HOST_ADDRESS6}/64 dev carvelan0 nodad
@@ -77,7 +87,7 @@ export class Lan {
     if (this.#served.length > 0) onHost(`kill ${this.#served.join(' ')} || true`);
     this.#holder.stdin?.end();
     await once(this.#holder, 'close');
-    onHost('ip link del carvelan0 2>/dev/null || true');
+    this.#onHost('ip link del carvelan0 2>/dev/null || true');
   }
 }
 

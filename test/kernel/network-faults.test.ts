@@ -200,9 +200,9 @@ test('beside a firewall that drops what the host passes on: carve leaves it alon
   await until('the port answers', () => get('127.0.0.1', 8080) === 'web\n');
   assert.equal(lan.get(HOST_ADDRESS, 8080), '');
   const [link = ''] = bridges();
-  assert.match(await warnings(), new RegExp(`table ip filter.*iptables -I DOCKER-USER -i ${link}`));
-  for (const end of ['iifname', 'oifname'])
-    onHost(`nft insert rule ip filter FORWARD ${end} ${link} accept`);
+  assert.match(await warnings(), new RegExp(`table ip filter.*iptables -I FORWARD -i ${link}`));
+  for (const end of ['i', 'o']) onHost(`iptables -I FORWARD -${end} ${link} -j ACCEPT`);
+  assert.equal(await warnings(), '', 'it has rules now');
   await until('the port answers', () => lan.get(HOST_ADDRESS, 8080) === 'web\n');
   assert.match(await fixture.inside(web, 'ping -c1 -W2 192.0.2.2'), /1 packets received/);
   onHost('nft flush chain ip filter FORWARD');

@@ -15,6 +15,8 @@ export interface DaemonFlags {
   readonly policy: string;
   /** File that says which images are removed by themselves. */
   readonly gc: string;
+  /** Rules may be added to the tables of iptables. */
+  readonly hasIptables: boolean;
   readonly isHelp: boolean;
 }
 
@@ -41,7 +43,7 @@ export const DEFAULT_GC = '/etc/carve/gc.json';
 
 /** What `carve daemon --help` prints. */
 export const DAEMON_HELP = `Usage: carve daemon [--root DIR] [--run DIR] [--host ADDRESS]... [--log-level LEVEL]
-                    [--registries FILE] [--policy FILE] [--gc FILE]
+                    [--registries FILE] [--policy FILE] [--gc FILE] [--iptables BOOL]
 
 Runs the engine in the foreground. Containers live on when it ends.
 
@@ -56,6 +58,9 @@ Runs the engine in the foreground. Containers live on when it ends.
                      (default ${DEFAULT_POLICY}, which may be absent)
   --gc FILE          which images are removed by themselves, and when
                      (default ${DEFAULT_GC}; without it none is)
+  --iptables BOOL    beside a Docker that drops what the host passes on, add a
+                     chain to iptables that lets carve's networks pass
+                     (default true; carve's own rules do not depend on it)
 `;
 
 const LEVELS: ReadonlySet<string> = new Set(['debug', 'info', 'warn', 'error']);
@@ -79,6 +84,7 @@ export function daemonFlags(argv: readonly string[]): DaemonFlags {
     registries: absolute('--registries', values.registries ?? DEFAULT_REGISTRIES),
     policy: absolute('--policy', values.policy ?? DEFAULT_POLICY),
     gc: absolute('--gc', values.gc ?? DEFAULT_GC),
+    hasIptables: parseBoolean('--iptables', values.iptables ?? 'true'),
     isHelp: values.help === true,
   };
 }
@@ -92,6 +98,7 @@ function parse(argv: readonly string[]): {
     readonly registries?: string;
     readonly policy?: string;
     readonly gc?: string;
+    readonly iptables?: string;
     readonly help?: boolean;
   };
 } {
@@ -106,6 +113,7 @@ function parse(argv: readonly string[]): {
         registries: { type: 'string' },
         policy: { type: 'string' },
         gc: { type: 'string' },
+        iptables: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     });
@@ -116,6 +124,13 @@ function parse(argv: readonly string[]): {
 
 function isLevel(text: string): text is LogLevel {
   return LEVELS.has(text);
+}
+
+/** Go's spellings, as Docker takes them. Source: Go strconv.ParseBool. */
+function parseBoolean(flag: string, text: string): boolean {
+  if (/^(?:1|t|true)$/i.test(text)) return true;
+  if (/^(?:0|f|false)$/i.test(text)) return false;
+  throw new EngineError('invalid', `${flag} ${JSON.stringify(text)} is neither true nor false`);
 }
 
 function absolute(flag: string, path: string): string {

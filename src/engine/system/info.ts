@@ -68,6 +68,7 @@ export function describeSystem(
       'name=seccomp,profile=builtin',
       ...(isV1 ? [] : ['name=cgroupns']),
     ],
+    FirewallBackend: { Driver: 'nftables', Info: parts.fabric.firewall() },
     Warnings: measured.warnings.length === 0 ? null : measured.warnings,
   };
 }

@@ -16,6 +16,7 @@ import type { Route } from '../route.ts';
 import { shapeSummary } from '../shape/container.ts';
 import { isShown, shapeEvent } from '../shape/event.ts';
 import { shapeImageSummary } from '../shape/image.ts';
+import { shapeInfo } from '../shape/info.ts';
 import { parseMomentNs } from '../time.ts';
 import { formatVersion, newestVersion, oldestVersion } from '../version.ts';
 
@@ -57,7 +58,11 @@ export function systemRoutes(system: SystemOperations, identity: ServerIdentity)
   return [
     { method: 'GET', path: '/_ping', handle: () => pong },
     { method: 'HEAD', path: '/_ping', handle: () => ({ ...pong, body: '' }) },
-    { method: 'GET', path: '/info', handle: async () => json(await system.info()) },
+    {
+      method: 'GET',
+      path: '/info',
+      handle: async ({ version }) => json(shapeInfo(await system.info(), version)),
+    },
     {
       method: 'GET',
       path: '/version',

@@ -150,6 +150,33 @@ export function decodeAttributes(bytes: Uint8Array): ReadonlyMap<number, Uint8Ar
   return found;
 }
 
+/** What follows the header in each message of type `type`. Stops at the first malformed one. */
+export function payloadsOf(answer: Uint8Array, type: number): readonly Uint8Array[] {
+  const view = new DataView(answer.buffer, answer.byteOffset, answer.byteLength);
+  const found: Uint8Array[] = [];
+  for (let at = 0; at + MESSAGE_HEADER_BYTES <= answer.length; ) {
+    const length = view.getUint32(at, true);
+    if (length < MESSAGE_HEADER_BYTES || at + length > answer.length) break;
+    if (view.getUint16(at + 4, true) === type)
+      found.push(answer.subarray(at + MESSAGE_HEADER_BYTES, at + length));
+    at += padded(length);
+  }
+  return found;
+}
+
+/** Values of a list whose items have all the same type. Stops at the first malformed one. */
+export function decodeList(bytes: Uint8Array): readonly Uint8Array[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const items: Uint8Array[] = [];
+  for (let at = 0; at + ATTRIBUTE_HEADER_BYTES <= bytes.length; ) {
+    const length = view.getUint16(at, true);
+    if (length < ATTRIBUTE_HEADER_BYTES || at + length > bytes.length) break;
+    items.push(bytes.subarray(at + ATTRIBUTE_HEADER_BYTES, at + length));
+    at += padded(length);
+  }
+  return items;
+}
+
 /** Where a placeholder stands in encoded bytes: the offset of the first occurrence of `pattern`. Precondition: it occurs once. */
 export function offsetOf(bytes: Uint8Array, pattern: Uint8Array): number {
   outer: for (let at = 0; at + pattern.length <= bytes.length; at += 1) {

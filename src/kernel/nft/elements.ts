@@ -5,7 +5,7 @@
  * Source: include/uapi/linux/netfilter/nf_tables.h `nft_set_elem_attributes`.
  */
 
-import { decodeAttributes, MESSAGE_HEADER_BYTES } from '../netlink/message.ts';
+import { decodeAttributes, decodeList, payloadsOf } from '../netlink/message.ts';
 import type { ElementCount } from './message.ts';
 
 /** An element of a plain or dynamic set. */
@@ -24,32 +24,10 @@ const NEW_ELEMENTS = (10 << 8) | 12;
 
 /** Elements of an answer to `listElements`. */
 export function decodeElements(answer: Uint8Array): readonly FoundElement[] {
-  const view = new DataView(answer.buffer, answer.byteOffset, answer.byteLength);
-  const found: FoundElement[] = [];
-  for (let at = 0; at + MESSAGE_HEADER_BYTES <= answer.length; ) {
-    const length = view.getUint32(at, true);
-    if (length < MESSAGE_HEADER_BYTES || at + length > answer.length) break;
-    if (view.getUint16(at + 4, true) === NEW_ELEMENTS) {
-      const start = at + MESSAGE_HEADER_BYTES + FAMILY_HEADER_BYTES;
-      const list = decodeAttributes(answer.subarray(start, at + length)).get(3);
-      if (list !== undefined) found.push(...itemsOf(list).flatMap(decodeElement));
-    }
-    at += (length + 3) & ~3;
-  }
-  return found;
-}
-
-/** Values of a list whose items have all the same type. */
-function itemsOf(bytes: Uint8Array): readonly Uint8Array[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const items: Uint8Array[] = [];
-  for (let at = 0; at + 4 <= bytes.length; ) {
-    const length = view.getUint16(at, true);
-    if (length < 4 || at + length > bytes.length) break;
-    items.push(bytes.subarray(at + 4, at + length));
-    at += (length + 3) & ~3;
-  }
-  return items;
+  return payloadsOf(answer, NEW_ELEMENTS).flatMap((payload) => {
+    const list = decodeAttributes(payload.subarray(FAMILY_HEADER_BYTES)).get(3);
+    return list === undefined ? [] : decodeList(list).flatMap(decodeElement);
+  });
 }
 
 function decodeElement(bytes: Uint8Array): readonly FoundElement[] {

@@ -9,8 +9,8 @@ import {
   be32,
   be64,
   encodeMessages,
-  MESSAGE_HEADER_BYTES,
   NLM_F,
+  payloadsOf,
   text,
   type Attribute,
   type Message,
@@ -48,6 +48,7 @@ const REQUEST = {
   newTable: { type: 0, flags: NLM_F.CREATE },
   deleteTable: { type: 2, flags: 0 },
   newChain: { type: 3, flags: NLM_F.CREATE },
+  deleteChain: { type: 5, flags: 0 },
   getChains: { type: 4, flags: NLM_F.DUMP },
   newRule: { type: 6, flags: NLM_F.CREATE | NLM_F.APPEND },
   getRules: { type: 7, flags: NLM_F.DUMP },
@@ -56,6 +57,7 @@ const REQUEST = {
   newElements: { type: 12, flags: NLM_F.CREATE },
   getElements: { type: 13, flags: NLM_F.DUMP },
   deleteElements: { type: 14, flags: 0 },
+  getGeneration: { type: 16, flags: 0 },
 } as const;
 
 function request(
@@ -124,15 +126,42 @@ export function addRule(at: TableName, chain: string, expressions: readonly Expr
   ]);
 }
 
-/** Ask for the chains of all tables. */
-export function listChains(): Message {
+/** Delete a chain that has no rules and is not a base chain. Errors: EBUSY when it has, or a rule leads to it; ENOENT. */
+export function deleteChain(at: TableName, chain: string): Message {
+  return request(at, 'deleteChain', [
+    [1, text(at.table)],
+    [3, text(chain)],
+  ]);
+}
+
+/** Delete one rule by the number that the kernel gave it. Errors: ENOENT. */
+export function deleteRule(at: TableName, chain: string, handle: bigint): Message {
+  return request(at, 'deleteRules', [
+    [1, text(at.table)],
+    [2, text(chain)],
+    [3, be64(handle)],
+  ]);
+}
+
+/** A question about every family. */
+function question(name: 'getChains' | 'getGeneration'): Message {
   const ANY_FAMILY = 0;
   return {
-    type: (NFNL_SUBSYS_NFTABLES << 8) | REQUEST.getChains.type,
-    flags: NLM_F.REQUEST | REQUEST.getChains.flags,
+    type: (NFNL_SUBSYS_NFTABLES << 8) | REQUEST[name].type,
+    flags: NLM_F.REQUEST | REQUEST[name].flags,
     header: nfgenmsg(ANY_FAMILY, 0),
     attributes: [],
   };
+}
+
+/** Ask for the chains of all tables. */
+export function listChains(): Message {
+  return question('getChains');
+}
+
+/** Ask for a number that grows with every transaction of anybody, whatever table it is about. */
+export function askGeneration(): Message {
+  return question('getGeneration');
 }
 
 /** Ask for every rule of a table. */
@@ -142,16 +171,7 @@ export function listRules(at: TableName): Message {
 
 /** How many of the messages in an answer are of this kind. */
 export function countMessages(answer: Uint8Array, kind: keyof typeof REQUEST): number {
-  const view = new DataView(answer.buffer, answer.byteOffset, answer.byteLength);
-  const wanted = (NFNL_SUBSYS_NFTABLES << 8) | REQUEST[kind].type;
-  let count = 0;
-  for (let at = 0; at + MESSAGE_HEADER_BYTES <= answer.length; ) {
-    const length = view.getUint32(at, true);
-    if (length < MESSAGE_HEADER_BYTES) break;
-    if (view.getUint16(at + 4, true) === wanted) count += 1;
-    at += (length + 3) & ~3;
-  }
-  return count;
+  return payloadsOf(answer, (NFNL_SUBSYS_NFTABLES << 8) | REQUEST[kind].type).length;
 }
 
 /** Delete every rule of a chain. */

@@ -60,6 +60,7 @@ function serverLines(info: SystemInfo): readonly string[] {
     `  Volume: ${info.Plugins.Volume.join(' ')}`,
     `  Network: ${info.Plugins.Network.join(' ')}`,
     `  Log: ${info.Plugins.Log.join(' ')}`,
+    ...firewallLines(info),
     ` Runtimes: ${Object.keys(info.Runtimes).join(' ')}`,
     ` Default Runtime: ${info.DefaultRuntime}`,
     ' Security Options:',
@@ -76,6 +77,12 @@ function serverLines(info: SystemInfo): readonly string[] {
     ` Live Restore Enabled: ${String(info.LiveRestoreEnabled)}`,
     ...proxyLines(info),
   ];
+}
+
+function firewallLines({ FirewallBackend }: SystemInfo): readonly string[] {
+  if (FirewallBackend === undefined) return [];
+  const { Driver, Info = [] } = FirewallBackend;
+  return [` Firewall Backend: ${Driver}`, ...Info.map(([name, value]) => `  ${name}: ${value}`)];
 }
 
 function proxyLines({ HttpProxy, HttpsProxy, NoProxy }: SystemInfo): readonly string[] {
