@@ -18,6 +18,7 @@ const choice = (changes: Partial<PortChoice> = {}): PortChoice => ({
   ipv6: SIX,
   hasHostIpv6: true,
   defaultHost: undefined,
+  access: { ipv4: 'translated', ipv6: 'translated' },
   ephemeral: [32_768, 32_770],
   start: 0,
   ownerOf: () => undefined,
@@ -77,4 +78,49 @@ test('choosePorts() says what leads nowhere: SCTP is not relayed, and IPv4 not t
   ];
   for (const [ip, protocol, given, message] of rows)
     assert.throws(() => waysOf(ip, protocol, given), { kind: 'invalid', message }, ip);
+});
+
+/** `HOST:PORT>TARGET:PORT open` of each port that is chosen for `-p` in this form. */
+function placesOf(ip: string, hostPort: string, given: PortChoice): string[] {
+  const wish = parseBinding({ port: 80, protocol: 'tcp' }, { HostIp: ip, HostPort: hostPort });
+  return choosePorts([wish], given).map(
+    ({ isOpen, ...port }) =>
+      `${formatAddress(port.host)} ${port.hostPort}>${formatAddress(port.target)} ${port.targetPort}${isOpen === true ? ' open' : ''}`,
+  );
+}
+
+test('choosePorts() takes no port of the host for a routed address, whose family is all that a host address says', () => {
+  const six = choice({ access: { ipv4: 'translated', ipv6: 'direct' } });
+  const both = choice({ access: { ipv4: 'direct', ipv6: 'direct' } });
+  const four = choice({ ipv6: undefined, access: { ipv4: 'direct', ipv6: 'direct' } });
+  const rows: readonly (readonly [string, string, PortChoice, readonly string[]])[] = [
+    ['', '8080', six, ['0.0.0.0 8080>172.17.0.2 80', ':: 0>fd00::2 80 open']],
+    ['::', '', six, [':: 0>fd00::2 80 open']],
+    ['2001:db8::1', '8080', six, [':: 0>fd00::2 80 open']],
+    ['127.0.0.1', '8080', six, ['127.0.0.1 8080>172.17.0.2 80']],
+    ['', '8080-8090', both, ['0.0.0.0 0>172.17.0.2 80 open', ':: 0>fd00::2 80 open']],
+    ['127.0.0.1', '8080', both, ['0.0.0.0 0>172.17.0.2 80 open']],
+    // No relay leads to it either.
+    ['', '8080', four, ['0.0.0.0 0>172.17.0.2 80 open']],
+  ];
+  for (const [ip, hostPort, given, places] of rows)
+    assert.deepEqual(placesOf(ip, hostPort, given), places, `${ip}:${hostPort}`);
+  assert.throws(() => placesOf('::1', '8080', four), /the container has no IPv6 address$/);
+});
+
+test('choosePorts() finds no owner of a port that a routed network does not take', () => {
+  const ownerOf = () => ({ id: 'other', name: 'other' });
+  const direct = choice({ ownerOf, access: { ipv4: 'direct', ipv6: 'direct' } });
+  assert.equal(placesOf('', '8080', direct).length, 2);
+  const mixed = choice({ ownerOf, access: { ipv4: 'translated', ipv6: 'direct' } });
+  assert.throws(() => placesOf('', '8080', mixed), { kind: 'conflict' });
+});
+
+test('choosePorts() opens the container’s address too where a network trusts links', () => {
+  const trusting = choice({ ipv6: undefined, access: { ipv4: 'both', ipv6: 'translated' } });
+  assert.deepEqual(placesOf('127.0.0.1', '8080', trusting), ['127.0.0.1 8080>172.17.0.2 80 open']);
+  assert.deepEqual(placesOf('', '8080', trusting), [
+    '0.0.0.0 8080>172.17.0.2 80 open',
+    ':: 8080>172.17.0.2 80 open',
+  ]);
 });

@@ -7,11 +7,14 @@
  */
 
 import { EngineError } from '../base/error.ts';
-import { formatAddress, type Address } from '../spec/cidr.ts';
+import { formatAddress, type Address, type Family } from '../spec/cidr.ts';
 import type { PortWish } from '../spec/port.ts';
-import type { EndpointAddress, EndpointPort } from './endpoint.ts';
+import { type EndpointAddress, type EndpointPort, isDirect } from './endpoint.ts';
 import { portTaken, type HostPort, type PortOwner } from './ports.ts';
 import { isLoopback6, isRouted, relayReach } from './way.ts';
+
+/** How a container's ports are reached: by a port of the host, at the container's own address, or both. */
+export type PortAccess = 'translated' | 'direct' | 'both';
 
 /** What ports are chosen for, and from. */
 export interface PortChoice {
@@ -21,6 +24,8 @@ export interface PortChoice {
   readonly hasHostIpv6: boolean;
   /** The network's host address for ports that name none; `undefined`: every address. */
   readonly defaultHost: Address | undefined;
+  /** By the family of the container's address. */
+  readonly access: Readonly<Record<Family, PortAccess>>;
   /** First and last port of the host for ports without a number. */
   readonly ephemeral: readonly [first: number, last: number];
   /** Where the search for such a port begins. */
@@ -51,6 +56,9 @@ function chooseOne(
   chosen: readonly EndpointPort[],
 ): readonly EndpointPort[] {
   const ways = waysOf(wish, choice);
+  const placed = (hostPort: number): readonly EndpointPort[] =>
+    ways.map(({ hasNoHostPort, ...way }) => ({ ...way, hostPort: hasNoHostPort ? 0 : hostPort }));
+  if (ways.every(({ hasNoHostPort }) => hasNoHostPort)) return placed(0);
   const isChosen = (port: HostPort): boolean =>
     chosen.some(
       ({ protocol, hostPort, host }) =>
@@ -62,11 +70,12 @@ function chooseOne(
   const [first, last] = wish.hostPorts;
   const isFixed = first !== 0 && first === last;
   for (const hostPort of candidates(wish, choice)) {
-    const ports = ways.map((way) => ({ ...way, hostPort }));
+    const all = placed(hostPort);
+    const ports = all.filter((port) => !isDirect(port));
     if (isFixed) checkFree(ports, choice, isChosen);
     else if (choice.refused.has(portKey({ protocol: wish.protocol, hostPort }))) continue;
     else if (ports.some((port) => isChosen(port) || choice.ownerOf(port) !== undefined)) continue;
-    return ports;
+    return all;
   }
   const range = first === 0 ? choice.ephemeral : wish.hostPorts;
   throw new EngineError(
@@ -99,7 +108,9 @@ function checkFree(
   }
 }
 
-type Way = Omit<EndpointPort, 'hostPort'>;
+interface Way extends Omit<EndpointPort, 'hostPort'> {
+  readonly hasNoHostPort: boolean;
+}
 
 /** One for each family that the request means and the container has, or that a relay has for it. */
 function waysOf(wish: PortWish, choice: PortChoice): readonly Way[] {
@@ -118,14 +129,24 @@ const ANY_HOST: readonly Address[] = [
 /** From one address of the host; `undefined` when nothing leads from there. */
 function wayTo(
   { protocol, port: targetPort }: PortWish,
-  { ipv4, ipv6, hasHostIpv6 }: PortChoice,
+  { ipv4, ipv6, hasHostIpv6, access }: PortChoice,
   host: Address,
 ): Way | undefined {
-  const relayed = hasHostIpv6 ? ipv4 : undefined;
+  const relayed = hasHostIpv6 && access.ipv4 !== 'direct' ? ipv4 : undefined;
   const target = host.family === 'ipv4' ? ipv4 : (ipv6 ?? relayed);
   if (target === undefined) return undefined;
-  const way = { protocol, host, target: target.address, targetPort };
-  return isRouted(way) || relayReach(way) !== 'none' ? way : undefined;
+  const way = { protocol, target: target.address, targetPort };
+  const { family } = target.address;
+  // The host's address only says which family is meant.
+  if (access[family] === 'direct')
+    return { ...way, host: { family, value: 0n }, isOpen: true, hasNoHostPort: true };
+  const whole = {
+    ...way,
+    host,
+    ...(access[family] === 'both' ? { isOpen: true as const } : {}),
+    hasNoHostPort: false,
+  };
+  return isRouted(whole) || relayReach(whole) !== 'none' ? whole : undefined;
 }
 
 function cannotPublish({ protocol, port }: PortWish, host: Address): EngineError {

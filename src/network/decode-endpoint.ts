@@ -10,6 +10,7 @@ type StoredPort = readonly [
   hostPort: number,
   target: string,
   targetPort: number,
+  isOpen?: true,
 ];
 type StoredEndpoint = Omit<Endpoint, 'ipv4' | 'ipv6' | 'ports'> & {
   readonly ipv4: StoredAddress | null;
@@ -30,6 +31,7 @@ export function encodeEndpoints(endpoints: readonly Endpoint[]): string {
         port.hostPort,
         formatAddress(port.target),
         port.targetPort,
+        ...(port.isOpen === true ? [true] : []),
       ]),
     })),
   );
@@ -42,12 +44,13 @@ export function decodeEndpoints(text: string): readonly Endpoint[] {
     ...endpoint,
     ipv4: loadAddress(endpoint.ipv4),
     ipv6: loadAddress(endpoint.ipv6),
-    ports: endpoint.ports.map(([protocol, host, hostPort, target, targetPort]) => ({
+    ports: endpoint.ports.map(([protocol, host, hostPort, target, targetPort, isOpen]) => ({
       protocol,
       host: parseAddress(host),
       hostPort,
       target: parseAddress(target),
       targetPort,
+      ...(isOpen === true ? { isOpen } : {}),
     })),
   }));
 }

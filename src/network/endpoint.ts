@@ -23,9 +23,17 @@ export interface EndpointPort {
   readonly protocol: 'tcp' | 'udp' | 'sctp';
   /** The host's address; an unspecified one means every address of its family. */
   readonly host: Address;
+  /** 0: none of the host's, the container's own address is all there is ({@link isDirect}). */
   readonly hostPort: number;
   readonly target: Address;
   readonly targetPort: number;
+  /** It is reached at the container's own address from elsewhere too. Default: not. */
+  readonly isOpen?: true;
+}
+
+/** No port of the host leads to it: its network is routed. */
+export function isDirect({ hostPort }: Pick<EndpointPort, 'hostPort'>): boolean {
+  return hostPort === 0;
 }
 
 /** One end of a veth pair, or a child of a host's link, in a container. */

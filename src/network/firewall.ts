@@ -21,8 +21,18 @@
 import * as nft from '../kernel/nft/message.ts';
 import * as expression from '../kernel/nft/expression.ts';
 import type { Message } from '../kernel/netlink/message.ts';
-import { addressBytes, firstOf, lastOf, type Address, type Network } from '../spec/cidr.ts';
+import { addressBytes, firstOf, lastOf, type Address, type Family } from '../spec/cidr.ts';
 import { egressJumps, egressRules, egressSets, EGRESS_CHAIN, inputRules } from './egress/rules.ts';
+import { type EndpointPort, isDirect } from './endpoint.ts';
+import {
+  hasNoPassage,
+  intervalOf,
+  type Passage,
+  passageElements,
+  passageRules,
+  passageSets,
+  spanOf,
+} from './gateway-mode.ts';
 import {
   ADDRESS_BYTES,
   conntrackHas,
@@ -37,22 +47,11 @@ import {
   SOURCE_OFFSET,
   SUFFIX,
 } from './packet.ts';
-import {
-  portKey,
-  publishChains,
-  publishRules,
-  publishSets,
-  type PublishedPort,
-} from './publish.ts';
+import { portKey, publishChains, publishRules, publishSets } from './publish.ts';
 import { isRelayedWidely } from './way.ts';
 
 /** A bridge whose containers the table guards. */
-export interface GuardedBridge {
-  /** Link name, at most 15 bytes. */
-  readonly link: string;
-  readonly subnets: readonly Network[];
-  /** Nothing leaves or enters it but by its own containers. */
-  readonly isInternal: boolean;
+export interface GuardedBridge extends Passage {
   /** Containers on it may talk to each other through the host's routing. */
   readonly isConnected: boolean;
   /** What leaves the host carries the host's address. */
@@ -70,6 +69,7 @@ function setsOf(at: nft.TableName): Message[] {
       { name: `subnets${SUFFIX[family]}`, key: [family], interval: true },
       { name: `owners${SUFFIX[family]}`, key: [family, 'ifname'], interval: true },
       { name: `masquerade${SUFFIX[family]}`, key: [family], interval: true },
+      ...passageSets(family),
     ]),
     { name: 'relays6', key: ['ipv6', 'protocol', 'port'] },
     ...egressSets(),
@@ -94,6 +94,7 @@ function guardRules(at: nft.TableName): Message[] {
       expression.lookup(`subnets${SUFFIX[family]}`, REG32),
       expression.meta('iifname', key),
       expression.lookup(`owners${SUFFIX[family]}`, REG32, { invert: true }),
+      ...hasNoPassage(family),
       expression.counter(),
       expression.verdict({ kind: 'drop' }),
     ]);
@@ -129,6 +130,7 @@ function forwardRules(at: nft.TableName): Message[] {
     ...egressJumps(at, 'forward', { beyond: samePair({ invert: true }) }),
     nft.addRule(at, 'forward', [...conntrackHas('status', expression.CT_STATUS.dnat), accept]),
     nft.addRule(at, 'forward', [...samePair(), accept]),
+    ...passageRules(at, 'forward'),
     nft.addRule(at, 'forward', [
       expression.meta('oifname'),
       expression.lookup('bridges', REGISTER.r1),
@@ -186,14 +188,18 @@ function sourceRules(at: nft.TableName): Message[] {
   const outward = FAMILIES.map((family) =>
     nft.addRule(at, 'source', [
       ...isFamily(family),
-      expression.payload({
-        base: 'network',
-        offsetBytes: SOURCE_OFFSET[family],
-        lengthBytes: ADDRESS_BYTES[family],
-      }),
-      expression.lookup(`masquerade${SUFFIX[family]}`, REGISTER.r1),
-      expression.meta('oifname'),
-      expression.lookup('bridges', REGISTER.r1, { invert: true }),
+      expression.payload(
+        {
+          base: 'network',
+          offsetBytes: SOURCE_OFFSET[family],
+          lengthBytes: ADDRESS_BYTES[family],
+        },
+        REG32,
+      ),
+      expression.lookup(`masquerade${SUFFIX[family]}`, REG32),
+      // Beyond its own network: from another one, too, the answer must come back by the host.
+      expression.meta('oifname', REG32 + registersOf(family)),
+      expression.lookup(`owners${SUFFIX[family]}`, REG32, { invert: true }),
       expression.masquerade(),
     ]),
   );
@@ -234,17 +240,6 @@ export function planTable(at: nft.TableName): readonly Message[] {
 
 type ElementAction = (at: nft.TableName, set: string, elements: readonly nft.Element[]) => Message;
 
-/** A network as elements of a plain interval set: its first address, and the one behind its last. */
-function intervalOf(network: Network): readonly nft.Element[] {
-  const { family } = network.address;
-  const end = lastOf(network) + 1n;
-  const isTop = end === 1n << BigInt(8 * ADDRESS_BYTES[family]);
-  return [
-    { key: addressBytes(network.address) },
-    ...(isTop ? [] : [{ key: addressBytes({ family, value: end }), isIntervalEnd: true }]),
-  ];
-}
-
 function bridgeElements(
   at: nft.TableName,
   bridge: GuardedBridge,
@@ -256,15 +251,15 @@ function bridgeElements(
     const last: Address = { family: subnet.address.family, value: lastOf(subnet) };
     const first: Address = { family: subnet.address.family, value: firstOf(subnet) };
     return [
-      act(at, `subnets${suffix}`, intervalOf(subnet)),
+      act(at, `subnets${suffix}`, intervalOf(spanOf(subnet))),
       act(at, `owners${suffix}`, [
         {
           key: nft.concatKey([addressBytes(first), link]),
           keyEnd: nft.concatKey([addressBytes(last), link]),
         },
       ]),
-      ...(bridge.isMasqueraded && !bridge.isInternal
-        ? [act(at, `masquerade${suffix}`, intervalOf(subnet))]
+      ...(isMasqueraded(bridge, subnet.address.family)
+        ? [act(at, `masquerade${suffix}`, intervalOf(spanOf(subnet)))]
         : []),
     ];
   });
@@ -273,7 +268,12 @@ function bridgeElements(
     ...(bridge.isInternal ? [act(at, 'internal', [{ key: link }])] : []),
     ...(bridge.isConnected ? [act(at, 'pairs', [{ key: nft.concatKey([link, link]) }])] : []),
     ...perSubnet,
+    ...passageElements(at, bridge, act),
   ];
+}
+
+function isMasqueraded(bridge: GuardedBridge, family: Family): boolean {
+  return bridge.isMasqueraded && !bridge.isInternal && bridge.modes[family] !== 'routed';
 }
 
 /** Guard a bridge. Precondition: the table exists. */
@@ -288,22 +288,24 @@ export function planBridgeRemoval(at: nft.TableName, bridge: GuardedBridge): rea
 
 function relayElements(
   at: nft.TableName,
-  ports: readonly PublishedPort[],
+  ports: readonly EndpointPort[],
   act: ElementAction,
 ): readonly Message[] {
-  const relayed = ports.filter(isRelayedWidely).map((port) => ({ key: portKey(port) }));
+  const relayed = ports
+    .filter((port) => !isDirect(port) && isRelayedWidely(port))
+    .map((port) => ({ key: portKey(port) }));
   return relayed.length === 0 ? [] : [act(at, 'relays6', relayed)];
 }
 
 /** Keep internal networks off the relays of ports. */
-export function planRelays(at: nft.TableName, ports: readonly PublishedPort[]): readonly Message[] {
+export function planRelays(at: nft.TableName, ports: readonly EndpointPort[]): readonly Message[] {
   return relayElements(at, ports, nft.addElements);
 }
 
 /** Undo {@link planRelays}. */
 export function planRelayRemoval(
   at: nft.TableName,
-  ports: readonly PublishedPort[],
+  ports: readonly EndpointPort[],
 ): readonly Message[] {
   return relayElements(at, ports, nft.deleteElements);
 }

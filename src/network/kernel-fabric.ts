@@ -20,6 +20,7 @@ import type { PlanOp } from '../kernel/plan/op.ts';
 import { PROC_SLOT } from '../kernel/plan/slots.ts';
 import type { Network } from '../spec/cidr.ts';
 import { EgressGuard } from './egress/guard.ts';
+import { type EndpointPort, isDirect } from './endpoint.ts';
 import type {
   EndpointChange,
   EndpointOps,
@@ -43,7 +44,8 @@ import { PassageKeeper } from './passage/keeper.ts';
 import { firewall, SLOT } from './plan/ops.ts';
 import { reservePort } from './plan/reserve.ts';
 import { planResolver } from './plan/resolver.ts';
-import { planPortRemoval, planPorts, type PublishedPort } from './publish.ts';
+import { planOpen, planOpenRemoval } from './gateway-mode.ts';
+import { planPortRemoval, planPorts } from './publish.ts';
 import { readRoutes } from './read-routes.ts';
 import { Seats } from './seats.ts';
 import { findWarnings } from './strangers.ts';
@@ -279,7 +281,7 @@ export class KernelFabric implements NetworkFabric {
     const ports = planned.flatMap(({ endpoint }) => endpoint.ports);
     return {
       before: [
-        ...ports.map(reservePort),
+        ...ports.filter((port) => !isDirect(port)).map(reservePort),
         ...firewall([...this.egress.planStart(planned), ...this.#planPublish(ports)]),
         ...BEFORE_CLONE,
       ],
@@ -317,14 +319,22 @@ export class KernelFabric implements NetworkFabric {
   }
 
   /** All of one endpoint: one that is gone already takes the others with it. */
-  #unpublish(ports: readonly PublishedPort[]): readonly PlanOp[] {
+  #unpublish(ports: readonly EndpointPort[]): readonly PlanOp[] {
     const at = this.#at;
-    const gone = [...planPortRemoval(at, ports), ...rules.planRelayRemoval(at, ports)];
+    const gone = [
+      ...planPortRemoval(at, ports),
+      ...rules.planRelayRemoval(at, ports),
+      ...planOpenRemoval(at, ports),
+    ];
     return firewall(gone, ENOENT);
   }
 
-  #planPublish(ports: readonly PublishedPort[]): readonly Message[] {
-    return [...planPorts(this.#at, ports), ...rules.planRelays(this.#at, ports)];
+  #planPublish(ports: readonly EndpointPort[]): readonly Message[] {
+    return [
+      ...planPorts(this.#at, ports),
+      ...rules.planRelays(this.#at, ports),
+      ...planOpen(this.#at, ports),
+    ];
   }
 
   /** The network's part of the firewall. Precondition: the lock is held, the network is among the ready. */

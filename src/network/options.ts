@@ -12,6 +12,14 @@ import type { NetworkRecord } from './store.ts';
 /** How packets pass between a bridge and the world. */
 export type GatewayMode = 'nat' | 'nat-unprotected' | 'routed' | 'isolated';
 
+/** All of them, the default first. */
+export const GATEWAY_MODES: readonly GatewayMode[] = [
+  'nat',
+  'nat-unprotected',
+  'routed',
+  'isolated',
+];
+
 /** Options of a bridge, complete. */
 export interface BridgeOptions {
   /** Name of the bridge's link; `undefined`: of the engine's choice. */
@@ -24,6 +32,8 @@ export interface BridgeOptions {
   readonly hostBinding: Address | undefined;
   readonly gatewayMode4: GatewayMode;
   readonly gatewayMode6: GatewayMode;
+  /** Links of the host by which published ports are reached at the containers' own addresses. */
+  readonly trusted: readonly string[];
   /** The host has no IPv4 address on the bridge. */
   readonly isHostless: boolean;
   /** Bytes; `undefined`: the kernel's default. */
@@ -49,8 +59,7 @@ export const LINK_NAME_MAX = 15;
 const BRIDGE = 'com.docker.network.bridge.';
 const MTU = 'com.docker.network.driver.mtu';
 const PREFIX = 'com.docker.network.container_iface_prefix';
-const GATEWAY_MODES: readonly GatewayMode[] = ['nat', 'nat-unprotected', 'routed', 'isolated'];
-const UNSERVED: ReadonlySet<GatewayMode> = new Set(['routed', 'nat-unprotected']);
+const TRUSTED = `${BRIDGE}trusted_host_interfaces`;
 const MACVLAN_MODES = ['bridge', 'private', 'vepa', 'passthru'] as const;
 const IPVLAN_MODES = ['l2', 'l3', 'l3s'] as const;
 const IPVLAN_FLAGS = ['bridge', 'private', 'vepa'] as const;
@@ -70,6 +79,7 @@ export function parseBridgeOptions(options: Options): BridgeOptions {
     hostBinding: binding === undefined || binding === '' ? undefined : hostAddress(binding),
     gatewayMode4: word(options, `${BRIDGE}gateway_mode_ipv4`, GATEWAY_MODES),
     gatewayMode6: word(options, `${BRIDGE}gateway_mode_ipv6`, GATEWAY_MODES),
+    trusted: trustedLinks(options).map((name) => checkLinkName(TRUSTED, name)),
     isHostless: flag(options, `${BRIDGE}inhibit_ipv4`, false),
     mtuBytes: mtu(options),
     interfacePrefix: prefix === '' ? 'eth' : prefix,
@@ -106,16 +116,9 @@ export function checkOptions(
   }
 }
 
-/** What a network is asked for and does not get; empty: nothing. Precondition: the options are checked. */
-export function optionWarning({
-  driver,
-  options,
-}: Pick<NetworkRecord, 'driver' | 'options'>): string {
-  if (driver !== 'bridge') return '';
-  const { gatewayMode4, gatewayMode6 } = parseBridgeOptions(options);
-  const modes = new Set([gatewayMode4, gatewayMode6].filter((mode) => UNSERVED.has(mode)));
-  if (modes.size === 0) return '';
-  return `gateway mode ${[...modes].join(', ')} is not served: the network is as with nat, its ports are reached as they are published`;
+/** Names of the links that a network trusts, each once. */
+export function trustedLinks(options: Options): readonly string[] {
+  return [...new Set((options[TRUSTED] ?? '').split(':').filter((name) => name !== ''))];
 }
 
 /** True for a name that the kernel takes for a link, and that is one word in every listing. */
@@ -167,9 +170,10 @@ function mtu(options: Options): number | undefined {
 }
 
 function hostAddress(text: string): Address {
+  // Of either family, whatever the option's name says.
   const address = tryParseAddress(text);
-  if (address?.family === 'ipv4') return address;
-  throw bad(`${BRIDGE}host_binding_ipv4`, text, 'it must be an IPv4 address');
+  if (address !== undefined) return address;
+  throw bad(`${BRIDGE}host_binding_ipv4`, text, 'it must be an address');
 }
 
 function bad(option: string, value: string, why: string): EngineError {

@@ -9,7 +9,7 @@
 
 import { EngineError } from '../base/error.ts';
 import { formatAddress, type Address } from '../spec/cidr.ts';
-import type { EndpointPort } from './endpoint.ts';
+import { type EndpointPort, isDirect } from './endpoint.ts';
 
 /** A port on the host. */
 export type HostPort = Pick<EndpointPort, 'protocol' | 'host' | 'hostPort'>;
@@ -47,7 +47,8 @@ export class PortBook {
   }
 
   /** Errors: `conflict` that names the owner; nothing is claimed then. */
-  claim(owner: PortOwner, ports: readonly HostPort[]): void {
+  claim(owner: PortOwner, asked: readonly HostPort[]): void {
+    const ports = asked.filter((port) => !isDirect(port));
     for (const [index, port] of ports.entries()) {
       const other = this.ownerOf(port);
       if (other === undefined) {

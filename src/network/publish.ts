@@ -8,7 +8,8 @@
 import * as nft from '../kernel/nft/message.ts';
 import * as expression from '../kernel/nft/expression.ts';
 import { be16, u32, type Message } from '../kernel/netlink/message.ts';
-import { addressBytes, type Address, type Family } from '../spec/cidr.ts';
+import { addressBytes, type Family } from '../spec/cidr.ts';
+import { type EndpointPort, isDirect } from './endpoint.ts';
 import {
   ADDRESS_BYTES,
   FAMILIES,
@@ -22,17 +23,6 @@ import { isRouted, LOOPBACK6 } from './way.ts';
 
 /** Protocols that can be published. */
 export const PROTOCOL = { tcp: 6, udp: 17, sctp: 132 } as const;
-
-/** One published port. */
-export interface PublishedPort {
-  /** Address of the host; an unspecified one (0.0.0.0, ::) means every address of its family. */
-  readonly host: Address;
-  readonly hostPort: number;
-  readonly protocol: keyof typeof PROTOCOL;
-  /** The container's address; of the other family, the monitor relays to it. */
-  readonly target: Address;
-  readonly targetPort: number;
-}
 
 const { REG32, REGISTER } = expression;
 
@@ -90,12 +80,12 @@ function rulesOf(at: nft.TableName, chain: string): Message[] {
 }
 
 /** Address, protocol and port of the host, as a key. */
-export function portKey(port: PublishedPort): Uint8Array {
+export function portKey(port: EndpointPort): Uint8Array {
   const protocol = Uint8Array.of(PROTOCOL[port.protocol]);
   return nft.concatKey([addressBytes(port.host), protocol, be16(port.hostPort)]);
 }
 
-function publishElement(port: PublishedPort): nft.Element {
+function publishElement(port: EndpointPort): nft.Element {
   const data = nft.concatKey([addressBytes(port.target), be16(port.targetPort)]);
   return { key: portKey(port), data };
 }
@@ -104,10 +94,10 @@ type ElementAction = (at: nft.TableName, set: string, elements: readonly nft.Ele
 
 function portElements(
   at: nft.TableName,
-  ports: readonly PublishedPort[],
+  ports: readonly EndpointPort[],
   act: ElementAction,
 ): readonly Message[] {
-  const routed = ports.filter(isRouted);
+  const routed = ports.filter((port) => !isDirect(port) && isRouted(port));
   return FAMILIES.flatMap((family) => {
     const elements = routed.filter((port) => port.host.family === family).map(publishElement);
     return elements.length === 0 ? [] : [act(at, `publish${SUFFIX[family]}`, elements)];
@@ -115,14 +105,14 @@ function portElements(
 }
 
 /** Publish ports. The kernel answers EEXIST when one is published for somebody else. */
-export function planPorts(at: nft.TableName, ports: readonly PublishedPort[]): readonly Message[] {
+export function planPorts(at: nft.TableName, ports: readonly EndpointPort[]): readonly Message[] {
   return portElements(at, ports, nft.addElements);
 }
 
 /** Take ports back. */
 export function planPortRemoval(
   at: nft.TableName,
-  ports: readonly PublishedPort[],
+  ports: readonly EndpointPort[],
 ): readonly Message[] {
   return portElements(at, ports, nft.deleteElements);
 }

@@ -5,6 +5,7 @@
  */
 
 import type { Family } from '../spec/cidr.ts';
+import { type GatewayMode, GATEWAY_MODES, trustedLinks } from './options.ts';
 import type { NetworkRecord } from './store.ts';
 
 /** Bytes of a link's name without its NUL. Source: linux/if.h IFNAMSIZ. */
@@ -24,6 +25,10 @@ export interface LinkSettings {
   readonly isMasqueraded: boolean;
   /** Families of which the host has no address on the bridge. */
   readonly hostless: ReadonlySet<Family>;
+  /** How packets pass between a bridge and the world. */
+  readonly modes: Readonly<Record<Family, GatewayMode>>;
+  /** Links of the host by which published ports are reached at the containers' own addresses. */
+  readonly trusted: readonly string[];
   /** Interfaces in containers are this and a number. */
   readonly interfacePrefix: string;
 }
@@ -39,20 +44,27 @@ export function linkSettingsOf(network: NetworkRecord): LinkSettings {
     isConnected: isOn(options['com.docker.network.bridge.enable_icc'], true),
     isMasqueraded: isOn(options['com.docker.network.bridge.enable_ip_masquerade'], true),
     hostless: hostlessOf(options),
+    modes: { ipv4: modeOf(options, 4), ipv6: modeOf(options, 6) },
+    trusted: trustedLinks(options),
     interfacePrefix: options['com.docker.network.container_iface_prefix'] ?? 'eth',
   };
 }
 
 /** `inhibit_ipv4` leaves the address to the user; a network that is `isolated` from the host needs none. */
 function hostlessOf(options: NetworkRecord['options']): ReadonlySet<Family> {
-  const mode = (version: 4 | 6): string | undefined =>
-    options[`com.docker.network.bridge.gateway_mode_ipv${version}`];
   const hasNone4 =
-    isOn(options['com.docker.network.bridge.inhibit_ipv4'], false) || mode(4) === 'isolated';
+    isOn(options['com.docker.network.bridge.inhibit_ipv4'], false) ||
+    modeOf(options, 4) === 'isolated';
   return new Set<Family>([
     ...(hasNone4 ? (['ipv4'] as const) : []),
-    ...(mode(6) === 'isolated' ? (['ipv6'] as const) : []),
+    ...(modeOf(options, 6) === 'isolated' ? (['ipv6'] as const) : []),
   ]);
+}
+
+/** Errors: none; the word was checked when the network was made. */
+function modeOf(options: NetworkRecord['options'], version: 4 | 6): GatewayMode {
+  const word = options[`com.docker.network.bridge.gateway_mode_ipv${version}`];
+  return GATEWAY_MODES.find((mode) => mode === word) ?? 'nat';
 }
 
 /** Ids of VLANs. Source: IEEE 802.1Q. */

@@ -2,10 +2,10 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import type { TrackedFlow } from '../kernel/netlink/conntrack.ts';
 import { parseAddress } from '../spec/cidr.ts';
-import type { PublishedPort } from './publish.ts';
+import type { EndpointPort } from './endpoint.ts';
 import { hasFlows, isStale, planForget } from './stale-flows.ts';
 
-const port = (changes: Partial<PublishedPort> = {}): PublishedPort => ({
+const port = (changes: Partial<EndpointPort> = {}): EndpointPort => ({
   protocol: 'udp',
   host: parseAddress('0.0.0.0'),
   hostPort: 9000,
@@ -38,14 +38,14 @@ function flow(asked: string, answerer: string, protocol = 17): TrackedFlow {
 }
 
 const HOST = ['192.0.2.1', '127.0.0.1', '2001:db8::1'].map((text) => parseAddress(text).value);
-const judge = (published: PublishedPort) => ({
+const judge = (published: EndpointPort) => ({
   port: published,
   isHost: ({ value }: { readonly value: bigint }) => HOST.includes(value),
   isContainer: ({ value }: { readonly value: bigint }) => value >> 8n === 0xac1100n,
 });
 
 test('isStale() forgets what went to the host or to an earlier container, and nothing of others', () => {
-  const rows: readonly (readonly [what: string, TrackedFlow, PublishedPort, boolean])[] = [
+  const rows: readonly (readonly [what: string, TrackedFlow, EndpointPort, boolean])[] = [
     ['a program of the host', flow('192.0.2.1 9000', '192.0.2.1 9000'), port(), true],
     ['by loopback', flow('127.0.0.1 9000', '127.0.0.1 9000'), port(), true],
     ['an earlier container', flow('192.0.2.1 9000', '172.17.0.2 53'), port(), true],

@@ -28,7 +28,8 @@ import {
   type Address,
   type Network,
 } from '../spec/cidr.ts';
-import { PROTOCOL, type PublishedPort } from './publish.ts';
+import { type EndpointPort, isDirect } from './endpoint.ts';
+import { PROTOCOL } from './publish.ts';
 import { isRouted } from './way.ts';
 
 const ENOENT = 2;
@@ -47,17 +48,17 @@ export interface StaleFlowsOptions {
 }
 
 /** Whether ports among these have flows to be forgotten. */
-export function hasFlows(ports: readonly PublishedPort[]): boolean {
+export function hasFlows(ports: readonly EndpointPort[]): boolean {
   return ports.some(isTracked);
 }
 
-function isTracked(port: PublishedPort): boolean {
+function isTracked(port: EndpointPort): boolean {
   return port.protocol === 'udp' && isRouted(port);
 }
 
 /** What decides whether a flow to a port is stale. */
 export interface FlowJudge {
-  readonly port: PublishedPort;
+  readonly port: EndpointPort;
   /** Addresses of the host. */
   readonly isHost: (address: Address) => boolean;
   /** Addresses of containers. */
@@ -79,7 +80,7 @@ function isSame(a: Address, b: Address): boolean {
   return a.family === b.family && a.value === b.value;
 }
 
-function endKey({ target, targetPort }: PublishedPort): string {
+function endKey({ target, targetPort }: EndpointPort): string {
   return `${formatAddress(target)} ${targetPort}`;
 }
 
@@ -92,8 +93,8 @@ export class StaleFlows {
   }
 
   /** These ports are published: who talked to them already is sent to the container. */
-  async afterPublish(ports: readonly PublishedPort[]): Promise<void> {
-    const tracked = ports.filter(isTracked);
+  async afterPublish(ports: readonly EndpointPort[]): Promise<void> {
+    const tracked = ports.filter((port) => isTracked(port) && !isDirect(port));
     if (tracked.length === 0) return;
     const isHost = hostAddresses();
     const subnets = this.#options.subnets();
@@ -112,7 +113,7 @@ export class StaleFlows {
   }
 
   /** These ports are published no more, and their container's address is about to be given back. */
-  async afterUnpublish(ports: readonly PublishedPort[]): Promise<void> {
+  async afterUnpublish(ports: readonly EndpointPort[]): Promise<void> {
     const ends = new Map(ports.filter(isTracked).map((port) => [endKey(port), port]));
     for (const { target, targetPort } of ends.values()) {
       const { family } = target;

@@ -20,6 +20,8 @@ export interface ExposureWay {
   readonly From: readonly ExposedTo[];
   /** Names of the containers that `peers` means. */
   readonly Peers: readonly string[];
+  /** Links of the host that other machines come by; absent: any. */
+  readonly Links?: readonly string[];
 }
 
 /** What a container reaches beyond containers of its own networks. Source: docs/api-coverage.md, carve's own. */

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type RunningServer, serve } from '../../src/http/serve.ts';
+import { runCli } from '../../src/cli/main.ts';
+import { testIo } from '../cli/test-io.ts';
 import { openRig, type Rig } from '../fakes/opened-engine.ts';
 import { dockerPath, type Outcome, run, runtimes } from './target.ts';
 
@@ -141,6 +143,44 @@ describe('networks', () => {
     );
     await docker('rm web');
     await docker('network rm front back', { stdout: 'front\nback\n' });
+  });
+
+  test('a routed network has no ports of the host: docker and carve show the same', async () => {
+    const mode = '-o com.docker.network.bridge.gateway_mode_ipv';
+    await docker(`network create ${mode}6=routed --subnet 10.9.0.0/24 half`, { stderr: '' });
+    await docker(`network create ${mode}4=nat-unprotected --subnet 10.10.0.0/24 bare`, {
+      stderr: '',
+    });
+    await refuses(
+      `network create ${mode}4=isolated lone`,
+      "gateway mode 'isolated' can only be used for an internal network",
+    );
+    await docker('create --name web --network half -p 8080:80 -p [::1]:9090:90/udp busybox true');
+    await rig.engine.containers.start('web');
+    const { NetworkSettings } = await rig.engine.containers.inspect('web');
+    assert.deepEqual(NetworkSettings.Ports, {
+      '80/tcp': [
+        { HostIp: '0.0.0.0', HostPort: '8080' },
+        { HostIp: '::', HostPort: '' },
+      ],
+      '90/udp': [{ HostIp: '::', HostPort: '' }],
+    });
+    const lines = ['port web', 'port web 80', 'ps --no-trunc --format {{.Names}}={{.Ports}}'];
+    for (const line of lines) {
+      const io = testIo();
+      const code = await runCli(['-H', `unix://${path}`, ...line.split(' ')], io);
+      const { stdout } = await docker(line);
+      assert.deepEqual([code, io.out()], [0, stdout], line);
+    }
+    const { stdout } = await docker('port web 80');
+    assert.equal(stdout, '0.0.0.0:8080\n[::]:\n');
+    const io = testIo();
+    assert.equal(await runCli(['-H', `unix://${path}`, 'network', 'exposure', 'web'], io), 0);
+    const own = NetworkSettings.Networks['half']?.GlobalIPv6Address ?? '';
+    const row = `web +half +80/tcp +\\[${own}\\]:80 +this machine, other machines, containers of other networks`;
+    assert.match(io.out(), new RegExp(row));
+    await docker('rm -f web');
+    await docker('network rm half bare');
   });
 
   test('a configuration is made, shown, used, and stays while it is used', async () => {

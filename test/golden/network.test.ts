@@ -16,7 +16,8 @@ import { guardedEndpoint } from '../../src/network/egress/book.ts';
 import { originOf, planHold, planOrigin, planRelease } from '../../src/network/egress/origin.ts';
 import { parseEgress } from '../../src/network/egress/policy.ts';
 import { openingKey, planGuard, planUnguard } from '../../src/network/egress/rules.ts';
-import type { Endpoint } from '../../src/network/endpoint.ts';
+import type { Endpoint, EndpointPort } from '../../src/network/endpoint.ts';
+import { planOpen, planOpenRemoval } from '../../src/network/gateway-mode.ts';
 import * as firewall from '../../src/network/firewall.ts';
 import * as publish from '../../src/network/publish.ts';
 import {
@@ -40,10 +41,24 @@ const BRIDGE: firewall.GuardedBridge = {
   isInternal: false,
   isConnected: true,
   isMasqueraded: true,
+  hosts: [parseAddress('10.1.0.1'), parseAddress('fd00:1::1')],
+  modes: { ipv4: 'nat', ipv6: 'nat' },
+  trusted: [],
 };
-const INTERNAL = { ...BRIDGE, link: 'br-2', isInternal: true, isConnected: false };
+const INTERNAL: firewall.GuardedBridge = {
+  ...BRIDGE,
+  link: 'br-2',
+  isInternal: true,
+  isConnected: false,
+  modes: { ipv4: 'routed', ipv6: 'isolated' },
+  trusted: ['eth0'],
+};
+const MODES: readonly firewall.GuardedBridge[] = [
+  { ...BRIDGE, modes: { ipv4: 'routed', ipv6: 'nat-unprotected' }, trusted: ['eth0'] },
+  { ...BRIDGE, trusted: ['eth0', 'vxlan.1'] },
+];
 
-const PORTS: readonly publish.PublishedPort[] = [
+const PORTS: readonly EndpointPort[] = [
   {
     host: parseAddress('0.0.0.0'),
     hostPort: 8080,
@@ -157,6 +172,18 @@ const owner = { pid: 100, startTicks: 5n };
 const CASES: Readonly<Record<string, () => string>> = {
   table: () => messages(firewall.planTable(AT)),
   bridges: () => messages([BRIDGE, INTERNAL].flatMap((each) => firewall.planBridge(AT, each))),
+  modes: () => messages(MODES.flatMap((each) => firewall.planBridge(AT, each))),
+  'open-ports': () => {
+    const open = [
+      ...PORTS.slice(0, 1).map((port) => ({ ...port, isOpen: true as const })),
+      ...PORTS.map((port) => ({ ...port, hostPort: 0, isOpen: true as const })),
+    ];
+    return messages([
+      ...publish.planPorts(AT, open),
+      ...planOpen(AT, open),
+      ...planOpenRemoval(AT, open),
+    ]);
+  },
   'bridge-removal': () => messages(firewall.planBridgeRemoval(AT, BRIDGE)),
   ports: () => messages([...publish.planPorts(AT, PORTS), ...publish.planPortRemoval(AT, PORTS)]),
   held: () => {

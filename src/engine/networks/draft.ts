@@ -8,7 +8,7 @@
 import { EngineError } from '../../base/error.ts';
 import { DEFAULT_POOLS } from '../../network/ipam/pool.ts';
 import { planSubnets } from '../../network/ipam/plan-subnets.ts';
-import { checkOptions, optionWarning, parseBridgeOptions } from '../../network/options.ts';
+import { checkOptions, parseBridgeOptions } from '../../network/options.ts';
 import type { NetworkDriver, NetworkRecord } from '../../network/store.ts';
 import { formatNetwork, type Network } from '../../spec/cidr.ts';
 import type { NetworkCreateBody } from '../../spec/docker/network.ts';
@@ -81,11 +81,9 @@ export function draftNetwork(asked: NetworkCreateBody, context: DraftContext): N
   };
   checkLink(network, context.networks);
   const unused = planned.unused.map(formatNetwork).join(', ');
-  const warnings = [
-    ...(unused === '' ? [] : [`${unused} is not used: its IP version is off for this network`]),
-    optionWarning(network),
-  ].filter((text) => text !== '');
-  return { network, warning: warnings.join('; ') };
+  const warning =
+    unused === '' ? '' : `${unused} is not used: its IP version is off for this network`;
+  return { network, warning };
 }
 
 /** IPv4 unless switched off; IPv6 too on a bridge, and where a subnet of it is given. Errors: `invalid` for none. */

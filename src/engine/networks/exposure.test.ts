@@ -83,6 +83,39 @@ for (const [host, at, from] of [
     );
   });
 
+const BRIDGE = 'com.docker.network.bridge.';
+
+test('gateway modes and trusted links: what is reached at a container’s own address, and from where', () => {
+  const reached = (
+    options: NetworkRecord['options'],
+    ports: Endpoint['ports'] = [],
+    isInternal = false,
+  ) => {
+    const { Containers } = computeExposure({
+      containers: [container('web', [endpoint('n', { ports })])],
+      networks: new Map([['n', network('n', { options, isInternal })]]),
+    });
+    return Containers[0]?.Ways.map(({ At, Port, From, Links = [] }) =>
+      [At, Port, ...From, ...Links.map((link) => `by ${link}`)].join(' '),
+    );
+  };
+  const mode = (word: string) => ({ [`${BRIDGE}gateway_mode_ipv4`]: word });
+  const open = { ...port('0.0.0.0'), isOpen: true } as const;
+  const direct = { ...open, hostPort: 0 } as const;
+  assert.deepEqual(reached(mode('nat-unprotected')), ['10.0.0.2 * host lan']);
+  assert.deepEqual(reached(mode('nat-unprotected'), [], true), ['10.0.0.2 * host']);
+  assert.deepEqual(reached(mode('isolated'), [], true), ['10.0.0.2 *']);
+  assert.deepEqual(reached(mode('routed'), [direct, direct]), [
+    '10.0.0.2:80 80/tcp host lan containers',
+    '10.0.0.2 * host',
+  ]);
+  assert.deepEqual(reached({ [`${BRIDGE}trusted_host_interfaces`]: 'eth0:eth1' }, [open]), [
+    '0.0.0.0:8080 80/tcp host lan containers',
+    '10.0.0.2:80 80/tcp host lan by eth0 by eth1',
+    '10.0.0.2 * host',
+  ]);
+});
+
 test('a child of a host link is reached from its wire, not from the host', () => {
   const model = (isInternal: boolean) => ({
     containers: [container('web', [endpoint('n')])],

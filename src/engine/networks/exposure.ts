@@ -6,10 +6,16 @@
  * asks both.
  */
 
-import type { Endpoint, EndpointPort } from '../../network/endpoint.ts';
+import { type Endpoint, type EndpointPort, isDirect } from '../../network/endpoint.ts';
 import { linkSettingsOf } from '../../network/settings.ts';
 import type { NetworkRecord } from '../../network/store.ts';
-import { contains, formatAddress, parseNetwork, type Address } from '../../spec/cidr.ts';
+import {
+  contains,
+  formatAddress,
+  parseNetwork,
+  type Address,
+  type Family,
+} from '../../spec/cidr.ts';
 import type {
   ContainerExposure,
   EgressReach,
@@ -73,9 +79,15 @@ function waysTo(container: ExposedContainer, model: ExposureModel): readonly Exp
       if (each === undefined) return [];
       const at = formatAddress(each.address);
       const whole = { Network: network.name, Port: '*', At: at, IsPublished: false };
-      return [{ ...whole, ...directly(network, peers) }];
+      return [{ ...whole, ...directly(network, each.address.family, peers) }];
     });
-    return [...endpoint.ports.map((port) => published(port, network, model)), ...own];
+    const ways = [
+      ...endpoint.ports
+        .filter((port) => !isDirect(port))
+        .map((port) => published(port, network, model)),
+      ...openPorts(endpoint.ports).map((port) => opened(port, network, peers)),
+    ];
+    return [...ways, ...own];
   });
 }
 
@@ -96,20 +108,59 @@ function peersOf(
 /** By the container's own address. A child of a host's link is a machine on its wire, which the host itself does not reach. */
 function directly(
   network: NetworkRecord,
+  family: Family,
   peers: readonly string[],
 ): Pick<ExposureWay, 'From' | 'Peers'> {
-  const outside: ExposedTo = network.driver === 'bridge' ? 'host' : 'lan';
-  const isOnWire = network.driver !== 'bridge' && network.isInternal;
-  const from: readonly ExposedTo[] = isOnWire ? [] : [outside];
+  const from = outsideOf(network, family);
   return { From: peers.length > 0 ? [...from, 'peers'] : from, Peers: peers };
+}
+
+function outsideOf(network: NetworkRecord, family: Family): readonly ExposedTo[] {
+  const { driver, isInternal } = network;
+  if (driver !== 'bridge') return isInternal ? [] : ['lan'];
+  const mode = linkSettingsOf(network).modes[family];
+  if (mode === 'isolated') return [];
+  return mode === 'nat-unprotected' && !isInternal ? ['host', 'lan'] : ['host'];
+}
+
+/** Ports that are reached at their container's own address, each once. */
+function openPorts(ports: readonly EndpointPort[]): readonly EndpointPort[] {
+  const open = ports.filter(({ isOpen }) => isOpen === true);
+  return [...new Map(open.map((port) => [openAt(port), port])).values()];
+}
+
+function openAt({ protocol, target, targetPort }: EndpointPort): string {
+  return `${shownHost(target)}:${targetPort}/${protocol}`;
+}
+
+/** By the container's own address: of a routed network from everywhere, else by trusted links. */
+function opened(port: EndpointPort, network: NetworkRecord, peers: readonly string[]): ExposureWay {
+  const { trusted } = linkSettingsOf(network);
+  const from: readonly ExposedTo[] = isDirect(port)
+    ? ['host', 'lan', 'containers']
+    : ['host', 'lan'];
+  return {
+    Network: network.name,
+    Port: `${port.targetPort}/${port.protocol}`,
+    At: `${shownHost(port.target)}:${port.targetPort}`,
+    IsPublished: true,
+    From: peers.length > 0 ? [...from, 'peers'] : from,
+    Peers: peers,
+    ...(isDirect(port) ? {} : { Links: trusted }),
+  };
+}
+
+/** As in a URL. */
+function shownHost(address: Address): string {
+  const text = formatAddress(address);
+  return address.family === 'ipv6' ? `[${text}]` : text;
 }
 
 const LOOPBACK = ['127.0.0.0/8', '::1/128'].map(parseNetwork);
 
 /** By a port of the host. */
 function published(port: EndpointPort, network: NetworkRecord, model: ExposureModel): ExposureWay {
-  const ip = formatAddress(port.host);
-  const at = `${ip.includes(':') ? `[${ip}]` : ip}:${port.hostPort}`;
+  const at = `${shownHost(port.host)}:${port.hostPort}`;
   const { from, peers } = sourcesOf(port.host, model);
   return {
     Network: network.name,

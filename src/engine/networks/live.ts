@@ -4,7 +4,7 @@
  */
 
 import { EngineError, messageOf } from '../../base/error.ts';
-import type { Endpoint } from '../../network/endpoint.ts';
+import { type Endpoint, isDirect } from '../../network/endpoint.ts';
 import type { NamespaceOwner, NetworkedEndpoint } from '../../network/fabric.ts';
 import { PROTOCOL } from '../../network/publish.ts';
 import type { NetworkRecord } from '../../network/store.ts';
@@ -76,7 +76,7 @@ async function releasePorts(
   container: Container,
   { ports }: Endpoint,
 ): Promise<void> {
-  for (const { protocol, host, hostPort } of ports) {
+  for (const { protocol, host, hostPort } of ports.filter((each) => !isDirect(each))) {
     const port = { protocol: PROTOCOL[protocol], address: addressBytes(host), port: hostPort };
     await container.live?.runtime.releasePort(port).catch((error: unknown) => {
       const what = { id: container.id, port: hostPort, error: messageOf(error) };

@@ -13,12 +13,12 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { isEngineError, messageOf } from '../../base/error.ts';
 import { diskError, errnoOf } from '../../kernel/disk-error.ts';
-import { parseAddress, tryParseAddress, type Address } from '../../spec/cidr.ts';
+import { parseAddress, tryParseAddress, type Address, type Family } from '../../spec/cidr.ts';
 import type { EndpointSettings } from '../../spec/docker/container.ts';
 import { portWishes } from '../../spec/port.ts';
-import { choosePorts } from '../../network/choose-ports.ts';
+import { choosePorts, type PortAccess } from '../../network/choose-ports.ts';
 import { decodeEndpoints, encodeEndpoints } from '../../network/decode-endpoint.ts';
-import type { Endpoint } from '../../network/endpoint.ts';
+import { type Endpoint, isDirect } from '../../network/endpoint.ts';
 import type { NetworkedEndpoint } from '../../network/fabric.ts';
 import { hasFlows } from '../../network/stale-flows.ts';
 import { linkSettingsOf } from '../../network/settings.ts';
@@ -307,7 +307,7 @@ function claimPorts(
 ): void {
   const ports = networked.flatMap(({ endpoint }) => endpoint.ports);
   parts.ports.claim(container, ports);
-  const last = ports.at(-1);
+  const last = ports.findLast((port) => !isDirect(port));
   if (last !== undefined) parts.ports.restAfter(last.hostPort);
 }
 
@@ -337,6 +337,7 @@ function withPorts(
     ipv6: way6?.endpoint.ipv6,
     hasHostIpv6: parts.host.hasIpv6,
     defaultHost: defaultHostOf((way4 ?? way6)?.network),
+    access: { ipv4: accessOf(way4, 'ipv4'), ipv6: accessOf(way6, 'ipv6') },
     ephemeral: parts.host.ephemeralPorts(),
     start: parts.ports.nextEphemeral,
     ownerOf: (port) => parts.ports.ownerOf(port),
@@ -353,6 +354,15 @@ function withPorts(
   }));
 }
 
+/** How a container's ports are reached at its endpoint; `undefined`: it has none. */
+function accessOf(way: NetworkedEndpoint | undefined, family: Family): PortAccess {
+  if (way === undefined) return 'translated';
+  const { modes, trusted } = linkSettingsOf(way.network);
+  if (modes[family] === 'routed') return 'direct';
+  // Nobody but a trusted link comes that far.
+  return modes[family] === 'nat' && trusted.length > 0 ? 'both' : 'translated';
+}
+
 function isBridge({ driver }: NetworkRecord): boolean {
   return driver === 'bridge';
 }
@@ -360,5 +370,5 @@ function isBridge({ driver }: NetworkRecord): boolean {
 function defaultHostOf(network: NetworkRecord | undefined): Address | undefined {
   const text = network?.options['com.docker.network.bridge.host_binding_ipv4'] ?? '';
   const address = text === '' ? undefined : tryParseAddress(text);
-  return address?.value === 0n ? undefined : address;
+  return address?.family === 'ipv4' && address.value === 0n ? undefined : address;
 }

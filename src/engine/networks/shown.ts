@@ -1,6 +1,6 @@
 /** What is shown of a container's networks: what was asked for, and what it has while it runs. Pure. */
 
-import type { Endpoint, EndpointPort } from '../../network/endpoint.ts';
+import { type Endpoint, type EndpointPort, isDirect } from '../../network/endpoint.ts';
 import { formatAddress } from '../../spec/cidr.ts';
 import type { EndpointSettings } from '../../spec/docker/container.ts';
 import type { ContainerSummary, NetworkSettings } from '../../spec/docker/inspect.ts';
@@ -79,7 +79,8 @@ export function shownPorts(container: Container): NetworkSettings['Ports'] {
   for (const port of exposedPorts(container.record)) ports[formatContainerPort(port)] = null;
   for (const port of publishedPorts(container)) {
     const key = formatContainerPort({ port: port.targetPort, protocol: port.protocol });
-    const bound = { HostIp: formatAddress(port.host), HostPort: String(port.hostPort) };
+    const HostPort = isDirect(port) ? '' : String(port.hostPort);
+    const bound = { HostIp: formatAddress(port.host), HostPort };
     ports[key] = [...(ports[key] ?? []), bound];
   }
   return ports;
@@ -96,7 +97,7 @@ export function listedPorts(container: Container): ContainerSummary['Ports'] {
       .filter((each) => each.targetPort === port && each.protocol === protocol)
       .map(({ host, hostPort }) => ({
         IP: formatAddress(host),
-        PublicPort: hostPort,
+        ...(isDirect({ hostPort }) ? {} : { PublicPort: hostPort }),
         ...plain,
       }));
   });

@@ -11,7 +11,7 @@ export const networkExposureCommand: Command = defineCommand(
   {
     synopsis: '[OPTIONS] [CONTAINER]',
     details:
-      'A port that is published on a loopback address is reached from this machine only, one on another address from wherever that address is reached. Containers of a network reach every port of each other.',
+      'A port that is published on a loopback address is reached from this machine only, one on another address from wherever that address is reached, one of a routed network at the container’s own address. Containers of a network reach every port of each other.',
     flags: {
       format: { kind: 'string', help: 'Write all of it as json', choices: ['json'] },
     },
@@ -47,9 +47,13 @@ const WORDS: Readonly<Record<Exclude<ExposedTo, 'peers'>, string>> = {
   containers: 'containers of other networks',
 };
 
-function sourcesOf({ From, Peers }: ExposureWay): string {
+function sourcesOf({ From, Peers, Links }: ExposureWay): string {
   if (From.length === 0) return 'nowhere';
-  return From.map((each) => (each === 'peers' ? Peers.join(', ') : WORDS[each])).join(', ');
+  const by = Links === undefined ? '' : ` by ${Links.join(' or ')}`;
+  return From.map((each) => {
+    if (each === 'peers') return Peers.join(', ');
+    return each === 'lan' ? `${WORDS.lan}${by}` : WORDS[each];
+  }).join(', ');
 }
 
 function reachOf({ Reaches, Allowed }: ContainerExposure): string {
