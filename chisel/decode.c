@@ -99,6 +99,7 @@ static bool decode_op(struct input *input, struct op *op, struct progress *progr
   for (unsigned i = 0; i < shape->field_count; i++) {
     if (!check_field(&fields, &field_shapes[shape->first_field + i], progress)) return false;
   }
+  if (op->code == OP_KEPT) progress->filled = op_u32(op, F_KEPT_SLOTS);
   progress->written = (progress->written | progress->filled) & ~progress->emptied;
   return fields.left == 0;
 }

@@ -7,18 +7,15 @@
 #define _GNU_SOURCE
 #include <errno.h>
 
+#include "bpf.h"
 #include "run.h"
 
 #define ATTACHED_MAX 64u
 
-enum { PROG_LOAD = 5, PROG_ATTACH = 8, PROG_DETACH = 9, PROG_GET_FD_BY_ID = 13, PROG_QUERY = 16 };
+enum { PROG_ATTACH = 8, PROG_DETACH = 9, PROG_GET_FD_BY_ID = 13, PROG_QUERY = 16 };
 enum { PROG_TYPE_CGROUP_DEVICE = 15, ATTACH_CGROUP_DEVICE = 6, ALLOW_MULTI = 2 };
 
-/* The beginnings of union bpf_attr, one per command; the kernel takes the rest as zero. */
-struct load_attr {
-  uint32_t type, count;
-  uint64_t program, license;
-};
+/* See bpf.h. */
 struct attach_attr {
   uint32_t target, program, type, flags, replaced;
 };
@@ -28,16 +25,6 @@ struct query_attr {
   uint32_t count, zero;
 };
 
-static int bpf(int command, void *attr, unsigned size) { return (int)syscall(SYS_bpf, command, attr, size); }
-
-static int load(const uint8_t *program, uint32_t length) {
-  struct load_attr attr = {
-    .type = PROG_TYPE_CGROUP_DEVICE, .count = length / 8,
-    .program = (uint64_t)(uintptr_t)program, .license = (uint64_t)(uintptr_t)"",
-  };
-  return bpf(PROG_LOAD, &attr, sizeof attr);
-}
-
 int op_cgroup_device(struct run *run, const struct op *op) {
   uint32_t length, ids[ATTACHED_MAX];
   const uint8_t *program = op_bytes(op, F_CGROUP_DEVICE_PROGRAM, &length);
@@ -45,7 +32,7 @@ int op_cgroup_device(struct run *run, const struct op *op) {
   struct query_attr query = {
     .target = cgroup, .type = ATTACH_CGROUP_DEVICE, .ids = (uint64_t)(uintptr_t)ids, .count = ATTACHED_MAX,
   };
-  AUTO_FD int fd = length % 8 == 0 ? load(program, length) : (errno = EINVAL, -1);
+  AUTO_FD int fd = bpf_load(program, length, PROG_TYPE_CGROUP_DEVICE, 0);
   if (fd < 0 || bpf(PROG_QUERY, &query, sizeof query) < 0) return run_failed(run, CALL_BPF);
   struct attach_attr attach = { .target = cgroup, .program = (uint32_t)fd, .type = ATTACH_CGROUP_DEVICE, .flags = ALLOW_MULTI };
   if (bpf(PROG_ATTACH, &attach, sizeof attach) < 0) return run_failed(run, CALL_BPF);

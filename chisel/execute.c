@@ -8,8 +8,8 @@
 
 #include "run.h"
 
-/* Only says how the monitor keeps its process; the monitor reads it. */
-static int op_monitor(struct run *run, const struct op *op) {
+/* Says how the monitor keeps its process, or which slots are full: the monitor, or the decoder, reads it. */
+static int op_nothing(struct run *run, const struct op *op) {
   (void)run;
   (void)op;
   return 0;
@@ -22,7 +22,8 @@ static int op_close(struct run *run, const struct op *op) {
 
 /* op_clone stands nowhere: plan_spawn splits a plan at it. */
 static const op_function functions[OP_END] = {
-  [OP_MONITOR] = op_monitor,
+  [OP_MONITOR] = op_nothing,
+  [OP_KEPT] = op_nothing,
   [OP_UNSHARE] = op_unshare,
   [OP_SETNS] = op_setns,
   [OP_PIDFD] = op_pidfd,
@@ -39,6 +40,11 @@ static const op_function functions[OP_END] = {
   [OP_VERIFY_DEVICE] = op_verify_device,
   [OP_READ] = op_read,
   [OP_CGROUP_DEVICE] = op_cgroup_device,
+  [OP_BPF_MAP] = op_bpf_map,
+  [OP_BPF_LOAD] = op_bpf_load,
+  [OP_BPF_LINK] = op_bpf_link,
+  [OP_BPF_SET] = op_bpf_set,
+  [OP_NETNS_COOKIE] = op_netns_cookie,
   [OP_CLOSE] = op_close,
   [OP_PROPAGATION] = op_propagation,
   [OP_FSMOUNT] = op_fsmount,

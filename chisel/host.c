@@ -85,22 +85,18 @@ static int part_mounts(const struct plan *plan) {
   return 0;
 }
 
-/* Run the plan and answer; what it changed of namespaces goes with the process. */
-static int apply(const struct frame *frame) {
+int host_apply(const struct frame *frame, struct slots *slots) {
   struct apply_sink sink = { .sink = { apply_put }, .id = frame->id };
-  struct slots slots;
   struct report report;
-  slots_init(&slots);
   int err = plan_decode(frame->payload, frame->length, &apply_plan, &report);
   if (err == 0 && apply_plan.clone < apply_plan.count) report = (struct report){ apply_plan.clone, EINVAL, CALL_CLONE3 };
   else if (err == 0 && part_mounts(&apply_plan) < 0) report = (struct report){ 0, errno, CALL_UNSHARE };
-  else if (err == 0) plan_run(&apply_plan, &slots, 0, apply_plan.count, &sink.sink, &report);
+  else if (err == 0) plan_run(&apply_plan, slots, 0, apply_plan.count, &sink.sink, &report);
   report_encode(sink.bytes, &report);
-  frame_send(STDOUT_FILENO, FRAME_DONE, frame->id, sink.bytes, REPORT_BYTES + sink.used);
-  return 0;
+  return frame_send(STDOUT_FILENO, FRAME_DONE, frame->id, sink.bytes, REPORT_BYTES + sink.used);
 }
 
-/* The worker: nothing of the host but stdout and stderr. */
+/* The worker: nothing of the host but stdout and stderr; what it changed of namespaces goes with it. */
 static _Noreturn void work(const struct frame *frame) {
   sigset_t none;
   sys_close_range(3, ~0u, 0);
@@ -109,13 +105,16 @@ static _Noreturn void work(const struct frame *frame) {
   close(null);
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
-  _exit(frame->kind == FRAME_START ? monitor_main(frame) : apply(frame));
+  if (frame->kind == FRAME_START) _exit(monitor_main(frame));
+  struct slots slots;
+  slots_init(&slots);
+  host_apply(frame, &slots);
+  _exit(0);
 }
 
 /* ---- the host --------------------------------------------------------------------- */
 
-/* The last word about a request that no process works on. */
-static int refuse(const struct frame *frame, int err, enum call call) {
+int host_refuse(const struct frame *frame, int err, enum call call) {
   const struct report report = { .index = 0, .err = err, .call = call };
   uint8_t payload[STARTED_BYTES] = { 0 };
   bool is_start = frame->kind == FRAME_START;
@@ -130,10 +129,10 @@ static void forget_last(uint32_t length) {
 }
 
 static int handle(const struct frame *frame) {
-  if (frame->kind != FRAME_APPLY && frame->kind != FRAME_START) return refuse(frame, EPROTO, CALL_DECODE);
-  if (worker_count == WORKERS_MAX) return refuse(frame, EAGAIN, CALL_FORK);
+  if (frame->kind != FRAME_APPLY && frame->kind != FRAME_START) return host_refuse(frame, EPROTO, CALL_DECODE);
+  if (worker_count == WORKERS_MAX) return host_refuse(frame, EAGAIN, CALL_FORK);
   pid_t pid = fork();
-  if (pid < 0) return refuse(frame, errno, CALL_FORK);
+  if (pid < 0) return host_refuse(frame, errno, CALL_FORK);
   if (pid == 0) work(frame);
   workers[worker_count++] = (struct worker){ .pid = pid, .id = frame->id };
   if (frame->length > KEPT_BYTES) host_release_frames();

@@ -70,6 +70,14 @@ int op_verify_device(struct run *run, const struct op *op);
 int op_read(struct run *run, const struct op *op);
 int op_cgroup_device(struct run *run, const struct op *op);
 
+/* ---- bpf.c ---------------------------------------------------------------------- */
+
+int op_bpf_map(struct run *run, const struct op *op);
+int op_bpf_load(struct run *run, const struct op *op);
+int op_bpf_link(struct run *run, const struct op *op);
+int op_bpf_set(struct run *run, const struct op *op);
+int op_netns_cookie(struct run *run, const struct op *op);
+
 /* ---- mount.c, tree.c --------------------------------------------------------------- */
 
 /* A file system's new mount, not attached anywhere; the descriptor or -errno. `options` and `lower` may be empty. */

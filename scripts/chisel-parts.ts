@@ -24,7 +24,6 @@ export const CHISEL_PARTS: readonly ChiselPart[] = [
       'child.c',
       'chisel.h',
       'decode.c',
-      'device.c',
       'execute.c',
       'files.c',
       'host.c',
@@ -45,6 +44,12 @@ export const CHISEL_PARTS: readonly ChiselPart[] = [
     includes: [],
   },
   { name: 'entry', files: ['main.c'], maxLines: 100, includes: ['start', 'layers', 'copies'] },
+  {
+    name: 'bpf',
+    files: ['bpf.c', 'bpf.h', 'device.c', 'keep.c'],
+    maxLines: 170,
+    includes: ['start'],
+  },
   {
     name: 'monitor',
     files: [

@@ -41,13 +41,14 @@ import type { ImageStore } from './images/store.ts';
 import { openChisel } from './kernel/chisel.ts';
 import { type ChiselSource, placeChisel } from './kernel/chisel-file.ts';
 import { diskError } from './kernel/disk-error.ts';
+import { unifiedMount } from './kernel/cgroup/layout.ts';
 import { type KernelFeatures, probeFeatures } from './kernel/features.ts';
 import { ChiselCopies } from './layers/chisel-copies.ts';
 import { ChiselFiles } from './layers/chisel-files.ts';
 import { ChiselWalker } from './layers/chisel-walk.ts';
 import { LayerUnpacker } from './layers/unpack.ts';
 import { unpackWorkerUrl } from './layers/unpack-thread.ts';
-import { createNameService } from './network/dns/service.ts';
+import { createNameService, type NameService } from './network/dns/service.ts';
 import { KernelFabric } from './network/kernel-fabric.ts';
 import { predefinedNetworks } from './network/predefined.ts';
 import { SqliteNetworks } from './network/sqlite.ts';
@@ -161,7 +162,8 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
     clock,
     log,
   });
-  const fabric = new KernelFabric({ chisel, runDir: run, engineId, log, leavesIptables });
+  const cgroup = unifiedMount(features.cgroups);
+  const fabric = new KernelFabric({ chisel, runDir: run, engineId, log, cgroup, leavesIptables });
   try {
     return await openEngine({
       version: carveVersion,
@@ -182,12 +184,7 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
       volumes,
       networks,
       fabric,
-      names: createNameService({
-        directoryPath: run,
-        resolvConfPath: '/etc/resolv.conf',
-        nowMs: () => performance.now(),
-        hooks: fabric.egress.hooks,
-      }),
+      names: namesOf(run, fabric),
       trees: walker,
       copies: new ChiselCopies(chiselPath),
       files: new ChiselFiles(chiselPath),
@@ -196,6 +193,15 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
     await runtime.close();
     throw error;
   }
+}
+
+function namesOf(run: HostPath, fabric: KernelFabric): NameService {
+  return createNameService({
+    directoryPath: run,
+    resolvConfPath: '/etc/resolv.conf',
+    nowMs: () => performance.now(),
+    hooks: fabric.egress.hooks,
+  });
 }
 
 async function openImages(

@@ -6,6 +6,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { runChild } from '../../scripts/child.ts';
@@ -27,9 +28,14 @@ const [EAST, WEST] = ['192.0.2.9', '192.0.2.10'];
 /** A plain pair and a plain bridge of the host's, under the rules that the published port is under. */
 const [NEAR, BESIDE] = ['192.0.2.13', '192.0.2.14'];
 const [GATE, BEHIND] = ['192.0.2.17', '192.0.2.18'];
-/** Bytes of one transfer: some 0.2 s. */
-const TRANSFER = '250M';
-const TRANSFERS = 40;
+/** Bytes of one transfer: some 0.7 s. */
+const TRANSFER = '1G';
+const TRANSFERS = 30;
+/**
+ * What Linux and its distributions decide a sender's speed by, and what some hosts are set to. The
+ * latter paces by what it measured, so that what a packet costs counts twice.
+ */
+const [CUBIC, BBR] = ['cubic', 'bbr'];
 /** The issue's: of what a plain pair carries. */
 const ASKED = 0.95;
 
@@ -55,6 +61,11 @@ async function isInstalled(): Promise<boolean> {
   const { code } = await runChild(['iperf3', '--version']);
   if (code !== 0) console.log('The row throughput needs iperf3 (apt-get install iperf3): left out');
   return code === 0;
+}
+
+async function has(control: string): Promise<boolean> {
+  const known = await readFile('/proc/sys/net/ipv4/tcp_available_congestion_control', 'utf8');
+  return known.split(/\s+/).includes(control);
 }
 
 /** One way from a client to a server. */
@@ -84,7 +95,7 @@ async function measureAll(bench: Bench, place: Place): Promise<readonly RowResul
   await run(inside(host, ['ip', 'addr', 'add', `${GATE}/30`, 'dev', 'br0']));
   for (const pid of [right, west, server.pid, beside, behind]) await place.serve(pid);
   const plain: Way = { name: 'plain veth pair', from: left, to: RIGHT };
-  const published = await compare(bench, {
+  const toPublished = {
     title: 'host to a published port',
     ways: [
       { name: 'carve', from: host, to: HOST },
@@ -94,8 +105,11 @@ async function measureAll(bench: Bench, place: Place): Promise<readonly RowResul
       { name: 'bridge, same rules', from: host, to: BEHIND },
     ],
     goals: [{ against: plain.name, ratio: ASKED }],
-  });
+  };
+  const published = await compare(bench, { ...toPublished, control: CUBIC });
+  const paced = (await has(BBR)) ? await compare(bench, { ...toPublished, control: BBR }) : [];
   const between = await compare(bench, {
+    control: CUBIC,
     title: 'container to container on one network',
     ways: [
       { name: 'carve', from: client.pid, to: server.address },
@@ -104,7 +118,7 @@ async function measureAll(bench: Bench, place: Place): Promise<readonly RowResul
     ],
     goals: [],
   });
-  return [...published, ...between];
+  return [...published, ...paced, ...between];
 }
 
 /** What one transfer took. */
@@ -118,13 +132,15 @@ interface Transfer {
 /** Ways to compare, carve's first; what it is measured against comes second. */
 interface Comparison {
   readonly title: string;
+  /** Congestion control of the senders. */
+  readonly control: string;
   readonly ways: readonly Way[];
   readonly goals: readonly Goal[];
 }
 
 async function compare(
   bench: Bench,
-  { title, ways, goals }: Comparison,
+  { title, control, ways, goals }: Comparison,
 ): Promise<readonly RowResult[]> {
   const costs = new Map<string, number[]>(ways.map(({ name }) => [name, []]));
   const repetition = scaled(bench, TRANSFERS);
@@ -132,7 +148,7 @@ async function compare(
     ways.map((way) => ({
       name: way.name,
       once: async () => {
-        const { gbits, cpuMs } = await transfer(way);
+        const { gbits, cpuMs } = await transfer(way, control);
         costs.get(way.name)?.push(cpuMs);
         return gbits;
       },
@@ -143,14 +159,14 @@ async function compare(
   const ratios = ours.map((speed, round) => speed / (theirs[round] ?? Number.NaN));
   return [
     {
-      title: `Throughput, ${title} (of ${ways[1]?.name} ${spread(ratios)})`,
+      title: `Throughput, ${title}, ${control} (of ${ways[1]?.name} ${spread(ratios)})`,
       unit: 'Gbit/s',
       isMoreBetter: true,
       figures: [...speeds].map(([name, values]) => ({ name, summary: summarize(values) })),
       goals,
     },
     {
-      title: `Processor time of a gigabyte, ${title}`,
+      title: `Processor time of a gigabyte, ${title}, ${control}`,
       unit: 'ms',
       isMoreBetter: false,
       figures: [...costs].map(([name, values]) => {
@@ -169,9 +185,9 @@ function spread(ratios: readonly number[]): string {
 }
 
 /** One transfer; on a machine with two processors or more each end has one of its own. */
-async function transfer({ from, to }: Way): Promise<Transfer> {
+async function transfer({ from, to }: Way, control: string): Promise<Transfer> {
   const affinity = cpus().length > 1 ? ['-A', '0,1'] : [];
-  const argv = iperf3('-J', '-c', to, '-n', TRANSFER, ...affinity);
+  const argv = iperf3('-J', '-c', to, '-n', TRANSFER, '-C', control, ...affinity);
   const { code, output, stdout } = await runChild(inside(from, argv), { timeoutMs: 30_000 });
   if (code !== 0) throw new Error(`iperf3 to ${to} ended with ${code}: ${output.slice(-500)}`);
   const { bits_per_second: bits = 0, bytes = 0, seconds = 0 } = numbersOf(stdout, 'sum_received');

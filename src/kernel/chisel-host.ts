@@ -60,9 +60,9 @@ export class ChiselHost {
   #lastId = 0;
   #isGone = false;
 
-  /** Start `path host`. Failing to start shows as a host that is gone at once. */
-  constructor(path: string) {
-    this.#child = spawn(path, ['host'], { stdio: ['pipe', 'pipe', 'ignore'], env: {}, cwd: '/' });
+  /** Start `path command`. Failing to start shows as a host that is gone at once. `keep` starts no processes. */
+  constructor(path: string, command: 'host' | 'keep' = 'host') {
+    this.#child = spawn(path, [command], { stdio: ['pipe', 'pipe', 'ignore'], env: {}, cwd: '/' });
     this.#child.stdin.on('error', () => undefined);
     this.#child.once('error', (cause) =>
       this.#hostIsGone(`it could not be started: ${messageOf(cause)}`),

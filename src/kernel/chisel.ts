@@ -7,6 +7,7 @@
 
 import { EngineError } from '../base/error.ts';
 import { ChiselHost, type HostStarted, isFailure } from './chisel-host.ts';
+import { Keeper } from './keeper.ts';
 import { connectMonitor } from './monitor.ts';
 import { encodePlan } from './plan/encode.ts';
 import type { Plan } from './plan/op.ts';
@@ -66,6 +67,11 @@ export class Chisel {
     if (isFailure(answer))
       throw errorOfReport(plan, answer.report, call.failure ?? 'Cannot start the process');
     return answer;
+  }
+
+  /** A process of its own that keeps what plans open; whoever got it closes it. */
+  openKeeper(): Keeper {
+    return new Keeper(this.#path);
   }
 
   /** The host ends; what it started goes on. Idempotent. */

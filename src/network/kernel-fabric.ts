@@ -19,6 +19,7 @@ import * as nft from '../kernel/nft/message.ts';
 import type { PlanOp } from '../kernel/plan/op.ts';
 import { PROC_SLOT } from '../kernel/plan/slots.ts';
 import type { Network } from '../spec/cidr.ts';
+import { ConnectHook } from './connect-hook.ts';
 import { EgressGuard } from './egress/guard.ts';
 import { type EndpointPort, isDirect } from './endpoint.ts';
 import type {
@@ -67,6 +68,8 @@ export interface KernelFabricOptions {
   readonly log: Log;
   /** Tables of iptables are not written, whatever Docker made them do. */
   readonly leavesIptables?: boolean;
+  /** Where cgroup v2 is mounted; absent: nowhere. */
+  readonly cgroup?: string | undefined;
 }
 
 /** See the module. */
@@ -84,8 +87,10 @@ export class KernelFabric implements NetworkFabric {
   readonly #table: GuardTable;
   readonly #flows: StaleFlows;
   readonly #passage: PassageKeeper;
+  readonly #hook: ConnectHook;
 
-  constructor({ chisel, runDir, engineId, log, leavesIptables = false }: KernelFabricOptions) {
+  constructor(options: KernelFabricOptions) {
+    const { chisel, runDir, engineId, log, leavesIptables = false, cgroup } = options;
     this.#chisel = chisel;
     this.#runDir = runDir;
     this.#log = log;
@@ -116,6 +121,12 @@ export class KernelFabric implements NetworkFabric {
     });
     const passing = (): readonly string[] => (leavesIptables ? [] : this.#bridgeLinks());
     this.#passage = new PassageKeeper({ ...kernel, engineId, links: passing });
+    this.#hook = new ConnectHook({
+      log,
+      cgroup,
+      openKeeper: () => chisel.openKeeper(),
+      published: () => this.#seats.ports(),
+    });
     this.#flows = new StaleFlows({
       log,
       query: async (message, failure) => this.#ask(message, failure),
@@ -219,6 +230,7 @@ export class KernelFabric implements NetworkFabric {
   adopt(containerId: string, endpoints: readonly NetworkedEndpoint[]): void {
     this.#keep(containerId, endpoints);
     this.egress.adopt(containerId, endpoints);
+    void this.#hook.lead(endpoints.flatMap(({ endpoint }) => endpoint.ports));
   }
 
   async join(containerId: string, owner: NamespaceOwner, added: NetworkedEndpoint): Promise<void> {
@@ -240,6 +252,7 @@ export class KernelFabric implements NetworkFabric {
     { gone, rest }: EndpointChange,
   ): Promise<void> {
     const failure = `Cannot disconnect the container from network ${gone.networkName}`;
+    await this.#hook.leadNoMore(gone.ports);
     await this.#apply(planLeave(owner, gone), failure);
     await this.egress.leave(containerId, gone.id);
     this.#seats.remove(containerId, gone.id);
@@ -250,23 +263,27 @@ export class KernelFabric implements NetworkFabric {
   }
 
   async started(containerId: string): Promise<void> {
-    await this.#flows.afterPublish(
-      this.#seats.of(containerId).flatMap(({ endpoint }) => endpoint.ports),
-    );
+    const ports = this.#seats.portsOf(containerId);
+    // Until it is there they are reached all the same.
+    void this.#hook.lead(ports);
+    await this.#flows.afterPublish(ports);
   }
 
   async release(containerId: string, isUntidy: boolean): Promise<void> {
     const gone = this.#seats.of(containerId);
+    const ports = this.#seats.portsOf(containerId);
     this.#seats.set(containerId, []);
     if (!this.#seats.hasBridge()) this.#table.unwatch();
+    await this.#hook.leadNoMore(ports);
     await this.egress.release(containerId, isUntidy);
     for (const { endpoint } of isUntidy ? gone : [])
       await this.#apply(this.#unpublish(endpoint.ports), 'Cannot take back published ports');
-    await this.#flows.afterUnpublish(gone.flatMap(({ endpoint }) => endpoint.ports));
+    await this.#flows.afterUnpublish(ports);
   }
 
   async close(networks: readonly NetworkRecord[]): Promise<void> {
     this.#table.unwatch();
+    await this.#hook.close();
     if (this.#seats.hasBridge()) return;
     await this.#lock.run(async () => {
       this.#links.forget(this.#links.networks());

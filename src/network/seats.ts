@@ -1,5 +1,6 @@
 /** Which running container is on which network of one engine, by which endpoints. In memory. */
 
+import type { EndpointPort } from './endpoint.ts';
 import type { NetworkedEndpoint } from './fabric.ts';
 
 /** See the module. */
@@ -28,6 +29,16 @@ export class Seats {
   /** Of one container. */
   of(containerId: string): readonly NetworkedEndpoint[] {
     return this.#byContainer.get(containerId) ?? [];
+  }
+
+  /** The ports that are published for one container. */
+  portsOf(containerId: string): readonly EndpointPort[] {
+    return this.of(containerId).flatMap(({ endpoint }) => endpoint.ports);
+  }
+
+  /** The ports that are published for all. */
+  ports(): readonly EndpointPort[] {
+    return this.all().flatMap(({ endpoint }) => endpoint.ports);
   }
 
   /** Of all. */

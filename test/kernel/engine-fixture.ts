@@ -37,6 +37,7 @@ import { openDatabase } from '../../src/engine/state/database.ts';
 import { MIGRATIONS } from '../../src/engine/state/schema.ts';
 import type { ImageRecord } from '../../src/images/store.ts';
 import { KEEP_ALL_POLICY } from '../../src/images/gc/policy.ts';
+import { unifiedMount } from '../../src/kernel/cgroup/layout.ts';
 import { probeFeatures } from '../../src/kernel/features.ts';
 import { openChisel } from '../../src/kernel/chisel.ts';
 import { planRemoveEngineCgroups } from '../../src/kernel/cgroup/setup.ts';
@@ -155,7 +156,8 @@ export class EngineFixture {
     });
     const predefined = predefinedNetworks(this.engineId, clock.nowNs());
     const walker = new ChiselWalker(hostPath(CHISEL_PATH));
-    const fabric = new KernelFabric({ chisel, runDir: run, engineId: this.engineId, log });
+    const cgroup = unifiedMount(features.cgroups);
+    const fabric = new KernelFabric({ chisel, runDir: run, engineId: this.engineId, log, cgroup });
     this.#engine = await openEngine({
       database,
       version: '0.0.0-test',

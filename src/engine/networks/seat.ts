@@ -20,6 +20,7 @@ import { choosePorts, type PortAccess } from '../../network/choose-ports.ts';
 import { decodeEndpoints, encodeEndpoints } from '../../network/decode-endpoint.ts';
 import { type Endpoint, isDirect } from '../../network/endpoint.ts';
 import type { NetworkedEndpoint } from '../../network/fabric.ts';
+import { isLed } from '../../network/plan/connect.ts';
 import { hasFlows } from '../../network/stale-flows.ts';
 import { linkSettingsOf } from '../../network/settings.ts';
 import type { NetworkRecord } from '../../network/store.ts';
@@ -140,11 +141,11 @@ export function leaveSeats(parts: EngineParts, container: Container, isUntidy: b
     }
   };
   rmSync(fileOf(parts, container), { force: true });
-  // Elements that are still in the firewall, or flows, would catch, or free, the next owner's packets.
+  // Elements that are still in the firewall, flows, or led connections would catch, or free, the next owner's packets.
   const isWaiting =
     isUntidy ||
     parts.fabric.egress.isGuarded(container.id) ||
-    endpoints.some(({ ports }) => hasFlows(ports));
+    endpoints.some(({ ports }) => hasFlows(ports) || ports.some(isLed));
   const released = parts.fabric.release(container.id, isUntidy);
   if (!isWaiting) giveBack();
   const returned = released

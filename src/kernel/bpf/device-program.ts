@@ -30,6 +30,17 @@ export interface EbpfInstruction {
 export const EBPF = {
   /** dst = *(u32 *)(src + offset) */
   LDX_W: 0x61,
+  /** *(u32 *)(dst + offset) = src */
+  STX_W: 0x63,
+  /** dst = the immediate of this instruction and of the next; src 1: the hash table of that number. */
+  LD_IMM64: 0x18,
+  MOV64_X: 0xbf,
+  ADD64_K: 0x07,
+  /** Helper number imm: r0 = f(r1, r2, …) */
+  CALL: 0x85,
+  JEQ64_K: 0x15,
+  JNE64_K: 0x55,
+  JNE64_X: 0x5d,
   MOV32_X: 0xbc,
   MOV64_K: 0xb7,
   AND32_K: 0x54,

@@ -95,6 +95,11 @@ export function cgroupLayout(
   };
 }
 
+/** Where version 2 is mounted, with all controllers or beside version 1; `undefined`: nowhere. */
+export function unifiedMount(layout: CgroupLayout | undefined): HostPath | undefined {
+  return layout?.version === 1 ? layout.unified : layout?.mountPoint;
+}
+
 /** The tree of a version 1 controller. */
 export function findHierarchy(layout: V1Layout, controller: string): V1Hierarchy | undefined {
   return layout.hierarchies.find(({ controllers }) => controllers.includes(controller));

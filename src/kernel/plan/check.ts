@@ -47,7 +47,7 @@ function refusal(index: number, name: string, problem: string): EngineError {
 function opProblem(op: PlanOp, progress: Progress): string | undefined {
   if (!isOpName(op.op)) return 'no such operation';
   const values: Readonly<Record<string, unknown>> = op;
-  let result = 0;
+  let result = keptSlots(op);
   let released = 0;
   for (const [name, field] of opFields(op.op)) {
     const value = values[name];
@@ -63,6 +63,11 @@ function opProblem(op: PlanOp, progress: Progress): string | undefined {
   }
   progress.written = (progress.written | result) & ~released;
   return undefined;
+}
+
+/** Slots that are full before anything is done. */
+function keptSlots(op: PlanOp): number {
+  return op.op === 'kept' ? op.slots : 0;
 }
 
 function placeProblem(plan: Plan, index: number, progress: Progress): string | undefined {

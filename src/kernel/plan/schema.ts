@@ -210,6 +210,37 @@ export const OPS = {
    */
   'cgroup-device': { code: 21, fields: { cgroup: slot, program: { type: 'bytes', max: 32768 } } },
 
+  /**
+   * Slots of `slots` (bit n: slot n) are those that an earlier plan of the same process filled; only
+   * `chisel keep` has any. The first op of a plan.
+   */
+  kept: { code: 28, place: 'first', fields: { slots: u32 } },
+  /** A BPF hash table of at most `entries`, in `slot`. */
+  'bpf-map': { code: 23, fields: { slot: result, keyBytes: u32, valueBytes: u32, entries: u32 } },
+  /**
+   * Load `program` (struct bpf_insn[]) of BPF_PROG_TYPE_`type`, to be attached as `attach` (BPF_*).
+   * Every instruction that names a map (BPF_PSEUDO_MAP_FD) gets the one in `map`.
+   */
+  'bpf-load': {
+    code: 24,
+    fields: {
+      slot: result,
+      map: slot,
+      program: { type: 'bytes', max: 32768 },
+      type: u32,
+      attach: u32,
+    },
+  },
+  /** Attach `program` to `target` (a cgroup v2 directory) for as long as the link in `slot` is open. */
+  'bpf-link': { code: 25, fields: { slot: result, program: slot, target: slot, attach: u32 } },
+  /** Set `key` of a hash table to `value`; an empty value takes the key away, which need not be there. */
+  'bpf-set': {
+    code: 26,
+    fields: { map: slot, key: { type: 'bytes', max: 512 }, value: { type: 'bytes', max: 512 } },
+  },
+  /** The cookie of the present network namespace (SO_NETNS_COOKIE): to the reply's data as u32 errno, u32 length, 8 bytes. */
+  'netns-cookie': { code: 27, fields: {} },
+
   /** close(2) the descriptor in `slot`: the slot is empty and may be written again. */
   close: { code: 22, fields: { slot: released } },
 

@@ -1,0 +1,105 @@
+/**
+ * The short way from the host to its published TCP ports: connect() itself is
+ * led to the container, so that no packet is rewritten, and `::1` needs no relay
+ * where the container has IPv6.
+ *
+ * Only an acceleration: the firewall's rules publish the port all the same, for
+ * whom the programs do not see, and for all while there is no daemon.
+ *
+ * **Invariants**
+ * - It is there while the daemon is: a keeper has the only links.
+ * - When a port was taken back nothing is led there; what cannot be taken back
+ *   ends the whole hook.
+ *
+ * Source: docs/decisions/0057-connecting-to-the-container.md.
+ */
+
+import { messageOf } from '../base/error.ts';
+import type { Log } from '../base/log.ts';
+import type { Keeper } from '../kernel/keeper.ts';
+import type { EndpointPort } from './endpoint.ts';
+import {
+  ASK_COOKIE,
+  decodeCookie,
+  isLed,
+  planHook,
+  planLead,
+  planLeadNoMore,
+} from './plan/connect.ts';
+
+const FAILURE = 'Cannot lead connections of the host to containers';
+
+/** What it works with. */
+export interface ConnectHookOptions {
+  readonly log: Log;
+  readonly openKeeper: () => Keeper;
+  /** Where cgroup v2 is mounted; `undefined`: nowhere, and there is no hook. */
+  readonly cgroup: string | undefined;
+  /** Every port that is published now. */
+  readonly published: () => readonly EndpointPort[];
+}
+
+/** See the module. No method rejects. */
+export class ConnectHook {
+  readonly #options: ConnectHookOptions;
+  /** Absent before the first port; resolves with `undefined` where it cannot be. */
+  #opened: Promise<Keeper | undefined> | undefined;
+
+  constructor(options: ConnectHookOptions) {
+    this.#options = options;
+  }
+
+  /** Lead to these ports too; they are among the published already. */
+  async lead(ports: readonly EndpointPort[]): Promise<void> {
+    if (!ports.some(isLed)) return;
+    const known = this.#opened;
+    if (known !== undefined && (await known)?.isAlive !== false) {
+      await this.#change(planLead(ports.filter(isLed)));
+      return;
+    }
+    // Another that saw the same death opened it meanwhile.
+    if (this.#opened === known) this.#opened = this.#open();
+    await this.#opened;
+  }
+
+  /** When it resolves nothing is led to them. */
+  async leadNoMore(ports: readonly EndpointPort[]): Promise<void> {
+    if (ports.some(isLed)) await this.#change(planLeadNoMore(ports.filter(isLed)));
+  }
+
+  /** Idempotent. */
+  async close(): Promise<void> {
+    const keeper = await this.#opened;
+    await keeper?.close();
+  }
+
+  async #change(plan: ReturnType<typeof planLead>): Promise<void> {
+    const keeper = await this.#opened;
+    if (keeper?.isAlive !== true) return;
+    try {
+      await keeper.apply(plan, FAILURE);
+    } catch (error) {
+      this.#options.log.warn(FAILURE, { error: messageOf(error) });
+      await keeper.close();
+    }
+  }
+
+  async #open(): Promise<Keeper | undefined> {
+    const { log, cgroup, openKeeper, published } = this.#options;
+    if (cgroup === undefined) return undefined;
+    const keeper = openKeeper();
+    try {
+      const cookie = decodeCookie(await keeper.apply(ASK_COOKIE, FAILURE));
+      if (cookie === undefined) throw new Error('the kernel tells no cookie of a namespace');
+      const all = planLead(published().filter(isLed));
+      await keeper.apply(planHook(cgroup, cookie), FAILURE);
+      await keeper.apply(all, FAILURE);
+      return keeper;
+    } catch (error) {
+      // As before: by the firewall's rules.
+      log.debug(FAILURE, { error: messageOf(error) });
+      await keeper.close();
+      return undefined;
+    }
+  }
+}
