@@ -36,16 +36,16 @@ test('the hook is two tables, two programs and two links; nothing else stays ope
   const text = describePlan(plan).replaceAll(/<\d+ bytes [0-9a-f]+>/g, '<program>');
   assert.equal(
     text,
-    `open slot=#0 path="/sys/fs/cgroup" flags=O_DIRECTORY
-bpf-map slot=#1 keyBytes=8 valueBytes=8 entries=65536
-bpf-load slot=#2 map=#1 program=<program> type=18 attach=10
-bpf-link slot=#3 program=#2 target=#0 attach=10
-close slot=#2
-bpf-map slot=#4 keyBytes=20 valueBytes=20 entries=65536
-bpf-load slot=#5 map=#4 program=<program> type=18 attach=11
-bpf-link slot=#6 program=#5 target=#0 attach=11
-close slot=#5
-close slot=#0
+    `0  open path=/sys/fs/cgroup flags=O_DIRECTORY -> #0
+1  bpf-map keyBytes=8 valueBytes=8 entries=65536 -> #1
+2  bpf-load map=#1 program=<program> type=18 attach=10 -> #2
+3  bpf-link program=#2 target=#0 attach=10 -> #3
+4  close #2
+5  bpf-map keyBytes=20 valueBytes=20 entries=65536 -> #4
+6  bpf-load map=#4 program=<program> type=18 attach=11 -> #5
+7  bpf-link program=#5 target=#0 attach=11 -> #6
+8  close #5
+9  close #0
 `,
   );
 });
