@@ -74,6 +74,8 @@ export interface CreateEngineOptions {
   readonly gc?: GcPolicy;
   /** Tables of iptables are not written, whatever Docker made them do. Default false. */
   readonly leavesIptables?: boolean;
+  /** Connections of the host to its loopback addresses are not led to containers by BPF programs. Default false. */
+  readonly leavesConnections?: boolean;
   readonly log?: Log;
   /** Tests only. */
   readonly failpoints?: Failpoints;
@@ -92,6 +94,7 @@ interface Base {
   readonly policy: PullPolicy | undefined;
   readonly gc: GcPolicy | undefined;
   readonly leavesIptables: boolean;
+  readonly leavesConnections: boolean;
 }
 
 /**
@@ -122,6 +125,7 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
       policy: options.policy,
       gc: options.gc,
       leavesIptables: options.leavesIptables ?? false,
+      leavesConnections: options.leavesConnections ?? false,
     };
     return await openOn(base, options.failpoints ?? noFailpoints);
   } catch (error) {
@@ -162,7 +166,7 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
     clock,
     log,
   });
-  const cgroup = unifiedMount(features.cgroups);
+  const cgroup = base.leavesConnections ? undefined : unifiedMount(features.cgroups);
   const fabric = new KernelFabric({ chisel, runDir: run, engineId, log, cgroup, leavesIptables });
   try {
     return await openEngine({
@@ -326,6 +330,7 @@ async function serveEngine(flags: DaemonFlags, chisel: ChiselSource, log: Log): 
     policy,
     gc,
     leavesIptables: !flags.hasIptables,
+    leavesConnections: !flags.hasConnectHook,
   });
   const servers: RunningServer[] = [];
   try {

@@ -17,6 +17,8 @@ export interface DaemonFlags {
   readonly gc: string;
   /** Rules may be added to the tables of iptables. */
   readonly hasIptables: boolean;
+  /** The host's connections may be led to containers by BPF programs. */
+  readonly hasConnectHook: boolean;
   readonly isHelp: boolean;
 }
 
@@ -44,6 +46,7 @@ export const DEFAULT_GC = '/etc/carve/gc.json';
 /** What `carve daemon --help` prints. */
 export const DAEMON_HELP = `Usage: carve daemon [--root DIR] [--run DIR] [--host ADDRESS]... [--log-level LEVEL]
                     [--registries FILE] [--policy FILE] [--gc FILE] [--iptables BOOL]
+                    [--connect-hook BOOL]
 
 Runs the engine in the foreground. Containers live on when it ends.
 
@@ -61,6 +64,10 @@ Runs the engine in the foreground. Containers live on when it ends.
   --iptables BOOL    beside a Docker that drops what the host passes on, add a
                      chain to iptables that lets carve's networks pass
                      (default true; carve's own rules do not depend on it)
+  --connect-hook BOOL  lead connections of the host's programs to published
+                     ports at 127.0.0.1 and ::1 straight to the container, by
+                     BPF programs that go with the daemon (default true;
+                     without them the same ports are reached, more slowly)
 `;
 
 const LEVELS: ReadonlySet<string> = new Set(['debug', 'info', 'warn', 'error']);
@@ -85,6 +92,7 @@ export function daemonFlags(argv: readonly string[]): DaemonFlags {
     policy: absolute('--policy', values.policy ?? DEFAULT_POLICY),
     gc: absolute('--gc', values.gc ?? DEFAULT_GC),
     hasIptables: parseBoolean('--iptables', values.iptables ?? 'true'),
+    hasConnectHook: parseBoolean('--connect-hook', values['connect-hook'] ?? 'true'),
     isHelp: values.help === true,
   };
 }
@@ -99,6 +107,7 @@ function parse(argv: readonly string[]): {
     readonly policy?: string;
     readonly gc?: string;
     readonly iptables?: string;
+    readonly 'connect-hook'?: string;
     readonly help?: boolean;
   };
 } {
@@ -114,6 +123,7 @@ function parse(argv: readonly string[]): {
         policy: { type: 'string' },
         gc: { type: 'string' },
         iptables: { type: 'string' },
+        'connect-hook': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     });
