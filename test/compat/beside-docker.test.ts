@@ -144,16 +144,21 @@ test('Docker first: carve reaches and is reached, each holds what it held, and n
     const address = await addressOf(carve, 'web');
     const theirs = await host.docker('inspect', '-f', '{{.NetworkSettings.IPAddress}}', 'theirs');
 
-    assert.equal(await fetchBy(carve, 'other', 'http://web:81/'), 'web', 'a neighbour');
-    assert.ok(await pings(carve, 'other', LAN_ADDRESS), 'out');
-    assert.ok(await pings(carve, 'other', LAN_ADDRESS6), 'out, by IPv6');
-    assert.equal(lan.get(HOST_ADDRESS, 8080), 'web\n', 'a published port');
-    assert.equal(lan.get(HOST_ADDRESS6, 8080), 'web\n', 'a published port, by IPv6');
-    assert.equal(lan.get(HOST_ADDRESS, 9090), 'theirs\n', "Docker's");
-    assert.equal(await fetchBy(carve, 'other', `http://${HOST_ADDRESS}:9090/`), 'theirs');
-    assert.equal(await fetchByDocker(host, 'theirs', `http://${HOST_ADDRESS}:8080/`), 'web');
+    const isWeb = (text: string): boolean => text.trim() === 'web';
+    const isTheirs = (text: string): boolean => text.trim() === 'theirs';
+    const ask = async (url: string): Promise<string> => fetchBy(carve, 'other', url);
+    await until('a neighbour', async () => isWeb(await ask('http://web:81/')));
+    await until('out', async () => pings(carve, 'other', LAN_ADDRESS));
+    await until('out, by IPv6', async () => pings(carve, 'other', LAN_ADDRESS6));
+    await until('a published port', () => isWeb(lan.get(HOST_ADDRESS, 8080)));
+    await until('a published port, by IPv6', () => isWeb(lan.get(HOST_ADDRESS6, 8080)));
+    await until("Docker's", () => isTheirs(lan.get(HOST_ADDRESS, 9090)));
+    await until('each by the other', async () => {
+      const fromDocker = await fetchByDocker(host, 'theirs', `http://${HOST_ADDRESS}:8080/`);
+      return isWeb(fromDocker) && isTheirs(await ask(`http://${HOST_ADDRESS}:9090/`));
+    });
     assert.equal(lan.get(address, 80), '', 'a port that is not published');
-    assert.equal(await fetchBy(carve, 'other', `http://${theirs}:81/`), '', "to Docker's");
+    assert.equal(await ask(`http://${theirs}:81/`), '', "to Docker's");
     for (const port of [80, 81]) {
       const url = `http://${address}:${port}/`;
       assert.equal(await fetchByDocker(host, 'theirs', url), '', "from Docker's");
@@ -184,14 +189,14 @@ test('carve first: what comes later is met within moments, an administrator wins
   const isOut = async (): Promise<boolean> => pings(carve, 'other', LAN_ADDRESS);
   const isOnce = (): boolean => countOf(host.rules(), JUMP) === 2;
   const isPassing = async (): Promise<boolean> => isOnce() && (await isOut());
-  assert.ok(await isOut());
+  await until('out', isOut);
   assert.doesNotMatch(host.rules(), /CARVE/);
 
   await host.startDocker();
   // Newer ones drop whoever made the host pass packets on.
   host.run('iptables -P FORWARD DROP; ip6tables -P FORWARD DROP');
   await until('it passes Docker', isPassing);
-  assert.equal(lan.get(HOST_ADDRESS, 8080), 'web\n');
+  await until('a published port', () => lan.get(HOST_ADDRESS, 8080) === 'web\n');
 
   const id = await host.docker('network', 'create', 'late');
   const bridge = `br-${id.slice(0, 12)}`;
@@ -204,20 +209,20 @@ test('carve first: what comes later is met within moments, an administrator wins
 
   const drop = `-d ${LAN_ADDRESS} -j DROP`;
   host.run(`iptables -A DOCKER-USER ${drop}`);
-  assert.ok(await isOut(), "behind Docker's own RETURN it means nothing");
+  await until("behind Docker's own RETURN it means nothing", isOut);
   host.run(`iptables -D DOCKER-USER ${drop}; iptables -I DOCKER-USER ${drop}`);
   assert.ok(!(await isOut()), "the administrator's word in DOCKER-USER");
   host.run(`iptables -D DOCKER-USER ${drop}; iptables -A FORWARD ${drop}`);
   await until("the administrator's word at the end of FORWARD", async () => !(await isOut()));
   host.run(`iptables -D FORWARD ${drop}`);
-  assert.ok(await isPassing());
+  await until('it is taken back', isPassing);
 
   host.run(
     'iptables-save | grep -v CARVE- | iptables-restore; ip6tables-save | grep -v CARVE- | ip6tables-restore',
   );
   await until('it is there after a reload', isPassing);
   host.run('iptables-save | iptables-restore');
-  assert.ok(await isPassing(), 'kept by a reload');
+  await until('kept by a reload', isPassing);
   await host.stopDocker();
   await host.startDocker();
   await until('Docker is back', isPassing);
@@ -230,7 +235,7 @@ test('carve first: what comes later is met within moments, an administrator wins
       .filter((line) => line.includes('CARVE-'));
   const rules = words();
   await carve.end('SIGKILL');
-  assert.equal(lan.get(HOST_ADDRESS, 8080), 'web\n', 'without a daemon');
+  await until('a port without a daemon', () => lan.get(HOST_ADDRESS, 8080) === 'web\n');
   await carve.start();
   await until('the next daemon has it', isPassing);
   assert.deepEqual(words(), rules);
@@ -263,7 +268,7 @@ test('switched off, or without a Docker, iptables is left alone, and what is sai
     const [, program, chain, link] = helps[index]?.exec(warnings[index] ?? '') ?? [];
     assert.ok(link !== undefined, warnings[index]);
     for (const end of ['i', 'o']) host.run(`${program} -I ${chain} -${end} ${link} -j ACCEPT`);
-    assert.ok(await pings(carve, 'other', address));
+    await until('what is said helps', async () => pings(carve, 'other', address));
   }
   const again = await carve.api('GET', '/info');
   assert.equal((again.json as { Warnings: string[] | null }).Warnings, null, 'they are followed');
