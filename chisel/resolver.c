@@ -2,9 +2,11 @@
  * Queries out of the process' network namespace, answers back into it. See
  * resolver.h.
  *
- * A query's token says where its answer goes, so that datagrams need no memory
- * here; what cannot be asked now stays in the kernel's queues, which are
- * bounded, and a connection's unfinished query stays in its socket.
+ * A query's token says where its answer goes; what cannot be asked now stays in
+ * the kernel's queues, which are bounded, and a connection's unfinished query
+ * stays in its socket. A query is kept until it is answered, as far as there is
+ * room: whoever comes after one that is gone is asked again, once, so that no
+ * query can end one after the other.
  * Source: docs/chisel-protocol.md "Names"; RFC 1035 4.2; tcp(7), unix(7), socket(7) SO_RCVLOWAT.
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -28,6 +30,7 @@
 #define QUERY_MAX 4096u
 #define ANSWER_MAX 65535u
 #define IN_FLIGHT_MAX 512u
+#define KEPT_MAX 65536u        /* bytes of queries without an answer that can be asked again */
 #define ROUND_MAX 64u          /* queries or answers in one round */
 #define TICK_US 100000u
 #define TICK_MAX 500u          /* queries in one tick */
@@ -61,6 +64,8 @@ static struct {
   uint32_t in_flight;
   uint32_t spent;     /* queries in this tick */
   uint32_t have;      /* bytes of the answer being read */
+  uint32_t kept;      /* bytes of frames in `kept` */
+  uint32_t repeated;  /* of them, in front: those that were asked again */
   uint64_t tick_us;
   uint64_t retry_us;  /* not tried before */
   uint64_t failing_us; /* first failed attempt for what waits; 0: none */
@@ -74,6 +79,7 @@ static struct {
 static struct connection connections[CONNECTIONS];
 static uint8_t outbox[FRAME_HEADER + QUERY_MAX] __attribute__((aligned(4096)));
 static uint8_t inbox[FRAME_HEADER + ANSWER_MAX] __attribute__((aligned(4096)));
+static uint8_t kept[KEPT_MAX] __attribute__((aligned(4096))); /* frames, in the order in which they were asked */
 
 void resolver_init(const struct plan *plan, int sockets[2]) {
   for (uint32_t i = 0; i < plan->count && sockets[0] >= 0; i++) {
@@ -106,16 +112,73 @@ void resolver_end(void) {
   resolver.is_on = false;
 }
 
+static uint64_t token_of(const struct connection *connection) {
+  return TOKEN_TCP | (uint64_t)(connection - connections) << 16 | connection->generation;
+}
+
+/* ---- queries without an answer ------------------------------------------------------ */
+
+/* The frame at `at` of `kept`; false behind the last. */
+static bool kept_frame(uint32_t at, struct frame *frame) {
+  return at < resolver.kept && frame_parse_header(kept + at, frame) == 0;
+}
+
+static void forget_bytes(uint32_t at, uint32_t bytes) {
+  resolver.kept -= bytes;
+  if (at < resolver.repeated) resolver.repeated -= bytes;
+  memmove(kept + at, kept + at + bytes, resolver.kept - at);
+}
+
+/* Several may have one token; the id in front of an answer tells which, else it is the first. */
+static void forget(uint64_t token, const uint8_t *answer, uint32_t length) {
+  struct frame frame;
+  uint32_t found = UINT32_MAX, bytes = 0;
+  for (uint32_t at = 0; kept_frame(at, &frame); at += FRAME_HEADER + frame.length) {
+    if (frame.id != token) continue;
+    bool is_it = length < 2 || memcmp(kept + at + FRAME_HEADER, answer, 2) == 0;
+    if (!is_it && found != UINT32_MAX) continue;
+    found = at;
+    bytes = FRAME_HEADER + frame.length;
+    if (is_it) break;
+  }
+  if (bytes > 0) forget_bytes(found, bytes);
+}
+
+/* Queries of this token that can be asked again; `of_any`: of all. */
+static uint32_t count_kept(uint64_t token, bool of_any) {
+  struct frame frame;
+  uint32_t count = 0;
+  for (uint32_t at = 0; kept_frame(at, &frame); at += FRAME_HEADER + frame.length) count += of_any || frame.id == token;
+  return count;
+}
+
 /* ---- who answers ---------------------------------------------------------------- */
 
-/* What it had not answered will not be: connections hear at once, senders of datagrams ask again. */
+/* A connection hears at once of what will not be asked again, a sender of datagrams asks itself. */
 static void lose_server(void) {
   fd_cleanup(&resolver.server);
   resolver.server = -1;
   resolver.have = resolver.in_flight = 0;
+  /* One that dies may still seem to listen. */
+  resolver.retry_us = wait_now_us() + RETRY_US;
+  if (resolver.repeated > 0) forget_bytes(0, resolver.repeated);
   for (uint32_t i = 0; i < CONNECTIONS; i++) {
-    if (connections[i].fd >= 0 && connections[i].pending > 0) drop(&connections[i]);
+    struct connection *connection = &connections[i];
+    if (connection->fd >= 0 && connection->pending > count_kept(token_of(connection), false)) drop(connection);
   }
+}
+
+/* All at once to one who has heard nothing yet: it has room for that. */
+static void ask_again(void) {
+  if (resolver.kept == 0) return;
+  ssize_t put = send(resolver.server, kept, resolver.kept, MSG_DONTWAIT | MSG_NOSIGNAL);
+  resolver.repeated = resolver.kept;
+  if (put != (ssize_t)resolver.kept) {
+    lose_server();
+    return;
+  }
+  resolver.in_flight = count_kept(0, true);
+  resolver.heard_us = wait_now_us();
 }
 
 /* By its name in its directory: the whole path may be longer than a socket address. */
@@ -137,6 +200,7 @@ static int connect_server(void) {
 
 /* Nobody answers for so long that who asked has given up. */
 static void discard_waiting(void) {
+  resolver.kept = resolver.repeated = 0;
   for (uint32_t i = 0; i < CONNECTIONS; i++) drop(&connections[i]);
   for (uint32_t i = 0; i < 4096 && recv(resolver.datagrams, outbox, 1, MSG_DONTWAIT) >= 0; i++) continue;
   for (uint32_t i = 0; i < CONNECTIONS; i++) {
@@ -152,7 +216,8 @@ static bool reach_server(void) {
   resolver.server = connect_server();
   if (resolver.server >= 0) {
     resolver.failing_us = 0;
-    return true;
+    ask_again();
+    return resolver.server >= 0;
   }
   resolver.retry_us = now_us + RETRY_US;
   if (resolver.failing_us == 0) resolver.failing_us = now_us;
@@ -177,17 +242,23 @@ static bool may_ask(void) {
   return resolver.spent < TICK_MAX && resolver.in_flight < IN_FLIGHT_MAX && is_reachable;
 }
 
-/* The query of `length` bytes in the outbox; it goes whole or not at all. */
+/* The query of `length` bytes in the outbox; it goes whole or not at all. True: it has, or will have, an answer. */
 static bool ask(uint64_t token, uint32_t length) {
   uint32_t total = FRAME_HEADER + length;
   frame_header(outbox, FRAME_QUERY, token, length);
   ssize_t put = send(resolver.server, outbox, total, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (put < 0 && (errno == EAGAIN || errno == ENOBUFS)) return false;
+  bool fits = total <= KEPT_MAX - resolver.kept;
+  if (fits) {
+    memcpy(kept + resolver.kept, outbox, total);
+    resolver.kept += total;
+  }
   if (put == (ssize_t)total) {
     if (resolver.in_flight++ == 0) resolver.heard_us = wait_now_us();
     return true;
   }
-  if (put >= 0 || (errno != EAGAIN && errno != ENOBUFS)) lose_server();
-  return false;
+  lose_server();
+  return fits;
 }
 
 static void read_datagrams(void) {
@@ -239,8 +310,7 @@ static bool read_query(struct connection *connection) {
   resolver.spent++;
   connection->used_us = wait_now_us();
   want(connection, 2);
-  uint64_t place = (uint64_t)(connection - connections) << 16;
-  if (!ask(TOKEN_TCP | place | connection->generation, length)) {
+  if (!ask(token_of(connection), length)) {
     drop(connection);
     return false;
   }
@@ -298,6 +368,7 @@ static void answer_connection(struct connection *connection, uint8_t *payload, u
 static void deliver(uint64_t token, uint8_t *payload, uint32_t length) {
   resolver.heard_us = wait_now_us();
   if (resolver.in_flight > 0) resolver.in_flight--;
+  forget(token, payload, length);
   if ((token & TOKEN_TCP) != 0) {
     struct connection *connection = &connections[(token >> 16) % CONNECTIONS];
     bool is_it = connection->fd >= 0 && connection->generation == (uint16_t)token && connection->pending > 0;
@@ -335,7 +406,7 @@ static bool read_answer(void) {
 /* ---- the round ------------------------------------------------------------------------ */
 
 static void release_buffers(void) {
-  if (!resolver.is_dirty || resolver.have > 0) return;
+  if (!resolver.is_dirty || resolver.have > 0 || resolver.kept > 0) return;
   if (wait_now_us() < resolver.used_us + BUFFER_IDLE_US) {
     wait_until_us(resolver.used_us + BUFFER_IDLE_US);
     return;
@@ -343,6 +414,7 @@ static void release_buffers(void) {
   resolver.is_dirty = false;
   release_pages(inbox, sizeof inbox);
   release_pages(outbox, sizeof outbox);
+  release_pages(kept, sizeof kept);
 }
 
 static void wait_for_connection(struct connection *connection, bool asks) {
@@ -356,14 +428,22 @@ static void wait_for_connection(struct connection *connection, bool asks) {
   if (asks && !connection->has_ended) connection->ticket = wait_for(connection->fd, POLLIN);
 }
 
+/* Somebody waits for who comes. */
+static bool must_reach(void) {
+  return resolver.server < 0 && resolver.kept > 0;
+}
+
 void resolver_wait(void) {
   resolver.ticket_datagrams = resolver.ticket_listener = resolver.ticket_server = -1;
   if (!resolver.is_on) return;
   release_buffers();
   if (resolver.in_flight >= IN_FLIGHT_MAX) {
-    if (wait_now_us() >= resolver.heard_us + STALL_US) lose_server();
-    else wait_until_us(resolver.heard_us + STALL_US);
+    if (wait_now_us() >= resolver.heard_us + STALL_US) {
+      resolver.repeated = resolver.kept;
+      lose_server();
+    } else wait_until_us(resolver.heard_us + STALL_US);
   }
+  if (must_reach()) wait_until_us(resolver.retry_us);
   bool asks = may_ask();
   if (resolver.server >= 0) resolver.ticket_server = wait_for(resolver.server, POLLIN);
   for (uint32_t i = 0; i < CONNECTIONS; i++) wait_for_connection(&connections[i], asks);
@@ -377,11 +457,12 @@ void resolver_serve(void) {
   bool is_answered = wait_result(resolver.ticket_server) != 0;
   bool is_asked = wait_result(resolver.ticket_datagrams) != 0 || wait_result(resolver.ticket_listener) != 0;
   for (uint32_t i = 0; i < CONNECTIONS; i++) is_asked |= connections[i].fd >= 0 && wait_result(connections[i].ticket) != 0;
-  if (!is_answered && !is_asked) return;
+  bool is_due = must_reach() && wait_now_us() >= resolver.retry_us;
+  if (!is_answered && !is_asked && !is_due) return;
   resolver.is_dirty = true;
   resolver.used_us = wait_now_us();
   for (uint32_t i = 0; is_answered && i < ROUND_MAX && read_answer(); i++) continue;
-  if (!is_asked || !reach_server()) return;
+  if ((!is_asked && !is_due) || !reach_server()) return;
   for (uint32_t i = 0; i < CONNECTIONS; i++) {
     struct connection *connection = &connections[i];
     if (connection->fd < 0 || wait_result(connection->ticket) == 0) continue;

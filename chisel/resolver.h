@@ -1,7 +1,7 @@
 /*
  * The monitor's half of name resolution: two sockets in the process' network
  * namespace, and one connection to whoever knows the answers. Messages are
- * carried, never read.
+ * carried, and but for their ids never read.
  *
  * Invariants: nothing here blocks the monitor; what is asked inside is bounded
  * in size, rate and number; whoever answers may be gone and come back.

@@ -36,9 +36,13 @@ export class FakeUpstream implements AsyncDisposable {
     this.#tcp = createServer((socket) => this.#serve(socket));
   }
 
-  static async listen(answer: (question: Question) => void): Promise<FakeUpstream> {
+  /** `at`: default a free port of 127.0.0.1. */
+  static async listen(
+    answer: (question: Question) => void,
+    at: Upstream = { address: '127.0.0.1', port: 0 },
+  ): Promise<FakeUpstream> {
     const fake = new FakeUpstream(answer);
-    fake.#tcp.listen(0, '127.0.0.1');
+    fake.#tcp.listen(at.port, at.address);
     await once(fake.#tcp, 'listening');
     const address = fake.#tcp.address();
     fake.#port = typeof address === 'object' && address !== null ? address.port : 0;
@@ -51,7 +55,7 @@ export class FakeUpstream implements AsyncDisposable {
         hangUp: () => undefined,
       });
     });
-    fake.#udp.bind(fake.#port, '127.0.0.1');
+    fake.#udp.bind(fake.#port, at.address);
     await once(fake.#udp, 'listening');
     return fake;
   }

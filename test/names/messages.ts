@@ -50,6 +50,25 @@ export function message(parts: MessageParts = {}): Buffer {
   ]);
 }
 
+/** Id, name and, of an answer without EDNS whose last record is of an address, that address. */
+export function readMessage(bytes: Buffer): {
+  readonly id: number;
+  readonly name: string;
+  /** Offset behind the question. */
+  readonly end: number;
+  readonly address: string;
+} {
+  const labels: string[] = [];
+  let at = 12;
+  for (let length = bytes[at] ?? 0; length > 0; length = bytes[at] ?? 0) {
+    labels.push(bytes.toString('latin1', at + 1, at + 1 + length));
+    at += length + 1;
+  }
+  const hasAnswer = bytes.readUInt16BE(6) > 0;
+  const address = hasAnswer ? [...bytes.subarray(-4)].join('.') : '';
+  return { id: bytes.readUInt16BE(0), name: labels.join('.'), end: at + 5, address };
+}
+
 /** One record. `owner`: bytes of its name, default a pointer to the question. */
 export function record(
   type: number,
