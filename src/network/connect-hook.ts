@@ -17,6 +17,7 @@
 import { messageOf } from '../base/error.ts';
 import type { Log } from '../base/log.ts';
 import type { Keeper } from '../kernel/keeper.ts';
+import type { Plan } from '../kernel/plan/op.ts';
 import type { EndpointPort } from './endpoint.ts';
 import {
   ASK_COOKIE,
@@ -44,6 +45,7 @@ export class ConnectHook {
   readonly #options: ConnectHookOptions;
   /** Absent before the first port; resolves with `undefined` where it cannot be. */
   #opened: Promise<Keeper | undefined> | undefined;
+  #isClosed = false;
 
   constructor(options: ConnectHookOptions) {
     this.#options = options;
@@ -53,9 +55,9 @@ export class ConnectHook {
   async lead(ports: readonly EndpointPort[]): Promise<void> {
     if (!ports.some(isLed)) return;
     const known = this.#opened;
-    if (known !== undefined && (await known)?.isAlive !== false) {
-      await this.#change(planLead(ports.filter(isLed)));
-      return;
+    if (known !== undefined) {
+      const keeper = await known;
+      if (keeper?.isAlive !== false) return this.#change(keeper, planLead(ports.filter(isLed)));
     }
     // Another that saw the same death opened it meanwhile.
     if (this.#opened === known) this.#opened = this.#open();
@@ -64,17 +66,19 @@ export class ConnectHook {
 
   /** When it resolves nothing is led to them. */
   async leadNoMore(ports: readonly EndpointPort[]): Promise<void> {
-    if (ports.some(isLed)) await this.#change(planLeadNoMore(ports.filter(isLed)));
+    if (!ports.some(isLed)) return;
+    await this.#change(await this.#opened, planLeadNoMore(ports.filter(isLed)));
   }
 
-  /** Idempotent. */
+  /** Nothing is led any more. Idempotent. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     const keeper = await this.#opened;
     await keeper?.close();
   }
 
-  async #change(plan: ReturnType<typeof planLead>): Promise<void> {
-    const keeper = await this.#opened;
+  /** Waits for nothing before it asks the keeper: who was called first, asks first. */
+  async #change(keeper: Keeper | undefined, plan: Plan): Promise<void> {
     if (keeper?.isAlive !== true) return;
     try {
       await keeper.apply(plan, FAILURE);
@@ -86,7 +90,7 @@ export class ConnectHook {
 
   async #open(): Promise<Keeper | undefined> {
     const { log, cgroup, openKeeper, published } = this.#options;
-    if (cgroup === undefined) return undefined;
+    if (cgroup === undefined || this.#isClosed) return undefined;
     const keeper = openKeeper();
     try {
       const cookie = decodeCookie(await keeper.apply(ASK_COOKIE, FAILURE));
