@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -117,5 +118,8 @@ int main(int argc, char **argv) {
     return 1;
   }
   prctl(PR_SET_NAME, "chisel", 0, 0, 0);
+  /* Buffers are large and seldom full: where huge pages come unasked a touch of one would cost each monitor megabytes. Forks inherit it. */
+  extern char __bss_start[], _end[];
+  madvise((void *)(((uintptr_t)__bss_start + 65535) & ~(uintptr_t)65535), (size_t)(_end - __bss_start), MADV_NOHUGEPAGE);
   return dispatch(argc, argv);
 }

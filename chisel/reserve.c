@@ -75,7 +75,8 @@ static int bind_port(struct run *run, int fd, const struct reserved_port *port, 
   /* Connections of the port's last owner that linger are no owner; one that listens is. */
   if (is_stream) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   if (bind(fd, &port->at.any, endpoint_size(&port->at)) < 0) return run_failed(run, CALL_BIND);
-  return is_stream && listen(fd, is_relayed ? BACKLOG : 0) < 0 ? run_failed(run, CALL_LISTEN) : 0;
+  /* One where none is let in: none is SCTP's word for not listening. */
+  return is_stream && listen(fd, is_relayed ? BACKLOG : 1) < 0 ? run_failed(run, CALL_LISTEN) : 0;
 }
 
 /* The descriptor stays open, in no slot: the end of the process gives the port back. */

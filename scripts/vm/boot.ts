@@ -63,6 +63,8 @@ const FEATURE_MODULES = [
   'nft_masq',
   'nft_chain_nat',
   'nft_fib_inet',
+  'nft_redir',
+  'nft_meta_bridge',
   'nft_reject_inet',
 ];
 
