@@ -167,9 +167,8 @@ export class KernelFabric implements NetworkFabric {
           failures.push({ network, error });
         }
       }
-      if (!this.#seats.hasBridge()) return;
       try {
-        await this.#rebuild();
+        if (this.#seats.hasBridge()) await this.#rebuild();
       } catch (error) {
         // Whoever needs one of them next tries again.
         this.#links.forget(networks);

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type DockerUnderTest, startDocker } from '../../bench/docker.ts';
-import { DaemonFixture, until } from '../faults/daemon-fixture.ts';
+import { DaemonFixture, isGone, until } from '../faults/daemon-fixture.ts';
 import { HOST_ADDRESS, HOST_ADDRESS6, Lan, LAN_ADDRESS } from '../kernel/lan.ts';
 import { dockerPath, run } from './target.ts';
 
@@ -181,7 +181,7 @@ test('Docker first: carve reaches and is reached, each holds what it held, and n
   assert.equal(host.rules(), before);
 });
 
-test('carve first: what comes later is met within moments, an administrator wins, and rules are there once', async () => {
+test('N6, carve first: what comes later is met within moments, an administrator wins, and rules are there once', async () => {
   await using host = await Host.open();
   await using carve = await DaemonFixture.open({ inside: host.entering });
   await using lan = await Lan.beside(host.run);
@@ -212,6 +212,9 @@ test('carve first: what comes later is met within moments, an administrator wins
   await until("behind Docker's own RETURN it means nothing", isOut);
   host.run(`iptables -D DOCKER-USER ${drop}; iptables -I DOCKER-USER ${drop}`);
   assert.ok(!(await isOut()), "the administrator's word in DOCKER-USER");
+  host.run(`iptables -I DOCKER-USER -i carvelan0 -j DROP`);
+  assert.equal(lan.get(HOST_ADDRESS, 8080), '', 'N6: of a published port too');
+  host.run('iptables -D DOCKER-USER -i carvelan0 -j DROP');
   host.run(`iptables -D DOCKER-USER ${drop}; iptables -A FORWARD ${drop}`);
   await until("the administrator's word at the end of FORWARD", async () => !(await isOut()));
   host.run(`iptables -D FORWARD ${drop}`);
@@ -244,6 +247,15 @@ test('carve first: what comes later is met within moments, an administrator wins
   await until('nothing drops by IPv4 any more', () => countOf(host.rules(), /^-N CARVE-/gm) === 1);
   host.run('iptables -P FORWARD DROP');
   await until('something does', isPassing);
+
+  const pids = await Promise.all(
+    ['web', 'other'].map(async (name) => (await carve.state(name)).Pid),
+  );
+  await carve.end('SIGKILL');
+  for (const pid of pids) process.kill(pid, 'SIGKILL');
+  await until('they are gone', () => pids.every(isGone));
+  await carve.start();
+  assert.doesNotMatch(host.rules(), /CARVE/, 'left by a daemon that was killed');
 });
 
 test('switched off, or without a Docker, iptables is left alone, and what is said helps', async () => {

@@ -74,8 +74,8 @@ export class PassageKeeper {
       this.#failure = '';
     } catch (error) {
       const failure = messageOf(error);
-      if (failure !== this.#failure)
-        log.warn('cannot look after the rules beside Docker', { error: failure });
+      const isNew = failure !== this.#failure && this.#options.links().length > 0;
+      if (isNew) log.warn('cannot look after the rules beside Docker', { error: failure });
       this.#failure = failure;
     }
   }

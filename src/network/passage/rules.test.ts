@@ -54,6 +54,19 @@ function count(rules: readonly FoundRule[]): number {
   return messages.length;
 }
 
+test("planPassage() knows Docker's bridges by the chains of newer ones too", () => {
+  const newer = rulesOf(
+    ['FORWARD', counter, ending('jump', 'DOCKER-USER')],
+    ['FORWARD', counter, ending('jump', 'DOCKER-FORWARD')],
+    ['DOCKER', link('oifname', 'br-9'), counter, ending('drop')],
+    ['DOCKER-BRIDGE', link('oifname', 'docker0'), counter, ending('jump', 'DOCKER')],
+    ['DOCKER-FORWARD', link('iifname', 'docker0'), counter, ending('accept')],
+    ...OWN,
+    JUMP,
+  );
+  assert.equal(count(newer), 0);
+});
+
 test('planPassage() asks for nothing where all is as it is to be, wherever Docker puts its own rules', () => {
   assert.equal(count(rulesOf(...DOCKERS, ...OWN, JUMP)), 0);
   assert.equal(count(rulesOf(...OWN, ...DOCKERS, JUMP)), 0);
