@@ -28,6 +28,7 @@ test('obstaclesOf() finds chains of others that hold back what is passed on, but
     { ...FORWARD, hook: 'input' },
     { ...FORWARD, family: 'bridge' },
     { ...FORWARD, table: 'carve-0123' },
+    { ...FIREWALLD, chain: 'mangle_FORWARD' },
   ];
   const six: FoundChain = { ...FORWARD, family: 'ipv6' };
   const own: FoundChain = { ...FORWARD, family: 'inet', table: 'mine', chain: 'f' };

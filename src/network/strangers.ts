@@ -4,7 +4,7 @@
  * A packet that is passed on goes through the chains of every table, and one
  * that drops it is enough: carve cannot let through what another firewall holds
  * back, and beside Docker only ({@link PassageKeeper}) writes to another table.
- * So it says so, with what helps for that firewall, until it has a rule for one
+ * So it says so, with what helps for that firewall, until it has a rule for each
  * of carve's links.
  */
 
@@ -40,7 +40,8 @@ export async function findWarnings(
   for (const obstacle of obstaclesOf(chains, opened)) {
     const { family, table } = obstacle;
     const rules = decodeRules(await query(nft.listRules({ family, table })));
-    if (!knowsLink(rules, links)) warnings.push(warningOf(obstacle, { chains, links }));
+    const unknown = links.filter((link) => !knowsLink(rules, link));
+    if (unknown.length > 0) warnings.push(warningOf(obstacle, { chains, links: unknown }));
   }
   const legacy = await readFile(LEGACY_TABLES, 'utf8').catch(() => '');
   return /^filter$/m.test(legacy) ? [...warnings, legacyWarning(links)] : warnings;
@@ -59,7 +60,7 @@ export function obstaclesOf(
       return policy === 'drop' && !isOpened;
     }
     // It accepts by policy, and refuses by its last rule.
-    return policy === 'drop' || isFirewalld(table);
+    return policy === 'drop' || (isFirewalld(table) && chain === 'filter_FORWARD');
   });
 }
 
@@ -107,14 +108,14 @@ function isFirewalld(table: string): boolean {
   return table === 'firewalld';
 }
 
-/** Whoever runs the host has thought of one of them. */
-function knowsLink(rules: readonly FoundRule[], links: readonly string[]): boolean {
+/** Whoever runs the host has thought of it. */
+function knowsLink(rules: readonly FoundRule[], link: string): boolean {
   return rules.some(({ steps }) =>
     steps.some(
       (step) =>
         step.kind === 'link' &&
         step.operator === 'eq' &&
-        links.some((link) => (step.isPrefix ? link.startsWith(step.link) : link === step.link)),
+        (step.isPrefix ? link.startsWith(step.link) : link === step.link),
     ),
   );
 }
