@@ -38,7 +38,7 @@ import { openRegistryImages } from './images/registry/remote.ts';
 import type { RemoteImages } from './images/remote.ts';
 import { ALLOW_ALL_POLICY, parsePullPolicy, type PullPolicy } from './images/signature/policy.ts';
 import type { ImageStore } from './images/store.ts';
-import { openChisel } from './kernel/chisel.ts';
+import { type Chisel, openChisel } from './kernel/chisel.ts';
 import { type ChiselSource, placeChisel } from './kernel/chisel-file.ts';
 import { diskError } from './kernel/disk-error.ts';
 import { unifiedMount } from './kernel/cgroup/layout.ts';
@@ -53,6 +53,7 @@ import { KernelFabric } from './network/kernel-fabric.ts';
 import { predefinedNetworks } from './network/predefined.ts';
 import { SqliteNetworks } from './network/sqlite.ts';
 import { openChiselRuntime } from './runtime/chisel-runtime.ts';
+import { detachMounts } from './runtime/leftover-mounts.ts';
 import { readLogBatches } from './runtime/log/read.ts';
 import { DiskSnapshotStore } from './snapshots/disk.ts';
 import { hostPlatform } from './spec/platform.ts';
@@ -135,6 +136,33 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
 }
 
 async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
+  const chisel = await openChisel({ path: base.chiselPath });
+  try {
+    // Before the stores open, which delete what a crash left: never through a mount.
+    const detached = await detachMounts(chisel, privatePlaces(base));
+    if (detached.length > 0) {
+      base.log.warn('detached what was mounted in directories of the engine', {
+        mounts: detached.length,
+        first: detached[0] ?? '',
+      });
+    }
+    return await openWith(base, chisel, failpoints);
+  } catch (error) {
+    await chisel.close();
+    throw error;
+  }
+}
+
+/** Where only the engine has something to do, and deletes whole trees. */
+function privatePlaces({ root, run }: Pick<Base, 'root' | 'run'>): readonly HostPath[] {
+  const stores = ['layers', 'snapshots', 'trash', 'spare'].map((name) => `snapshots/${name}`);
+  return [
+    ...['c', 'held'].map((name) => hostPath(`${run}/${name}`)),
+    ...['containers', 'trash', 'spare', ...stores].map((name) => hostPath(`${root}/${name}`)),
+  ];
+}
+
+async function openWith(base: Base, chisel: Chisel, failpoints: Failpoints): Promise<Engine> {
   const { root, run, chiselPath, database, features, clock, log, leavesIptables } = base;
   const engineId = ensureMeta(database, 'engine-id', () => randomBytes(16).toString('hex'));
   const walker = new ChiselWalker(chiselPath);
@@ -155,7 +183,6 @@ async function openOn(base: Base, failpoints: Failpoints): Promise<Engine> {
     remove: async (directory) => walker.remove(directory),
     failpoints,
   });
-  const chisel = await openChisel({ path: chiselPath });
   const runtime = await openChiselRuntime({
     chisel,
     chiselPath,

@@ -149,6 +149,11 @@ async function restoreNetworks(parts: EngineParts): Promise<void> {
       error: messageOf(error),
     });
   }
+  await parts.fabric.sweep(parts.networks.list()).catch((error: unknown) => {
+    parts.log.warn('cannot look for what an earlier engine left of its networks', {
+      error: messageOf(error),
+    });
+  });
 }
 
 /** Containers run on; timers, streams and helpers end. */

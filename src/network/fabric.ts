@@ -50,6 +50,11 @@ export interface NetworkFabric {
   restore(
     networks: readonly NetworkRecord[],
   ): Promise<readonly { readonly network: NetworkRecord; readonly error: unknown }[]>;
+  /**
+   * Remove what an earlier engine left that belongs to none of the `known`
+   * networks, and tell the log how much it was. Precondition: {@link restore} is done.
+   */
+  sweep(known: readonly NetworkRecord[]): Promise<void>;
   /** Take it away again. Idempotent. Precondition: no container is on it. */
   remove(network: NetworkRecord): Promise<void>;
   /** Destinations the host has routes to now: no new subnet may overlap one. */

@@ -14,10 +14,12 @@ import type { NetworkedEndpoint } from './fabric.ts';
 import { ensureHostLink } from './host-link.ts';
 import {
   decodeLink,
+  decodeLinks,
   planAskLink,
   planDeleteLink,
   planFindLink,
   planForwarding,
+  planListLinks,
   planSetLink,
 } from './plan/bridge.ts';
 import { planRejoin, type PlannedEndpoint } from './plan/endpoint.ts';
@@ -104,6 +106,17 @@ export class HostLinks {
     const failure = `Cannot remove the link of network ${network.name}`;
     const found = decodeLink(await apply(planFindLink(network), failure));
     if (found?.group === group) await apply(planDeleteLink(found.index), failure);
+  }
+
+  /** Delete links that this engine made for networks that are not among `known`; their names. */
+  async sweep(known: readonly NetworkRecord[]): Promise<readonly string[]> {
+    const { apply, group } = this.#options;
+    const failure = 'Cannot remove links of an earlier engine';
+    const names = new Set(known.map((network) => linkSettingsOf(network).link));
+    const found = decodeLinks(await apply(planListLinks(), failure), group);
+    const stray = found.filter(({ name }) => !names.has(name));
+    for (const { index } of stray) await apply(planDeleteLink(index), failure);
+    return stray.map(({ name }) => name);
   }
 
   /** Make links again that somebody deleted; one that cannot be made is told of once, and tried again. */

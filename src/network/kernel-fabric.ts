@@ -179,6 +179,12 @@ export class KernelFabric implements NetworkFabric {
     return failures;
   }
 
+  async sweep(known: readonly NetworkRecord[]): Promise<void> {
+    const links = await this.#lock.run(async () => this.#links.sweep(known.filter(hasLink)));
+    if (links.length > 0)
+      this.#log.info('removed links of an earlier engine', { count: links.length, links });
+  }
+
   async remove(network: NetworkRecord): Promise<void> {
     if (!hasLink(network)) return;
     await this.#lock.run(async () => {

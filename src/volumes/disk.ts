@@ -229,7 +229,16 @@ export class DiskVolumes implements VolumeStore {
     const { root, log, remove } = this.#options;
     const isTrash = name.startsWith(TRASH_PREFIX);
     const place = isTrash ? name : `${TRASH_PREFIX}${this.#freshName()}`;
-    if (!isTrash) renameSync(`${root}/${name}`, `${root}/${place}`);
+    try {
+      if (!isTrash) renameSync(`${root}/${name}`, `${root}/${place}`);
+    } catch (error) {
+      // A mount of the operator's, say: what is on it is not ours to delete.
+      log.warn('cannot take the directory of a volume away; tried again at the next start', {
+        name,
+        error: messageOf(error),
+      });
+      return;
+    }
     const work = remove(`${root}/${place}`).catch((error: unknown) => {
       log.warn('cannot delete a volume; tried again at the next start', {
         name,

@@ -46,6 +46,8 @@ export class FakeFabric implements NetworkFabric {
     return [];
   }
 
+  async sweep(): Promise<void> {}
+
   async remove(network: NetworkRecord): Promise<void> {
     await this.#call('remove', network);
     this.made.delete(network.name);

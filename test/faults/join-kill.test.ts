@@ -51,7 +51,7 @@ function hostLinks(): readonly string[] {
   );
 }
 
-test(`${KILLS} kills in the middle of connecting and disconnecting leave nothing`, async () => {
+test(`row 49: ${KILLS} kills in the middle of connecting and disconnecting leave nothing`, async () => {
   await using fixture = new EngineFixture();
   const { networks, containers } = await fixture.open();
   // A /29 has five addresses for containers: one that leaks is soon missed.

@@ -12,30 +12,28 @@ export function makeDirectories(parts: EngineParts): void {
   mkdirSync(`${parts.paths.run}/c`, { recursive: true, mode: 0o700 });
 }
 
-/** Remove what no container needs. Precondition: the registry is filled and containers are adopted. */
+/** Remove what no container needs, and tell the log how many of each. Precondition: the registry is filled and containers are adopted. */
 export async function sweepLeftovers(parts: EngineParts): Promise<void> {
   const { root, run } = parts.paths;
-  const isKnown = (id: string): boolean => parts.containers.find(id)?.id === id;
+  const isStray = (id: string): boolean => parts.containers.find(id)?.id !== id;
   const alive = [...parts.containers.all()].filter((container) => container.live !== undefined);
-  const killed = await parts.runtime.sweep(new Set(alive.map((container) => container.id)));
-  const found: string[] = [...killed];
-  for (const name of readdirSync(`${root}/containers`)) {
-    if (isKnown(name)) continue;
-    parts.trash.discard(hostPath(`${root}/containers/${name}`));
-    found.push(name);
-  }
-  for (const key of parts.snapshots.listSnapshots()) {
-    if (isKnown(key)) continue;
-    await parts.snapshots.removeSnapshot(key);
-    found.push(key);
-  }
-  for (const name of readdirSync(`${run}/c`)) {
-    if (isKnown(name)) continue;
+  const controlGroups = await parts.runtime.sweep(new Set(alive.map((container) => container.id)));
+  const directories = readdirSync(`${root}/containers`).filter(isStray);
+  for (const name of directories) parts.trash.discard(hostPath(`${root}/containers/${name}`));
+  const snapshots = parts.snapshots.listSnapshots().filter(isStray);
+  for (const key of snapshots) await parts.snapshots.removeSnapshot(key);
+  const runDirectories = readdirSync(`${run}/c`).filter(isStray);
+  for (const name of runDirectories) {
     await rm(`${run}/c/${name}`, { recursive: true, force: true }).catch((error: unknown) => {
       parts.log.warn('cannot remove a run directory', { name, error: messageOf(error) });
     });
-    found.push(name);
   }
-  const leftovers = [...new Set(found)];
-  if (leftovers.length > 0) parts.log.info('removed what an earlier engine left', { leftovers });
+  const found = { controlGroups, directories, snapshots, runDirectories };
+  const leftovers = [...new Set(Object.values(found).flat())];
+  if (leftovers.length === 0) return;
+  const counts = Object.entries(found).map(([kind, names]) => [kind, names.length] as const);
+  parts.log.info('removed what an earlier engine left', {
+    ...Object.fromEntries(counts),
+    leftovers,
+  });
 }

@@ -331,6 +331,12 @@ export function getLink(link: LinkName): Message {
   return { type: RTM.GETLINK, flags: NLM_F.REQUEST, header, attributes: name };
 }
 
+/** Ask for all links. */
+export function listLinks(): Message {
+  const { header } = linkHeader({ index: 0 }, 'kept');
+  return { type: RTM.GETLINK, flags: NLM_F.REQUEST | NLM_F.DUMP, header, attributes: [] };
+}
+
 /** Delete a link; its veth peer goes too. */
 export function deleteLink(link: LinkName): Message {
   const { header, name } = linkHeader(link, 'kept');

@@ -8,13 +8,20 @@
  * Source: rtnetlink(7); Documentation/networking/ip-sysctl.rst.
  */
 
-import { decodeAttributes, encodeMessages, type Message } from '../../kernel/netlink/message.ts';
+import {
+  decodeAttributes,
+  encodeMessage,
+  encodeMessages,
+  type Message,
+  payloadsOf,
+} from '../../kernel/netlink/message.ts';
 import {
   addBridge,
   addDummy,
   addVlan,
   deleteLink,
   getLink,
+  listLinks,
   type LinkSettings,
   setLink,
   type VlanOf,
@@ -119,6 +126,34 @@ export function decodeLink(reply: Uint8Array): FoundLink | undefined {
     kind,
     group: readU32(attributes.get(IFLA_GROUP)),
   };
+}
+
+/** Bytes; a link with all its attributes is some 2 KiB. */
+const LINKS_ANSWER_MAX = 4_194_304;
+const RTM_NEWLINK = 16;
+const IFINFO_BYTES = 16;
+const IFLA_IFNAME = 3;
+
+/** Ask for all links of the host: see {@link decodeLinks}. */
+export function planListLinks(): readonly PlanOp[] {
+  const message = encodeMessage(listLinks(), 1);
+  return [
+    openRoute(SLOT.host),
+    { op: 'netlink-query', slot: SLOT.host, message, maxBytes: LINKS_ANSWER_MAX },
+  ];
+}
+
+/** Number and name of the links of a group in an answer. */
+export function decodeLinks(
+  reply: Uint8Array,
+  group: number,
+): readonly { readonly index: number; readonly name: string }[] {
+  return payloadsOf(reply.subarray(8), RTM_NEWLINK).flatMap((payload) => {
+    const attributes = decodeAttributes(payload.subarray(IFINFO_BYTES));
+    if (readU32(attributes.get(IFLA_GROUP)) !== group) return [];
+    const [name = ''] = new TextDecoder().decode(attributes.get(IFLA_IFNAME)).split('\0');
+    return [{ index: readU32(payload.subarray(4)), name }];
+  });
 }
 
 function readU32(bytes: Uint8Array | undefined): number {
