@@ -65,9 +65,12 @@ export interface NetworkFabric {
   firewall(): readonly (readonly [name: string, value: string])[];
   /**
    * How a container with these endpoints starts. From now on its ports are a
-   * part of the firewall. Precondition: its networks are ensured.
+   * part of the firewall, and it is held to its policies; also when this fails,
+   * until {@link release}. Precondition: its networks are ensured.
    */
-  planStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps;
+  planStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): Promise<EndpointOps>;
+  /** What {@link planStart} said failed: whether it was for want of what somebody else took away, and is there again. */
+  mend(error: unknown): Promise<boolean>;
   /** What {@link planStart} said was done: who talked to its UDP ports before reaches it from now on. */
   started(containerId: string): Promise<void>;
   /** What {@link planStart} would say; nothing is kept, and a network that is not ready has a link without a number. */
@@ -78,6 +81,8 @@ export interface NetworkFabric {
   join(containerId: string, owner: NamespaceOwner, added: NetworkedEndpoint): Promise<void>;
   /** Take one away; `rest` stay, and have the default routes. */
   leave(containerId: string, owner: NamespaceOwner, change: EndpointChange): Promise<void>;
+  /** Whether its addresses and ports may be given to others only when {@link release} resolved. */
+  holds(containerId: string): boolean;
   /**
    * Its process is gone. `isUntidy`: nobody ran what `planStart` gave for the end.
    * When it resolves nothing of the firewall is about the container's addresses.

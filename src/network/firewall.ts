@@ -22,7 +22,14 @@ import * as nft from '../kernel/nft/message.ts';
 import * as expression from '../kernel/nft/expression.ts';
 import type { Message } from '../kernel/netlink/message.ts';
 import { addressBytes, firstOf, lastOf, type Address, type Family } from '../spec/cidr.ts';
-import { egressJumps, egressRules, egressSets, EGRESS_CHAIN, inputRules } from './egress/rules.ts';
+import {
+  egressJumps,
+  egressRules,
+  egressSets,
+  EGRESS_CHAIN,
+  inputRules,
+  removal,
+} from './egress/rules.ts';
 import { type EndpointPort, isDirect } from './endpoint.ts';
 import {
   hasNoPassage,
@@ -47,8 +54,9 @@ import {
   SOURCE_OFFSET,
   SUFFIX,
 } from './packet.ts';
-import { portKey, publishChains, publishRules, publishSets } from './publish.ts';
+import { portKey } from './publish.ts';
 import { isRelayedWidely } from './way.ts';
+import type { WholeTable } from './whole-table.ts';
 
 /** A bridge whose containers the table guards. */
 export interface GuardedBridge extends Passage {
@@ -60,8 +68,8 @@ export interface GuardedBridge extends Passage {
 
 const { REG32, REGISTER } = expression;
 
-function setsOf(at: nft.TableName): Message[] {
-  const shapes: nft.SetShape[] = [
+function setsOf(): readonly nft.SetShape[] {
+  return [
     { name: 'bridges', key: ['ifname'] },
     { name: 'internal', key: ['ifname'] },
     { name: 'pairs', key: ['ifname', 'ifname'] },
@@ -73,9 +81,7 @@ function setsOf(at: nft.TableName): Message[] {
     ]),
     { name: 'relays6', key: ['ipv6', 'protocol', 'port'] },
     ...egressSets(),
-    ...publishSets(),
   ];
-  return shapes.map((shape, index) => nft.addSet(at, shape, index + 1));
 }
 
 function notBy(link: string): expression.Expression[] {
@@ -209,7 +215,6 @@ function sourceRules(at: nft.TableName): Message[] {
 function allRules(at: nft.TableName): readonly Message[] {
   return [
     ...guardRules(at),
-    ...publishRules(at),
     ...forwardRules(at),
     ...relayRules(at),
     ...inputRules(at),
@@ -221,21 +226,16 @@ function allRules(at: nft.TableName): readonly Message[] {
 /** Number of rules in the table. */
 export const RULE_COUNT: number = allRules({ family: 'inet', table: '' }).length;
 
-/** The table with its chains, sets and rules, without elements. Replaces one of the same name in the same transaction. */
-export function planTable(at: nft.TableName): readonly Message[] {
-  return [
-    nft.addTable(at),
-    nft.deleteTable(at),
-    nft.addTable(at),
-    ...setsOf(at),
+/** The table with these elements. */
+export function guardTable(at: nft.TableName, elements: readonly Message[]): WholeTable {
+  const chains = [
     nft.addChain(at, 'guard', { type: 'filter', hook: 'prerouting', priority: -300 }),
-    ...publishChains(at),
     nft.addChain(at, EGRESS_CHAIN),
     nft.addChain(at, 'input', { type: 'filter', hook: 'input', priority: 0 }),
     nft.addChain(at, 'forward', { type: 'filter', hook: 'forward', priority: 0 }),
     nft.addChain(at, 'source', { type: 'nat', hook: 'postrouting', priority: 100 }),
-    ...allRules(at),
   ];
+  return { at, sets: setsOf(), chains, rules: allRules(at), elements };
 }
 
 type ElementAction = (at: nft.TableName, set: string, elements: readonly nft.Element[]) => Message;
@@ -286,26 +286,23 @@ export function planBridgeRemoval(at: nft.TableName, bridge: GuardedBridge): rea
   return bridgeElements(at, bridge, nft.deleteElements);
 }
 
-function relayElements(
-  at: nft.TableName,
-  ports: readonly EndpointPort[],
-  act: ElementAction,
-): readonly Message[] {
-  const relayed = ports
+function relayElements(ports: readonly EndpointPort[]): readonly nft.Element[] {
+  return ports
     .filter((port) => !isDirect(port) && isRelayedWidely(port))
     .map((port) => ({ key: portKey(port) }));
-  return relayed.length === 0 ? [] : [act(at, 'relays6', relayed)];
 }
 
 /** Keep internal networks off the relays of ports. */
 export function planRelays(at: nft.TableName, ports: readonly EndpointPort[]): readonly Message[] {
-  return relayElements(at, ports, nft.addElements);
+  const relayed = relayElements(ports);
+  return relayed.length === 0 ? [] : [nft.addElements(at, 'relays6', relayed)];
 }
 
-/** Undo {@link planRelays}. */
+/** Undo {@link planRelays}, also what was not done of it. */
 export function planRelayRemoval(
   at: nft.TableName,
   ports: readonly EndpointPort[],
 ): readonly Message[] {
-  return relayElements(at, ports, nft.deleteElements);
+  const relayed = relayElements(ports);
+  return relayed.length === 0 ? [] : removal(at, 'relays6', relayed);
 }

@@ -184,12 +184,15 @@ export function planOpen(at: nft.TableName, ports: readonly EndpointPort[]): rea
   return openElements(at, ports, nft.addElements);
 }
 
-/** Undo {@link planOpen}. */
+/** Undo {@link planOpen}, also what was not done of it. */
 export function planOpenRemoval(
   at: nft.TableName,
   ports: readonly EndpointPort[],
 ): readonly Message[] {
-  return openElements(at, ports, nft.deleteElements);
+  return [
+    ...openElements(at, ports, nft.addElements),
+    ...openElements(at, ports, nft.deleteElements),
+  ];
 }
 
 /** Each once, by however many ports of the host it is reached besides. */

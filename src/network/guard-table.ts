@@ -1,110 +1,187 @@
 /**
- * carve's nftables table in the kernel: made, made anew, and looked after while
- * somebody depends on it. What is in it is told by `whole`.
+ * The tables that decide what passes, in the kernel: made, taken over, changed.
+ * They belong to a keeper's socket (nftables' table owner): whoever flushes the
+ * ruleset, reloads another firewall or edits rules passes them by or is refused.
+ * When the keeper dies they stay as they are, anybody's, until the next one takes
+ * them over. A kernel before 6.9 knows no such tables; there they are anybody's.
  *
- * **Invariant:** the table is replaced in one transaction, so no packet sees
- * half of it.
+ * **Invariants**
+ * - What the tables hold is replaced in one transaction, so no packet sees half of it.
+ * - One change at a time, each seeing what the one before did.
+ * - Nobody but {@link GuardTable.rebuild} and a change of tables that were lost makes them anew.
+ *
+ * Source: net/netfilter/nf_tables_api.c; docs/decisions/0054-tables-that-belong-to-the-engine.md.
  */
 
-import { messageOf } from '../base/error.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import { EngineError, isEngineError } from '../base/error.ts';
 import type { Log } from '../base/log.ts';
-import type { Mutex } from '../base/mutex.ts';
+import { Mutex } from '../base/mutex.ts';
 import type { Message } from '../kernel/netlink/message.ts';
 import * as nft from '../kernel/nft/message.ts';
-import { RULE_COUNT } from './firewall.ts';
+import type { Keeper } from '../kernel/keeper.ts';
+import { keptFirewall, OPEN_KEPT } from './plan/ops.ts';
+import { OWNED, planAnew, planInPlace, type WholeTable } from './whole-table.ts';
 
-/** Milliseconds between two looks at the table. */
-const WATCH_MS = 500;
+const ENOENT = 2;
+/** How often, and how many milliseconds apart, a table is asked for that a dead daemon's keeper still holds. */
+const HELD = { tries: 50, everyMs: 20 } as const;
+
+type Owner = Pick<Keeper, 'apply' | 'isAlive' | 'close'>;
 
 /** What it works with. */
 export interface GuardTableOptions {
-  readonly at: nft.TableName;
   readonly log: Log;
-  /** Held while the table is replaced. */
-  readonly lock: Mutex;
-  /** All that is to be in the table, the table itself included. */
-  readonly whole: () => readonly Message[];
-  /** Its half of another family, and how many rules that is to have; 0: it is not needed. */
-  readonly half: () => { readonly at: nft.TableName; readonly ruleCount: number };
-  /** What is looked after at the same times; it takes the lock itself. */
-  readonly beside: () => Promise<void>;
-  /** One transaction. */
-  readonly change: (messages: readonly Message[], failure: string) => Promise<unknown>;
-  /** The messages that answer one request. */
-  readonly query: (message: Message, failure: string) => Promise<Uint8Array>;
+  /** All that is to be in the kernel. */
+  readonly whole: () => Promise<readonly WholeTable[]>;
+  readonly openKeeper: () => Owner;
 }
 
 /** See the module. */
 export class GuardTable {
   readonly #options: GuardTableOptions;
+  readonly #alone = new Mutex();
   #isThere = false;
-  #watch: ReturnType<typeof setInterval> | undefined;
+  #canOwn = true;
+  /** The one that runs, or ran. */
+  #keeper: Owner | undefined;
+  /** The one that made the tables, or took them over. */
+  #owner: Owner | undefined;
+  #isClosed = false;
 
   constructor(options: GuardTableOptions) {
     this.#options = options;
   }
 
-  /** True once it was made. */
+  /** True once they were made. */
   get isThere(): boolean {
     return this.#isThere;
   }
 
-  /** Make it, or make it anew. Precondition: the lock is held. */
+  /** They were made, and belong to a keeper that lives where the kernel knows owners. */
+  get isKept(): boolean {
+    return this.#isThere && (!this.#canOwn || this.#owner?.isAlive === true);
+  }
+
+  /** Flags that a table is made with. */
+  get flags(): number {
+    return this.#canOwn ? OWNED : 0;
+  }
+
+  /** Make them, take them over, or make them anew. */
   async rebuild(): Promise<void> {
-    const { change, whole } = this.#options;
-    await change(whole(), 'Cannot make the firewall of the networks');
-    this.#isThere = true;
+    await this.#alone.run(async () => this.#rebuild());
   }
 
-  /** Delete it; it need not be there. Precondition: the lock is held. */
-  async remove(): Promise<void> {
-    const { at, change } = this.#options;
-    this.#isThere = false;
-    const gone = [nft.addTable(at), nft.deleteTable(at)];
-    await change(gone, 'Cannot remove the firewall of the networks');
+  /** One transaction. Tables whose keeper died are taken over before. */
+  async change(messages: readonly Message[], failure: string): Promise<void> {
+    await this.#change(messages, { failure, ignore: 0 });
   }
 
-  /** Look after it from now on. Idempotent. */
-  watch(): void {
-    if (this.#watch !== undefined) return;
-    this.#watch = setInterval(() => {
-      this.#repair().catch((error: unknown) => {
-        const text = messageOf(error);
-        this.#options.log.warn('cannot look after the firewall', { error: text });
-      });
-    }, WATCH_MS);
-    this.#watch.unref();
+  /** One transaction that takes away; a table that is gone is as good. */
+  async undo(messages: readonly Message[], failure: string): Promise<void> {
+    await this.#change(messages, { failure, ignore: ENOENT });
   }
 
-  /** Idempotent. */
-  unwatch(): void {
-    clearInterval(this.#watch);
-    this.#watch = undefined;
+  /** Delete one of them; it need not be there. */
+  async remove(at: nft.TableName): Promise<void> {
+    await this.undo([nft.deleteTable(at)], 'Cannot remove the firewall of the networks');
   }
 
-  /** Somebody else may have deleted the table, or its rules. */
-  async #repair(): Promise<void> {
-    const { at, lock, log, beside } = this.#options;
-    if (lock.isHeld || !this.#isThere) return;
-    await beside();
-    await lock.run(async () => {
-      if (await this.#isWhole()) return;
-      log.warn('the firewall of the networks was changed from outside; made again', {
-        table: at.table,
-      });
-      await this.rebuild();
+  /** They stay, anybody's. Idempotent. */
+  async close(): Promise<void> {
+    await this.#alone.run(async () => {
+      this.#isClosed = true;
+      await this.#keeper?.close();
     });
   }
 
-  async #isWhole(): Promise<boolean> {
-    const { at, half } = this.#options;
-    if ((await this.#countRules(at)) !== RULE_COUNT) return false;
-    const { at: other, ruleCount } = half();
-    return ruleCount === 0 || (await this.#countRules(other)) === ruleCount;
+  /** None of them is to be there any more. */
+  forget(): void {
+    this.#isThere = false;
   }
 
-  async #countRules(at: nft.TableName): Promise<number> {
-    const answer = await this.#options.query(nft.listRules(at), 'Cannot look at the firewall');
-    return nft.countMessages(answer, 'newRule');
+  async #change(
+    messages: readonly Message[],
+    { failure, ignore }: { readonly failure: string; readonly ignore: number },
+  ): Promise<void> {
+    if (messages.length === 0) return;
+    await this.#alone.run(async () => {
+      if (this.#isThere && !this.isKept) await this.#rebuild();
+      try {
+        await this.#send(messages, { failure, ignore });
+      } catch (error) {
+        if (!this.#isThere || errnoOf(error) !== 'ENOENT') throw error;
+        // Somebody deleted a table that has no owner, a moment ago.
+        await this.#rebuild();
+        await this.#send(messages, { failure, ignore });
+      }
+    });
   }
+
+  async #rebuild(): Promise<void> {
+    const failure = 'Cannot make the firewall of the networks';
+    const whole = await this.#options.whole();
+    const send = async (make: (table: WholeTable) => readonly Message[]): Promise<void> =>
+      this.#send(whole.flatMap(make), { failure, ignore: 0 });
+    if (!this.#canOwn) await send((table) => planAnew(table, 0));
+    else {
+      try {
+        await send(planInPlace);
+      } catch {
+        // Not there with just these sets and chains: an earlier version's, or nobody's.
+        await this.#makeOwned(send);
+      }
+    }
+    this.#isThere = true;
+    this.#owner = this.#keeper;
+  }
+
+  async #makeOwned(
+    send: (make: (table: WholeTable) => readonly Message[]) => Promise<void>,
+  ): Promise<void> {
+    try {
+      await send((table) => planAnew(table, OWNED));
+    } catch (error) {
+      if (!isUnknownFlag(error)) throw error;
+      await send((table) => planAnew(table, 0));
+      this.#canOwn = false;
+      this.#options.log.warn(
+        'this kernel knows no tables that stay with their owner (Linux 6.9): who flushes the ruleset takes the firewall of the networks away until it is made again',
+      );
+    }
+  }
+
+  async #send(
+    messages: readonly Message[],
+    { failure, ignore }: { readonly failure: string; readonly ignore: number },
+  ): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await (await this.#openKeeper(failure)).apply(keptFirewall(messages, ignore), failure);
+        return;
+      } catch (error) {
+        if (errnoOf(error) !== 'EPERM' || tries === HELD.tries) throw error;
+        await pause(HELD.everyMs);
+      }
+    }
+  }
+
+  async #openKeeper(failure: string): Promise<Owner> {
+    if (this.#isClosed) throw new EngineError('unavailable', `${failure}: the engine is closed`);
+    if (this.#keeper?.isAlive !== true) {
+      this.#keeper = this.#options.openKeeper();
+      await this.#keeper.apply(OPEN_KEPT, failure);
+    }
+    return this.#keeper;
+  }
+}
+
+function isUnknownFlag(error: unknown): boolean {
+  const errno = errnoOf(error);
+  return errno === 'EOPNOTSUPP' || errno === 'EINVAL';
+}
+
+function errnoOf(error: unknown): unknown {
+  return isEngineError(error) ? error.details['errno'] : undefined;
 }

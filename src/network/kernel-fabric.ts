@@ -4,9 +4,8 @@
  *
  * **Invariants**
  * - Only links that this engine's networks name, and only this engine's own
- *   nftables table, are written; beside Docker a chain of iptables too (passage/).
- * - The table is what {@link KernelFabric.#wholeTable} says: it can be made anew
- *   at any moment, in one transaction, without a packet seeing half of it.
+ *   nftables tables, are written; beside Docker a chain of iptables too (passage/).
+ * - Whoever is under a policy is held to it before it has a link.
  */
 
 import { EngineError, isEngineError, messageOf } from '../base/error.ts';
@@ -14,13 +13,12 @@ import type { Log } from '../base/log.ts';
 import { Mutex } from '../base/mutex.ts';
 import type { Chisel } from '../kernel/chisel.ts';
 import type { Message } from '../kernel/netlink/message.ts';
-import { encodeMessage } from '../kernel/netlink/message.ts';
-import * as nft from '../kernel/nft/message.ts';
 import type { PlanOp } from '../kernel/plan/op.ts';
+import { isKernelFailure } from '../kernel/plan/report.ts';
 import { PROC_SLOT } from '../kernel/plan/slots.ts';
 import type { Network } from '../spec/cidr.ts';
 import { ConnectHook } from './connect-hook.ts';
-import { EgressGuard } from './egress/guard.ts';
+import type { EgressGuard } from './egress/guard.ts';
 import { type EndpointPort, isDirect } from './endpoint.ts';
 import type {
   EndpointChange,
@@ -29,10 +27,9 @@ import type {
   NetworkFabric,
   NetworkedEndpoint,
 } from './fabric.ts';
-import * as rules from './firewall.ts';
-import { GuardTable } from './guard-table.ts';
 import { guardedBridge } from './guarded-bridge.ts';
 import { HostLinks } from './host-links.ts';
+import { KernelFirewall } from './kernel-firewall.ts';
 import {
   BEFORE_CLONE,
   planDefaultRoutes,
@@ -42,21 +39,16 @@ import {
   type PlannedEndpoint,
 } from './plan/endpoint.ts';
 import { PassageKeeper } from './passage/keeper.ts';
+import { isLed } from './plan/connect.ts';
 import { firewall, SLOT } from './plan/ops.ts';
 import { reservePort } from './plan/reserve.ts';
 import { planResolver } from './plan/resolver.ts';
-import { planOpen, planOpenRemoval } from './gateway-mode.ts';
-import { planPortRemoval, planPorts } from './publish.ts';
 import { readRoutes } from './read-routes.ts';
 import { Seats } from './seats.ts';
 import { findWarnings } from './strangers.ts';
 import { linkSettingsOf } from './settings.ts';
-import { StaleFlows } from './stale-flows.ts';
+import { hasFlows, StaleFlows } from './stale-flows.ts';
 import type { NetworkRecord } from './store.ts';
-
-const ENOENT = 2;
-/** Bytes of all rules of the table, or of all elements of a set, as the kernel tells them. */
-const ANSWER_MAX = 4_194_304;
 
 /** What it works with. */
 export interface KernelFabricOptions {
@@ -77,14 +69,13 @@ export class KernelFabric implements NetworkFabric {
   readonly #chisel: Chisel;
   readonly #runDir: string;
   readonly #log: Log;
-  readonly #at: nft.TableName;
   readonly #lock = new Mutex();
   readonly #links: HostLinks;
-  /** While somebody is on a bridge the table and the links are looked after. */
+  /** While somebody is on a bridge the firewall and the links are looked after. */
   readonly #seats = new Seats();
   #hasWarned = false;
+  readonly #firewall: KernelFirewall;
   readonly egress: EgressGuard;
-  readonly #table: GuardTable;
   readonly #flows: StaleFlows;
   readonly #passage: PassageKeeper;
   readonly #hook: ConnectHook;
@@ -98,29 +89,27 @@ export class KernelFabric implements NetworkFabric {
       this.#apply(plan, failure);
     const group = Number.parseInt(engineId.slice(0, 7), 16) + 1;
     this.#links = new HostLinks({ apply, log, group });
-    this.#at = { family: 'inet', table: `carve-${engineId.slice(0, 12)}` };
-    const kernel = {
-      at: this.#at,
+    this.#firewall = new KernelFirewall({
+      engineId,
       log,
-      change: async (messages: readonly Message[], failure: string) =>
-        void (await this.#apply(firewall(messages), failure)),
-      undo: async (messages: readonly Message[], failure: string) =>
-        void (await this.#apply(firewall(messages, ENOENT), failure)),
-      query: async (message: Message, failure: string) => this.#query(message, failure),
-    };
-    this.egress = new EgressGuard({ ...kernel, nowMs: Date.now });
-    this.#table = new GuardTable({
-      ...kernel,
+      apply,
+      openKeeper: () => chisel.openKeeper(),
       lock: this.#lock,
-      whole: () => this.#wholeTable(),
-      half: () => this.egress.expected(),
+      bridges: () => this.#links.networks().flatMap((network) => guardedBridge(network) ?? []),
+      ports: () => this.#seats.ports(),
       beside: async () => {
         await this.#links.repair(async (network) => this.ensure(network));
         await this.#lock.run(async () => this.#passage.look());
       },
     });
-    const passing = (): readonly string[] => (leavesIptables ? [] : this.#bridgeLinks());
-    this.#passage = new PassageKeeper({ ...kernel, engineId, links: passing });
+    this.egress = this.#firewall.egress;
+    this.#passage = new PassageKeeper({
+      engineId,
+      log,
+      links: () => (leavesIptables ? [] : this.#bridgeLinks()),
+      change: async (messages, failure) => apply(firewall(messages), failure),
+      query: async (message, failure) => this.#firewall.query(message, failure),
+    });
     this.#hook = new ConnectHook({
       log,
       cgroup,
@@ -129,7 +118,7 @@ export class KernelFabric implements NetworkFabric {
     });
     this.#flows = new StaleFlows({
       log,
-      query: async (message, failure) => this.#ask(message, failure),
+      query: async (message, failure) => this.#firewall.ask(message, failure),
       apply,
       subnets: () =>
         this.#links.networks().flatMap(({ subnets }) => subnets.map(({ subnet }) => subnet)),
@@ -168,7 +157,7 @@ export class KernelFabric implements NetworkFabric {
         }
       }
       try {
-        if (this.#seats.hasBridge()) await this.#rebuild();
+        if (this.#seats.hasBridge()) await this.#firewall.rebuild();
       } catch (error) {
         // Whoever needs one of them next tries again.
         this.#links.forget(networks);
@@ -190,10 +179,7 @@ export class KernelFabric implements NetworkFabric {
     await this.#lock.run(async () => {
       const failure = `Cannot remove network ${network.name}`;
       const bridge = guardedBridge(network);
-      if (bridge !== undefined && this.#table.isThere) {
-        const gone = firewall(rules.planBridgeRemoval(this.#at, bridge), ENOENT);
-        await this.#apply(gone, failure);
-      }
+      if (bridge !== undefined) await this.#firewall.removeBridge(bridge, failure);
       this.#links.forget([network]);
       await this.#passage.look();
       await this.#links.delete(network);
@@ -208,17 +194,22 @@ export class KernelFabric implements NetworkFabric {
     const links = this.#bridgeLinks();
     if (links.length === 0) return [];
     const failure = 'Cannot look at the firewalls of the host';
-    const query = async (message: Message): Promise<Uint8Array> => this.#query(message, failure);
+    const query = async (message: Message): Promise<Uint8Array> =>
+      this.#firewall.query(message, failure);
     return findWarnings(links, { opened: this.#passage.opened, query });
   }
 
   firewall(): readonly (readonly [name: string, value: string])[] {
-    return [['table', `inet ${this.#at.table}`], ...this.#passage.describe()];
+    return [...this.#firewall.describe(), ...this.#passage.describe()];
   }
 
-  planStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps {
+  async planStart(
+    containerId: string,
+    endpoints: readonly NetworkedEndpoint[],
+  ): Promise<EndpointOps> {
     this.#keep(containerId, endpoints);
     this.egress.begin(containerId, endpoints);
+    await this.#firewall.hold(containerId, portsOf(endpoints));
     return this.#opsOf(
       containerId,
       endpoints.map((each) => this.#links.planned(each)),
@@ -240,6 +231,7 @@ export class KernelFabric implements NetworkFabric {
 
   async join(containerId: string, owner: NamespaceOwner, added: NetworkedEndpoint): Promise<void> {
     const failure = `Cannot connect the container to network ${added.network.name}`;
+    await this.#firewall.keep();
     await this.egress.join(containerId, added);
     try {
       await this.#apply(planJoin(owner, [this.#links.planned(added)]), failure);
@@ -262,9 +254,18 @@ export class KernelFabric implements NetworkFabric {
     await this.egress.leave(containerId, gone.id);
     this.#seats.remove(containerId, gone.id);
     await this.#apply(planDefaultRoutes(owner, rest), failure);
-    if (!this.#seats.hasBridge()) this.#table.unwatch();
-    await this.#apply(this.#unpublish(gone.ports), failure);
+    if (!this.#seats.hasBridge()) this.#firewall.unwatch();
+    await this.#firewall.letGo(gone.ports);
+    await this.#apply(this.#firewall.unpublish(gone.ports), failure);
     await this.#flows.afterUnpublish(gone.ports);
+  }
+
+  async mend(error: unknown): Promise<boolean> {
+    const cause = isEngineError(error) ? error.cause : undefined;
+    if (!isKernelFailure(cause) || cause.op?.op !== 'netlink' || cause.errno !== 'ENOENT')
+      return false;
+    await this.#firewall.mend();
+    return true;
   }
 
   async started(containerId: string): Promise<void> {
@@ -274,47 +275,58 @@ export class KernelFabric implements NetworkFabric {
     await this.#flows.afterPublish(ports);
   }
 
+  holds(containerId: string): boolean {
+    const ports = this.#seats.portsOf(containerId);
+    return this.#firewall.holds(containerId, ports) || hasFlows(ports) || ports.some(isLed);
+  }
+
   async release(containerId: string, isUntidy: boolean): Promise<void> {
     const gone = this.#seats.of(containerId);
     const ports = this.#seats.portsOf(containerId);
     this.#seats.set(containerId, []);
-    if (!this.#seats.hasBridge()) this.#table.unwatch();
+    if (!this.#seats.hasBridge()) this.#firewall.unwatch();
     await this.#hook.leadNoMore(ports);
-    await this.egress.release(containerId, isUntidy);
-    for (const { endpoint } of isUntidy ? gone : [])
-      await this.#apply(this.#unpublish(endpoint.ports), 'Cannot take back published ports');
+    await this.egress.release(containerId);
+    await this.#firewall.letGo(ports);
+    for (const { endpoint } of isUntidy ? gone : []) {
+      const plan = this.#firewall.unpublish(endpoint.ports);
+      await this.#apply(plan, 'Cannot take back published ports');
+    }
     await this.#flows.afterUnpublish(ports);
   }
 
   async close(networks: readonly NetworkRecord[]): Promise<void> {
-    this.#table.unwatch();
+    this.#firewall.unwatch();
     await this.#hook.close();
-    if (this.#seats.hasBridge()) return;
+    try {
+      if (!this.#seats.hasBridge()) await this.#removeAll(networks);
+    } finally {
+      await this.#firewall.close();
+    }
+  }
+
+  async #removeAll(networks: readonly NetworkRecord[]): Promise<void> {
     await this.#lock.run(async () => {
       this.#links.forget(this.#links.networks());
       await this.#passage.look();
-      await this.#table.remove();
-      await this.#removeHalf();
+      await this.#firewall.remove();
       for (const network of networks.filter(hasLink)) await this.#links.delete(network);
     });
   }
 
   #opsOf(containerId: string, planned: readonly PlannedEndpoint[]): EndpointOps {
-    const ports = planned.flatMap(({ endpoint }) => endpoint.ports);
+    const ports = portsOf(planned);
     return {
       before: [
         ...ports.filter((port) => !isDirect(port)).map(reservePort),
-        ...firewall([...this.egress.planStart(planned), ...this.#planPublish(ports)]),
+        ...this.#firewall.publish(ports),
         ...BEFORE_CLONE,
       ],
       inside: [
         ...planInside(planned, PROC_SLOT),
         ...planResolver({ slot: SLOT.firewall, directory: this.#runDir, containerId }),
       ],
-      after: [
-        ...planned.flatMap(({ endpoint }) => this.#unpublish(endpoint.ports)),
-        ...this.egress.planEnd(planned).flatMap((messages) => firewall(messages, ENOENT)),
-      ],
+      after: planned.flatMap(({ endpoint }) => this.#firewall.unpublish(endpoint.ports)),
     };
   }
 
@@ -324,7 +336,7 @@ export class KernelFabric implements NetworkFabric {
   }
 
   #watch(): void {
-    if (this.#seats.hasBridge()) this.#table.watch();
+    if (this.#seats.hasBridge()) this.#firewall.watch();
   }
 
   #bridgeLinks(): readonly string[] {
@@ -340,73 +352,11 @@ export class KernelFabric implements NetworkFabric {
     for (const sentence of sentences) this.#log.warn(sentence);
   }
 
-  /** All of one endpoint: one that is gone already takes the others with it. */
-  #unpublish(ports: readonly EndpointPort[]): readonly PlanOp[] {
-    const at = this.#at;
-    const gone = [
-      ...planPortRemoval(at, ports),
-      ...rules.planRelayRemoval(at, ports),
-      ...planOpenRemoval(at, ports),
-    ];
-    return firewall(gone, ENOENT);
-  }
-
-  #planPublish(ports: readonly EndpointPort[]): readonly Message[] {
-    return [
-      ...planPorts(this.#at, ports),
-      ...rules.planRelays(this.#at, ports),
-      ...planOpen(this.#at, ports),
-    ];
-  }
-
   /** The network's part of the firewall. Precondition: the lock is held, the network is among the ready. */
   async #guard(network: NetworkRecord): Promise<void> {
     const bridge = guardedBridge(network);
     if (bridge === undefined) return;
-    if (!this.#table.isThere) {
-      await this.#rebuild();
-      return;
-    }
-    const messages = rules.planBridge(this.#at, bridge);
-    await this.#apply(firewall(messages), `Cannot protect network ${network.name}`);
-  }
-
-  async #rebuild(): Promise<void> {
-    if (!this.#table.isThere) await this.egress.load();
-    await this.#table.rebuild();
-    if (this.egress.expected().ruleCount === 0) await this.#removeHalf();
-  }
-
-  /** The bridge's half of the table, of which nobody is sure that it is there. */
-  async #removeHalf(): Promise<void> {
-    const gone = firewall([nft.deleteTable(this.egress.expected().at)], ENOENT);
-    await this.#apply(gone, 'Cannot remove the firewall of bridges');
-  }
-
-  #wholeTable(): readonly Message[] {
-    const bridges = this.#links.networks().flatMap((network) => guardedBridge(network) ?? []);
-    return [
-      ...rules.planTable(this.#at),
-      ...bridges.flatMap((bridge) => rules.planBridge(this.#at, bridge)),
-      ...this.#seats.all().flatMap(({ endpoint }) => this.#planPublish(endpoint.ports)),
-      ...this.egress.planAll(),
-    ];
-  }
-
-  async #query(message: Message, failure: string): Promise<Uint8Array> {
-    return (await this.#ask(message, failure)).subarray(8);
-  }
-
-  /** `u32 errno, u32 length`, and what answers. */
-  async #ask(message: Message, failure: string): Promise<Uint8Array> {
-    const query: PlanOp = {
-      op: 'netlink-query',
-      slot: 0,
-      message: encodeMessage(message, 1),
-      maxBytes: ANSWER_MAX,
-    };
-    const open: PlanOp = { op: 'netlink-open', slot: 0, protocol: nft.NETLINK_NETFILTER };
-    return this.#apply([open, query], failure);
+    await this.#firewall.addBridge(bridge, `Cannot protect network ${network.name}`);
   }
 
   async #apply(plan: readonly PlanOp[], failure: string): Promise<Uint8Array> {
@@ -425,4 +375,8 @@ function isBridge({ driver }: NetworkRecord): boolean {
 
 function hasLink({ driver }: NetworkRecord): boolean {
   return driver !== 'host' && driver !== 'null';
+}
+
+function portsOf(endpoints: readonly NetworkedEndpoint[]): readonly EndpointPort[] {
+  return endpoints.flatMap(({ endpoint }) => endpoint.ports);
 }

@@ -1,8 +1,11 @@
 /**
- * Published ports in the table: two maps, and the fixed rules that rewrite by
- * them, as messages. Pure.
+ * Published ports: a table of two maps and the fixed rules that rewrite by
+ * them, as messages. Starts and ends of containers change it, each by a socket
+ * of its own, so it is anybody's. Pure.
  *
- * **Invariant:** publishing rewrites only packets for an address of this host (row N4).
+ * **Invariants**
+ * - Publishing rewrites only packets for an address of this host (row N4).
+ * - Nothing is let in or kept out by this table: without it ports are not published.
  */
 
 import * as nft from '../kernel/nft/message.ts';
@@ -20,6 +23,7 @@ import {
   SUFFIX,
 } from './packet.ts';
 import { isRouted, LOOPBACK6 } from './way.ts';
+import type { WholeTable } from './whole-table.ts';
 
 /** Protocols that can be published. */
 export const PROTOCOL = { tcp: 6, udp: 17, sctp: 132 } as const;
@@ -27,28 +31,6 @@ export const PROTOCOL = { tcp: 6, udp: 17, sctp: 132 } as const;
 const { REG32, REGISTER } = expression;
 
 const CHAINS = { fromLinks: 'publish', fromHost: 'publish-local' } as const;
-
-/** Sets of the table. */
-export function publishSets(): readonly nft.SetShape[] {
-  return FAMILIES.map((family) => ({
-    name: `publish${SUFFIX[family]}`,
-    key: [family, 'protocol', 'port'],
-    data: [family, 'port'],
-  }));
-}
-
-/** Chains of the table. */
-export function publishChains(at: nft.TableName): readonly Message[] {
-  return [
-    nft.addChain(at, CHAINS.fromLinks, { type: 'nat', hook: 'prerouting', priority: -100 }),
-    nft.addChain(at, CHAINS.fromHost, { type: 'nat', hook: 'output', priority: -100 }),
-  ];
-}
-
-/** Rules of the table. */
-export function publishRules(at: nft.TableName): readonly Message[] {
-  return Object.values(CHAINS).flatMap((chain) => rulesOf(at, chain));
-}
 
 /** `::1` has a relay: rewritten, its packets would go nowhere. */
 function notFromLoopback6(family: Family, chain: string): expression.Expression[] {
@@ -77,6 +59,27 @@ function rulesOf(at: nft.TableName, chain: string): Message[] {
       rule(expression.immediate(REG32, new Uint8Array(ADDRESS_BYTES[family]))),
     ];
   });
+}
+
+function allRules(at: nft.TableName): readonly Message[] {
+  return Object.values(CHAINS).flatMap((chain) => rulesOf(at, chain));
+}
+
+/** Number of rules in the table. */
+export const PUBLISH_RULE_COUNT: number = allRules({ family: 'inet', table: '' }).length;
+
+/** The table with these elements. */
+export function publishTable(at: nft.TableName, elements: readonly Message[]): WholeTable {
+  const sets = FAMILIES.map((family) => ({
+    name: `publish${SUFFIX[family]}`,
+    key: [family, 'protocol', 'port'] as const,
+    data: [family, 'port'] as const,
+  }));
+  const chains = [
+    nft.addChain(at, CHAINS.fromLinks, { type: 'nat', hook: 'prerouting', priority: -100 }),
+    nft.addChain(at, CHAINS.fromHost, { type: 'nat', hook: 'output', priority: -100 }),
+  ];
+  return { at, sets, chains, rules: allRules(at), elements };
 }
 
 /** Address, protocol and port of the host, as a key. */

@@ -8,7 +8,7 @@
 
 import { EngineError, isEngineError } from '../base/error.ts';
 import type { PlanOpOf } from '../kernel/plan/op.ts';
-import type { KernelFailure } from '../kernel/plan/report.ts';
+import { isKernelFailure, type KernelFailure } from '../kernel/plan/report.ts';
 
 /** Exit codes of a process that never ran. */
 const NOT_FOUND = 127;
@@ -40,16 +40,6 @@ export function explainStart(error: unknown, what: string): unknown {
     ...options,
     details: { ...details, exitCode: meaning.exitCode },
   });
-}
-
-function isKernelFailure(value: unknown): value is KernelFailure {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'errno' in value &&
-    'call' in value &&
-    'index' in value
-  );
 }
 
 function meaningOf(failure: KernelFailure): Meaning | undefined {

@@ -65,9 +65,16 @@ export class FakeFabric implements NetworkFabric {
     return [];
   }
 
-  planStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps {
+  async planStart(
+    containerId: string,
+    endpoints: readonly NetworkedEndpoint[],
+  ): Promise<EndpointOps> {
     this.adopt(containerId, endpoints);
     return { before: [], inside: [], after: [] };
+  }
+
+  async mend(): Promise<boolean> {
+    return false;
   }
 
   async started(containerId: string): Promise<void> {
@@ -97,6 +104,10 @@ export class FakeFabric implements NetworkFabric {
   async leave(containerId: string, _owner: object, { gone, rest }: EndpointChange): Promise<void> {
     await this.#call(`leave ${containerId}`, { name: gone.networkName });
     this.endpoints.set(containerId, rest);
+  }
+
+  holds(): boolean {
+    return false;
   }
 
   async release(containerId: string): Promise<void> {

@@ -29,6 +29,7 @@ import {
 import { BEFORE_CLONE, planInside, planJoin, planLeave } from '../../src/network/plan/endpoint.ts';
 import { chainOf, planNoPassage, planPassage } from '../../src/network/passage/rules.ts';
 import type { NetworkRecord } from '../../src/network/store.ts';
+import { OWNED, planAnew, planInPlace } from '../../src/network/whole-table.ts';
 import { parseAddress, parseNetwork } from '../../src/spec/cidr.ts';
 
 const DIRECTORY = new URL('network/', import.meta.url);
@@ -170,7 +171,19 @@ const planned = {
 const owner = { pid: 100, startTicks: 5n };
 
 const CASES: Readonly<Record<string, () => string>> = {
-  table: () => messages(firewall.planTable(AT)),
+  guard: () => messages(planInPlace(firewall.guardTable(AT, []))),
+  'guard-anew': () => messages(planAnew({ ...publish.publishTable(AT, []), rules: [] }, OWNED)),
+  publish: () => messages(planAnew(publish.publishTable(AT, []), 0)),
+  relays: () => {
+    const port = { host: parseAddress('::'), target: parseAddress('10.1.0.2') };
+    const relayed: readonly EndpointPort[] = [
+      { ...port, hostPort: 8080, protocol: 'tcp', targetPort: 80 },
+    ];
+    return messages([
+      ...firewall.planRelays(AT, relayed),
+      ...firewall.planRelayRemoval(AT, relayed),
+    ]);
+  },
   bridges: () => messages([BRIDGE, INTERNAL].flatMap((each) => firewall.planBridge(AT, each))),
   modes: () => messages(MODES.flatMap((each) => firewall.planBridge(AT, each))),
   'open-ports': () => {
@@ -202,7 +215,7 @@ const CASES: Readonly<Record<string, () => string>> = {
       .map(({ set, key }) => `${set} ${Buffer.from(key).toString('hex')}`)
       .join('\n');
   },
-  origin: () => messages(planOrigin(origin)),
+  origin: () => messages(planOrigin(origin, OWNED)),
   link: () =>
     plan([
       ...planMakeLink(NETWORK, 77),

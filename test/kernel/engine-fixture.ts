@@ -29,6 +29,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import type { Failpoints } from '../../src/base/failpoint.ts';
 import { noFailpoints } from '../../src/base/failpoint.ts';
 import { hostPath } from '../../src/base/host-path.ts';
+import { EngineError } from '../../src/base/error.ts';
 import type { Log } from '../../src/base/log.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { openEngine } from '../../src/engine/open.ts';
@@ -39,7 +40,7 @@ import type { ImageRecord } from '../../src/images/store.ts';
 import { KEEP_ALL_POLICY } from '../../src/images/gc/policy.ts';
 import { unifiedMount } from '../../src/kernel/cgroup/layout.ts';
 import { probeFeatures } from '../../src/kernel/features.ts';
-import { openChisel } from '../../src/kernel/chisel.ts';
+import { type Chisel, openChisel } from '../../src/kernel/chisel.ts';
 import { planRemoveEngineCgroups } from '../../src/kernel/cgroup/setup.ts';
 import { createNameService } from '../../src/network/dns/service.ts';
 import { KernelFabric } from '../../src/network/kernel-fabric.ts';
@@ -104,6 +105,8 @@ export class EngineFixture {
   readonly warnings: string[] = [];
   /** There is an image `layered` too, with a second layer. Set it before `open`. */
   hasLayered = false;
+  /** As on a kernel before 6.9, whose tables know no owners. Set it before `open`. */
+  hasTableOwners = true;
   /** The host's, as the name server reads it. */
   resolvConfPath = '/etc/resolv.conf';
   #engine: Engine | undefined;
@@ -143,6 +146,7 @@ export class EngineFixture {
     });
     if (snapshots.findLayer(CHAIN) === undefined) await makeBusyboxLayer(snapshots);
     const chisel = await openChisel({ path: hostPath(CHISEL_PATH) });
+    if (!this.hasTableOwners) forgetOwners(chisel);
     if (this.hasLayered) await makeSecondLayer(snapshots);
     const runtime = await openChiselRuntime({
       chisel,
@@ -304,6 +308,23 @@ export async function openFixture(): Promise<EngineFixture> {
   const fixture = new EngineFixture();
   await fixture.open();
   return fixture;
+}
+
+/** Refuse what a kernel without owners of tables refuses. */
+function forgetOwners(chisel: Chisel): void {
+  const open = chisel.openKeeper.bind(chisel);
+  // The end of the table's name, and NFTA_TABLE_FLAGS.
+  const flags = Buffer.from('-guard\0\0\0\0\x08\0\x02\0\0\0\0\x06', 'latin1');
+  chisel.openKeeper = () => {
+    const keeper = open();
+    const apply = keeper.apply.bind(keeper);
+    keeper.apply = async (plan, failure): Promise<Uint8Array> => {
+      if (plan.some((op) => op.op === 'netlink' && Buffer.from(op.messages).includes(flags)))
+        throw new EngineError('unsupported', 'no owners', { details: { errno: 'EOPNOTSUPP' } });
+      return apply(plan, failure);
+    };
+    return keeper;
+  };
 }
 
 /** Control group directories of an engine's containers. */

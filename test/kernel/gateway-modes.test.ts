@@ -3,10 +3,11 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { ExposureWay } from '../../src/spec/exposure.ts';
 import type { HostConfig } from '../../src/spec/docker/container.ts';
-import { type EngineFixture, openFixture } from './engine-fixture.ts';
+import { EngineFixture, openFixture } from './engine-fixture.ts';
 import { get, HOST_ADDRESS, HOST_ADDRESS6, Lan, LAN_ADDRESS, onHost } from './lan.ts';
 
 const PREFIX = 'com.docker.network.bridge.';
@@ -143,6 +144,8 @@ chmod 755 ${server}/cgi-bin/who`);
   assert.match(onHost('nft list ruleset'), opened);
   await fixture.engine.containers.remove(web.id, { force: true, volumes: false });
   assert.equal(get(web.v4, 80), '');
+  const end = performance.now() + 10_000;
+  while (opened.test(onHost('nft list ruleset')) && performance.now() < end) await pause(20);
   assert.doesNotMatch(onHost('nft list ruleset'), opened);
 });
 
@@ -248,7 +251,9 @@ test('exposure tells of the modes what packets do', async () => {
 });
 
 test('an engine that comes back, and a table that somebody deleted, have the modes again', async () => {
-  await using fixture = await openFixture();
+  await using fixture = new EngineFixture();
+  fixture.hasTableOwners = false;
+  await fixture.open();
   await using lan = await Lan.open('10.60.0.0/24');
   await make(fixture, 'routed', both('routed'));
   const web = await serve(fixture, 'routed', PUBLISHED);

@@ -55,12 +55,16 @@ export async function launch(
   }
 }
 
-/** Another program may have a host port that carve chose: then another one is chosen. Errors: as `launch`. */
+/**
+ * Another program may have a host port that carve chose: then another one is chosen. It may have taken the
+ * table of published ports away: then that is made again. Errors: as `launch`.
+ */
 async function startProcess(
   parts: EngineParts,
   container: Container,
 ): Promise<Launch & { readonly runtime: RunningContainer }> {
   const refused = new Set<string>();
+  let isMended = false;
   for (;;) {
     const launched = await prepareLaunch(parts, container, refused);
     parts.failpoints.hit('start.prepared');
@@ -69,9 +73,13 @@ async function startProcess(
       await parts.fabric.started(container.id);
       return { ...launched, runtime };
     } catch (error) {
-      const port = portInUse(error);
-      if (port === undefined) throw error;
       leaveSeats(parts, container, false);
+      const port = portInUse(error);
+      if (port === undefined && !isMended && (await parts.fabric.mend(error))) {
+        isMended = true;
+        continue;
+      }
+      if (port === undefined) throw error;
       const key = portKey(port);
       if (refused.has(key) || isFixed(container.record, port)) throw inUse(port, error);
       refused.add(key);

@@ -2,7 +2,7 @@
 
 import { EngineError, isEngineError } from '../../base/error.ts';
 import { portTaken, type HostPort } from '../../network/ports.ts';
-import type { KernelFailure } from '../../kernel/plan/report.ts';
+import { isKernelFailure } from '../../kernel/plan/report.ts';
 import type { Address } from '../../spec/cidr.ts';
 import { formatContainerPort, portWishes } from '../../spec/port.ts';
 import type { ContainerRecord } from '../containers/record.ts';
@@ -16,14 +16,10 @@ const PROTOCOLS: ReadonlyMap<number, HostPort['protocol']> = new Map([
 /** The port that a start failed at; `undefined` when it failed at something else. */
 export function portInUse(error: unknown): HostPort | undefined {
   const cause = isEngineError(error) ? error.cause : undefined;
-  if (!isFailure(cause) || cause.op?.op !== 'reserve-port') return undefined;
+  if (!isKernelFailure(cause) || cause.op?.op !== 'reserve-port') return undefined;
   const protocol = PROTOCOLS.get(cause.op.protocol);
   if (protocol === undefined) return undefined;
   return { protocol, host: addressOf(cause.op.address), hostPort: cause.op.port };
-}
-
-function isFailure(value: unknown): value is KernelFailure {
-  return typeof value === 'object' && value !== null && 'errno' in value && 'op' in value;
 }
 
 function addressOf(bytes: Uint8Array): Address {

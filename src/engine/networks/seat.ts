@@ -20,8 +20,6 @@ import { choosePorts, type PortAccess } from '../../network/choose-ports.ts';
 import { decodeEndpoints, encodeEndpoints } from '../../network/decode-endpoint.ts';
 import { type Endpoint, isDirect } from '../../network/endpoint.ts';
 import type { NetworkedEndpoint } from '../../network/fabric.ts';
-import { isLed } from '../../network/plan/connect.ts';
-import { hasFlows } from '../../network/stale-flows.ts';
 import { linkSettingsOf } from '../../network/settings.ts';
 import type { NetworkRecord } from '../../network/store.ts';
 import type { NetworkOps } from '../../runtime/runtime.ts';
@@ -62,8 +60,10 @@ export async function takeSeats(
     container.endpoints = endpoints.map(({ endpoint }) => endpoint);
     writeEndpoints(parts, container, container.endpoints);
     tellContainer(parts, container);
-    return parts.fabric.planStart(container.id, endpoints);
+    return await parts.fabric.planStart(container.id, endpoints);
   } catch (error) {
+    // What it has by now is given back by whoever called, as after any start that fails.
+    if (container.endpoints.length > 0) throw error;
     for (const { endpoint } of networked) parts.addresses.giveBack(endpoint.networkId, endpoint);
     throw error;
   }
@@ -142,10 +142,7 @@ export function leaveSeats(parts: EngineParts, container: Container, isUntidy: b
   };
   rmSync(fileOf(parts, container), { force: true });
   // Elements that are still in the firewall, flows, or led connections would catch, or free, the next owner's packets.
-  const isWaiting =
-    isUntidy ||
-    parts.fabric.egress.isGuarded(container.id) ||
-    endpoints.some(({ ports }) => hasFlows(ports) || ports.some(isLed));
+  const isWaiting = isUntidy || parts.fabric.holds(container.id);
   const released = parts.fabric.release(container.id, isUntidy);
   if (!isWaiting) giveBack();
   const returned = released

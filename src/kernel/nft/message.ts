@@ -73,9 +73,16 @@ function request(
   };
 }
 
-/** Make the table; success when it exists. */
-export function addTable(at: TableName): Message {
-  return request(at, 'newTable', [[1, text(at.table)]]);
+/**
+ * `owner`: only the socket that made the table, or took it over, may change or delete it; `persist`: it stays,
+ * anybody's, when that socket is closed, and the next socket that says so takes it over. Linux 6.9 has both.
+ */
+export const TABLE_FLAG = { owner: 2, persist: 4 } as const;
+
+/** Make the table; success when it exists. `flags`: {@link TABLE_FLAG}; 0: as it is. Errors: EPERM when it is another socket's. */
+export function addTable(at: TableName, flags = 0): Message {
+  const more: readonly Attribute[] = flags === 0 ? [] : [[2, be32(flags)]];
+  return request(at, 'newTable', [[1, text(at.table)], ...more]);
 }
 
 /** Delete the table with all in it. Errors: ENOENT when it is not there. */
@@ -172,6 +179,11 @@ export function listRules(at: TableName): Message {
 /** How many of the messages in an answer are of this kind. */
 export function countMessages(answer: Uint8Array, kind: keyof typeof REQUEST): number {
   return payloadsOf(answer, (NFNL_SUBSYS_NFTABLES << 8) | REQUEST[kind].type).length;
+}
+
+/** Delete every rule of a table. */
+export function flushRules(at: TableName): Message {
+  return request(at, 'deleteRules', [[1, text(at.table)]]);
 }
 
 /** Delete every rule of a chain. */
@@ -276,6 +288,11 @@ export function addSet(at: TableName, set: SetShape, id: number): Message {
     [10, be32(id)],
     ...(isConcat || !isHostOrder(set.key) ? [] : [[13, KEY_IS_HOST_ORDER] as const]),
   ]);
+}
+
+/** Make sets or maps of one table. */
+export function addSets(at: TableName, shapes: readonly SetShape[]): readonly Message[] {
+  return shapes.map((shape, index) => addSet(at, shape, index + 1));
 }
 
 function isHostOrder(key: readonly DataType[]): boolean {

@@ -40,6 +40,17 @@ export interface KernelFailure {
   readonly hint: string | undefined;
 }
 
+/** Whether the cause of an error is one. */
+export function isKernelFailure(value: unknown): value is KernelFailure {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'errno' in value &&
+    'call' in value &&
+    'index' in value
+  );
+}
+
 /** Reads a report. Precondition: at least {@link REPORT_BYTES} bytes. */
 export function decodeReport(bytes: Uint8Array): Report {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -20,7 +20,15 @@ import type { Endpoint } from '../endpoint.ts';
 import { ADDRESS_BYTES, FAMILIES } from '../packet.ts';
 import { EgressBook, guardedEndpoint, type GuardedEndpoint, type TimedOpening } from './book.ts';
 import type { Denial, Egress, WithPolicies } from './contract.ts';
-import { ORIGIN_RULE_COUNT, originOf, planHold, planOrigin, planRelease } from './origin.ts';
+import type { WholeTable } from '../whole-table.ts';
+import {
+  ORIGIN_RULE_COUNT,
+  originOf,
+  originTable,
+  planHold,
+  planOrigin,
+  planRelease,
+} from './origin.ts';
 import {
   DENIED_MS,
   openingKey,
@@ -34,6 +42,8 @@ import {
 /** What it works with. */
 export interface EgressGuardOptions {
   readonly at: nft.TableName;
+  /** Flags of a table that is made. */
+  readonly flags: () => number;
   readonly log: Log;
   /** One transaction. */
   readonly change: (messages: readonly Message[], failure: string) => Promise<void>;
@@ -84,21 +94,16 @@ export class EgressGuard implements Egress {
     };
   }
 
-  /** Elements that a starting container needs. Pure. Errors: `invalid`. */
-  planStart(endpoints: readonly HeldEndpoint[]): readonly Message[] {
-    return this.#planHeld(guardedOf(endpoints));
-  }
-
-  /** Transactions that undo it, each by itself. Pure. */
-  planEnd(endpoints: readonly HeldEndpoint[]): readonly (readonly Message[])[] {
-    return guardedOf(endpoints).flatMap((each) => this.#planFree(each));
+  /** Elements that hold a container to its policies before it starts. Pure. */
+  planHold(containerId: string): readonly Message[] {
+    return this.#planHeld(this.#book.endpointsOf(containerId));
   }
 
   /** What holds endpoints, in the order in which it must be there. */
   #planHeld(endpoints: readonly GuardedEndpoint[]): readonly Message[] {
     if (endpoints.length === 0) return [];
     return [
-      ...planOrigin(this.#origin),
+      ...planOrigin(this.#origin, this.#options.flags()),
       ...endpoints.flatMap(({ port }) => planHold(this.#origin, port)),
       ...endpoints.flatMap(({ addresses }) =>
         addresses.flatMap((each) => planGuard(this.#options.at, each)),
@@ -152,8 +157,8 @@ export class EgressGuard implements Egress {
     return this.#book.endpointsOf(containerId).length > 0;
   }
 
-  /** Its process is gone. `isUntidy`: nobody ran {@link planEnd}. */
-  async release(containerId: string, isUntidy: boolean): Promise<void> {
+  /** Its process is gone, or did not come to be. */
+  async release(containerId: string): Promise<void> {
     const endpoints = this.#book.endpointsOf(containerId);
     if (endpoints.length === 0) return;
     const found = await this.#foundOf(containerId, endpoints);
@@ -161,10 +166,10 @@ export class EgressGuard implements Egress {
     this.#book.delete(containerId);
     this.#book.keepDenials(containerId, denialsOf(found));
     await this.#takeBack(found);
-    if (isUntidy) await this.#free(endpoints);
+    await this.#free(endpoints);
   }
 
-  /** What the table held before this engine had it. Best effort: there may be none. */
+  /** What the table holds that this engine does not know. Best effort: there may be none. */
   async load(): Promise<void> {
     this.#carried = [];
     for (const family of FAMILIES) {
@@ -183,17 +188,18 @@ export class EgressGuard implements Egress {
     return { at: this.#origin, ruleCount: this.#book.ports().length > 0 ? ORIGIN_RULE_COUNT : 0 };
   }
 
-  /** All elements of the table, and its bridge's half where somebody is held. */
+  /** The bridge's half of the table; `undefined`: nobody is held. */
+  wholeHalf(): WholeTable | undefined {
+    const ports = this.#book.ports();
+    return ports.length === 0 ? undefined : originTable(this.#origin, ports);
+  }
+
+  /** All elements of the table. */
   planAll(): readonly Message[] {
     const { at, nowMs } = this.#options;
     const carried = this.#carried;
     this.#carried = [];
-    const ports = this.#book.ports();
-    const origin = this.#origin;
     return [
-      ...(ports.length > 0 ? [nft.addTable(origin), nft.deleteTable(origin)] : []),
-      ...(ports.length > 0 ? planOrigin(origin) : []),
-      ...ports.flatMap((each) => planHold(origin, each)),
       ...this.#book.addresses().flatMap((each) => planGuard(at, each)),
       ...carried.map(({ set, element }) => nft.addElements(at, set, [element])),
       ...this.#book.openNow().flatMap((each) => planOpening(at, each, nowMs())),

@@ -20,6 +20,7 @@ import * as nft from '../../kernel/nft/message.ts';
 import { be16, type Message } from '../../kernel/netlink/message.ts';
 import { addressBytes, type Address } from '../../spec/cidr.ts';
 import { linkKey, SOURCE_OFFSET, SUFFIX } from '../packet.ts';
+import type { WholeTable } from '../whole-table.ts';
 import { removal } from './rules.ts';
 
 /** A bridge's port that leads to a held container. */
@@ -138,17 +139,28 @@ export function originOf({ table }: nft.TableName): nft.TableName {
 /** Number of rules. */
 export const ORIGIN_RULE_COUNT: number = rules({ family: 'bridge', table: '' }).length;
 
-/** The table, where it is not there; its elements stay. */
-export function planOrigin(at: nft.TableName): readonly Message[] {
+function chains(at: nft.TableName): readonly Message[] {
   return [
-    nft.addTable(at),
-    ...SETS.map((shape, index) => nft.addSet(at, shape, index + 1)),
     nft.addChain(at, CHECK),
     nft.addChain(at, CHAIN, { type: 'filter', hook: 'prerouting', priority: -300 }),
-    nft.flushChain(at, CHAIN),
-    nft.flushChain(at, CHECK),
+  ];
+}
+
+/** The table, where it is not there; its elements stay. `flags`: of a table that is made. */
+export function planOrigin(at: nft.TableName, flags: number): readonly Message[] {
+  return [
+    nft.addTable(at, flags),
+    ...nft.addSets(at, SETS),
+    ...chains(at),
+    nft.flushRules(at),
     ...rules(at),
   ];
+}
+
+/** The table with these held ports. */
+export function originTable(at: nft.TableName, ports: readonly HeldPort[]): WholeTable {
+  const elements = ports.flatMap((each) => planHold(at, each));
+  return { at, sets: SETS, chains: chains(at), rules: rules(at), elements };
 }
 
 function elementsOf({ link, mac, addresses }: HeldPort): ReadonlyMap<string, nft.Element[]> {

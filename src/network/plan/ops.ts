@@ -43,6 +43,20 @@ export function firewall(messages: readonly Message[], ignore = 0): readonly Pla
   ];
 }
 
+/** Open the socket of {@link keptFirewall}. */
+export const OPEN_KEPT: readonly PlanOp[] = [
+  { op: 'netlink-open', slot: SLOT.firewall, protocol: NETLINK_NETFILTER },
+];
+
+/** As {@link firewall}, by the socket that {@link OPEN_KEPT} opened in the same keeper. */
+export function keptFirewall(messages: readonly Message[], ignore = 0): readonly PlanOp[] {
+  const slot = SLOT.firewall;
+  return [
+    { op: 'kept', slots: 1 << slot },
+    { op: 'netlink', slot, messages: encodeBatch(messages), patches: NONE, ignore },
+  ];
+}
+
 /**
  * Write a network setting of the namespace of the moment; one the kernel does not have is passed over.
  * `path`: below /proc/sys/net. `proc`: the slot of a procfs; `undefined`: the host's.
