@@ -24,6 +24,7 @@ const NEW_CHAIN = (10 << 8) | 3;
 const NEW_GENERATION = (10 << 8) | 15;
 const ATTRIBUTE = { table: 1, name: 3, hook: 4, policy: 5 } as const;
 const HOOK_NUMBER = 1;
+const decoder = new TextDecoder();
 
 /** Chains of an answer to `listChains`, of families and hooks that carve knows. */
 export function decodeChains(answer: Uint8Array): readonly FoundChain[] {
@@ -70,5 +71,5 @@ export function number32(bytes: Uint8Array | undefined): number | undefined {
 
 /** Text up to its NUL. */
 export function textOf(bytes: Uint8Array | undefined): string {
-  return new TextDecoder().decode(bytes).split('\0')[0] ?? '';
+  return decoder.decode(bytes).split('\0')[0] ?? '';
 }

@@ -65,6 +65,14 @@ test('decodeRules() reads links, prefixes and verdicts, and names the rest', () 
   ]);
 });
 
+test('decodeRules() leaves out what is not wanted', () => {
+  assert.equal(decodeRules(ANSWER, (chain) => chain === 'c').length, 3);
+  assert.deepEqual(
+    decodeRules(ANSWER, (chain) => chain !== 'c'),
+    [],
+  );
+});
+
 test('decodeRules() reads whole rules of an answer that is cut off anywhere, and nothing more', () => {
   const whole = decodeRules(ANSWER);
   for (let length = 0; length < ANSWER.length; length += 1) {

@@ -49,16 +49,20 @@ interface Expression {
   readonly data: ReadonlyMap<number, Uint8Array>;
 }
 
-/** Rules of an answer to `listRules`, chain by chain in their order. */
-export function decodeRules(answer: Uint8Array): readonly FoundRule[] {
+/** Rules of an answer to `listRules`, chain by chain in their order; only of chains that are `wanted`. */
+export function decodeRules(
+  answer: Uint8Array,
+  wanted: (chain: string) => boolean = () => true,
+): readonly FoundRule[] {
   return payloadsOf(answer, NEW_RULE).flatMap((payload) => {
     const attributes = decodeAttributes(payload.subarray(FAMILY_HEADER_BYTES));
     const handle = attributes.get(RULE.handle);
-    if (handle?.length !== 8) return [];
+    const chain = textOf(attributes.get(RULE.chain));
+    if (handle?.length !== 8 || !wanted(chain)) return [];
     const expressions = decodeList(attributes.get(RULE.expressions) ?? new Uint8Array());
     return [
       {
-        chain: textOf(attributes.get(RULE.chain)),
+        chain,
         handle: new DataView(handle.buffer, handle.byteOffset, 8).getBigUint64(0, false),
         steps: stepsOf(expressions.map(decodeExpression)),
       },

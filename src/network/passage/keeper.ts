@@ -14,7 +14,14 @@ import { decodeRules } from '../../kernel/nft/rules.ts';
 import type { Message } from '../../kernel/netlink/message.ts';
 import type { Family } from '../../spec/cidr.ts';
 import { isLinkThere } from '../read-routes.ts';
-import { chainOf, findFilters, planNoPassage, planPassage, type FoundFilter } from './rules.ts';
+import {
+  chainOf,
+  findFilters,
+  isLookedAt,
+  planNoPassage,
+  planPassage,
+  type FoundFilter,
+} from './rules.ts';
 
 /** What it works with. */
 export interface PassageKeeperOptions {
@@ -94,7 +101,7 @@ export class PassageKeeper {
   async #put({ at }: FoundFilter, links: readonly string[]): Promise<void> {
     const { query, change, log } = this.#options;
     const chain = this.#chain;
-    const rules = decodeRules(await query(nft.listRules(at), FAILURE));
+    const rules = decodeRules(await query(nft.listRules(at), FAILURE), isLookedAt);
     const messages =
       links.length > 0
         ? planPassage({ at, chain, links, isThere: isLinkThere }, rules)

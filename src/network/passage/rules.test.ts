@@ -58,7 +58,7 @@ test("planPassage() knows Docker's bridges by the chains of newer ones too", () 
   const newer = rulesOf(
     ['FORWARD', counter, ending('jump', 'DOCKER-USER')],
     ['FORWARD', counter, ending('jump', 'DOCKER-FORWARD')],
-    ['DOCKER', link('oifname', 'br-9'), counter, ending('drop')],
+    ['DOCKER-CT', link('oifname', 'br-9'), counter, ending('accept')],
     ['DOCKER-BRIDGE', link('oifname', 'docker0'), counter, ending('jump', 'DOCKER')],
     ['DOCKER-FORWARD', link('iifname', 'docker0'), counter, ending('accept')],
     ...OWN,

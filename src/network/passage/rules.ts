@@ -30,6 +30,11 @@ const DOCKERS = /^DOCKER(?:-|$)/;
 /** Docker's chain for the rules of others. */
 const DOCKER_USER = 'DOCKER-USER';
 
+/** Whether rules of this chain are looked at: `DOCKER` has one for each published port, and no link that others do not name. */
+export function isLookedAt(chain: string): boolean {
+  return chain !== 'DOCKER';
+}
+
 /** Name of an engine's chain; iptables takes 28 bytes. */
 export function chainOf(engineId: string): string {
   return `${CHAIN_PREFIX}${engineId.slice(0, 12)}`;
