@@ -5,14 +5,14 @@
  * comes first; its directories go with the hold, or at the next opening.
  */
 
-import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import type { HostPath } from '../base/brand.ts';
 import { EngineError } from '../base/error.ts';
 import { hostPath } from '../base/host-path.ts';
 import type { Chisel } from '../kernel/chisel.ts';
 import { connectMonitor } from '../kernel/monitor.ts';
 import type { Spec } from '../spec/oci/runtime.ts';
-import { identify } from './machine.ts';
+import { hidesMounts, identify } from './machine.ts';
 import { heldPath, planHold } from './plan/hold.ts';
 import type { HeldRoot, HoldRequest } from './runtime.ts';
 
@@ -86,6 +86,7 @@ export class RootHolder {
       stageDir,
       chiselPath,
       owner,
+      hidesMounts: hidesMounts(readFileSync('/proc/self/mountinfo', 'utf8')),
       spec: withPresentSources(request.spec),
       title: `carve-files ${id.slice(0, 12)}`,
     });

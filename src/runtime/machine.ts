@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { EngineError } from '../base/error.ts';
 import type { CgroupLayout } from '../kernel/cgroup/layout.ts';
 import type { KernelFeatures } from '../kernel/features.ts';
-import { parseStartTicks } from '../kernel/procfs.ts';
+import { parseMountInfo, parseStartTicks } from '../kernel/procfs.ts';
 import type { PlanFeatures } from './plan/input.ts';
 import type { ProcessIdentity } from './runtime.ts';
 
@@ -23,7 +23,14 @@ export function planFeatures(features: KernelFeatures): PlanFeatures {
     ownCapabilities: features.ownCapabilities,
     isRootless: features.isRootless,
     hostMounts: identify(process.pid),
+    hidesMounts: hidesMounts(readFileSync('/proc/self/mountinfo', 'utf8')),
   };
+}
+
+/** Whether what is mounted on `/` from now on stays out of namespaces that were copied before. Pure. */
+export function hidesMounts(mountInfo: string): boolean {
+  const root = parseMountInfo(mountInfo).findLast(({ mountPoint }) => mountPoint === '/');
+  return root !== undefined && !root.optional.some((field) => field.startsWith('shared:'));
 }
 
 /** A process that runs now; `undefined` when there is none of this pid. */

@@ -100,6 +100,7 @@ export function planInput(each: ContainerCase): ContainerPlanInput {
       ownCapabilities: (1n << 41n) - 1n,
       isRootless: false,
       hostMounts: { pid: 4321, startTicks: 99n },
+      hidesMounts: false,
     },
     compileSeccomp: (section) => compileSeccomp(section, 'x86_64'),
     ...each.plan,

@@ -201,6 +201,7 @@ export class ContainerFixture implements AsyncDisposable {
       ownCapabilities,
       isRootless,
       hostMounts: { pid: process.pid, startTicks: 0n },
+      hidesMounts: false,
     };
   }
 

@@ -23,7 +23,14 @@ import { isDevMount, planConsole, planHostNull } from './dev.ts';
 import type { ContainerPlanInput } from './input.ts';
 import { planLoopback } from './loopback.ts';
 import { planMasks } from './masks.ts';
-import { isShared, planMounts, prepareEarly, prepareParts, readMounts } from './mounts.ts';
+import {
+  type HostSources,
+  isShared,
+  planMounts,
+  prepareEarly,
+  prepareParts,
+  readMounts,
+} from './mounts.ts';
 import { idMapText, planBeforeClone, planJoins, planNamespaces } from './namespaces.ts';
 import { planProc } from './proc.ts';
 import { ProcessSlots } from './process-slots.ts';
@@ -53,7 +60,7 @@ export function planContainer(input: ContainerPlanInput): readonly PlanOp[] {
 /** What is done before the clone, the clone, and the new process' first acts in the caller's place. */
 function planCaller(builder: PlanBuilder, input: ContainerPlanInput): PlanContext {
   const processes = new ProcessSlots(builder);
-  const mounts = readMounts(processes, input.spec);
+  const mounts = readMounts(processes, input.spec, hostSources(input));
   const namespaces = planNamespaces(processes, input.spec);
   planHostMounts(builder, input, mounts.some(isShared));
   const hasOwnDev = mounts.some(isDevMount);
@@ -82,6 +89,12 @@ function planCaller(builder: PlanBuilder, input: ContainerPlanInput): PlanContex
   }
   planEnterV1(builder, input.cgroup, taskSlots);
   return context;
+}
+
+function hostSources({ features, monitor }: ContainerPlanInput): HostSources | undefined {
+  const { hostMounts, hidesMounts } = features;
+  if (hostMounts === undefined || !hidesMounts) return undefined;
+  return { process: hostMounts, own: [monitor.runDir, monitor.stateDir] };
 }
 
 /** Mounts that are to reach the host are cloned from the host's own namespace. */

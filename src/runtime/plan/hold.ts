@@ -41,6 +41,8 @@ export interface HoldPlanInput {
   readonly chiselPath: HostPath;
   /** It ends with this process. */
   readonly owner: ProcessIdentity;
+  /** Only the owner sees what the host mounted since: see `PlanFeatures`. */
+  readonly hidesMounts: boolean;
   readonly title: string;
 }
 
@@ -164,11 +166,12 @@ function planScratch(builder: PlanBuilder, paths: readonly string[], stageDir: H
 
 /** Mounts whose files are there without the container, ready to be attached. */
 function prepareLasting(builder: PlanBuilder, input: HoldPlanInput): readonly PlannedMount[] {
-  const { spec, stageDir } = input;
+  const { spec, stageDir, hidesMounts, owner, runDir, stateDir } = input;
   const mounts = (spec.mounts ?? []).filter(
     ({ process, isLasting }) => process === undefined || isLasting === true,
   );
-  const planned = readMounts(new ProcessSlots(builder), { ...spec, mounts });
+  const host = hidesMounts ? { process: owner, own: [runDir, stateDir] } : undefined;
+  const planned = readMounts(new ProcessSlots(builder), { ...spec, mounts }, host);
   return planned.flatMap((each) => {
     if (each.options.bind !== undefined) return [each];
     if (each.mount.isLasting !== true) return [];

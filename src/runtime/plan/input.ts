@@ -22,6 +22,8 @@ export interface PlanFeatures {
   readonly isRootless: boolean;
   /** The daemon's own mount namespace: for binds whose mounts must reach the host (`rshared`). */
   readonly hostMounts: ProcessIdentity | undefined;
+  /** The host's `/` is private: what it mounts after the daemon began is seen in its own namespace only. */
+  readonly hidesMounts: boolean;
 }
 
 /** Input of `planContainer`. */

@@ -8,6 +8,7 @@
 
 import { EngineError } from '../../base/error.ts';
 import { MOUNT_ATTR, MS } from '../../kernel/plan/flags.ts';
+import type { ProcessIdentity } from '../runtime.ts';
 import type { OciMount, Spec } from '../../spec/oci/runtime.ts';
 import { CREATE_ALIKE, openIdMap, prepareBind } from './bind.ts';
 import { type PlanBuilder, SLOT } from './builder.ts';
@@ -29,21 +30,45 @@ const DEV_DEFAULT: OciMount = {
  * Read the options of every mount, and open the processes whose files are
  * mounted. A /dev of our own is added where there is none. Errors: `invalid`.
  */
-export function readMounts(processes: ProcessSlots, spec: Spec): readonly PlannedMount[] {
+export function readMounts(
+  processes: ProcessSlots,
+  spec: Spec,
+  host?: HostSources,
+): readonly PlannedMount[] {
   const mounts = spec.mounts ?? [];
   const hasDev = mounts.some(({ destination }) => checkDestination(destination) === '/dev');
   const all = hasDev ? mounts : [DEV_DEFAULT, ...mounts];
   return all.map((mount) => {
     const options = parseMountOptions(mount.options ?? []);
     const usernsSlot = openIdMap(processes.builder, mount, options);
+    const owner = mount.process ?? ownerOf({ mount, options }, host);
     return {
       mount,
       destination: checkDestination(mount.destination),
       options,
-      ...(mount.process === undefined ? {} : { processSlot: processes.slotOf(mount.process) }),
+      ...(owner === undefined ? {} : { processSlot: processes.slotOf(owner) }),
       ...(usernsSlot === undefined ? {} : { usernsSlot }),
     };
   });
+}
+
+/** Where a host keeps its later mounts to itself: who sees them, and what needs no such look. */
+export interface HostSources {
+  readonly process: ProcessIdentity;
+  /** Directories of the engine's own. */
+  readonly own: readonly string[];
+}
+
+/** The host's namespace for what the user binds, where only that has all mounts. */
+function ownerOf(
+  { mount, options }: Pick<PlannedMount, 'mount' | 'options'>,
+  host: HostSources | undefined,
+): ProcessIdentity | undefined {
+  const { source = '', subpath = '' } = mount;
+  // What reaches the host is cloned there already.
+  if (options.bind === undefined || options.propagation === MS.MS_SHARED) return undefined;
+  if (host === undefined || subpath !== '') return undefined;
+  return host.own.some((place) => source.startsWith(`${place}/`)) ? undefined : host.process;
 }
 
 /** Relative is from `/`. */

@@ -50,6 +50,7 @@ function inputOf(
       ownCapabilities: ALL,
       isRootless: false,
       hostMounts: undefined,
+      hidesMounts: false,
     },
     compileSeccomp: (section) => compileSeccomp(section, 'x86_64'),
     ...changes,

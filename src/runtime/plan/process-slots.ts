@@ -7,6 +7,7 @@
  */
 
 import type { NamespaceProcess } from '../../spec/oci/runtime.ts';
+import type { ProcessIdentity } from '../runtime.ts';
 import type { PlanBuilder } from './builder.ts';
 
 /** Opens processes of one plan. */
@@ -19,7 +20,7 @@ export class ProcessSlots {
   }
 
   /** The slot of a pidfd. Precondition: the plan is before its clone, or asked for this process there. */
-  slotOf(process: NamespaceProcess): number {
+  slotOf(process: NamespaceProcess | ProcessIdentity): number {
     const { pid, startTicks } = process;
     const key = `${pid} ${startTicks}`;
     const known = this.#slots.get(key);
