@@ -149,6 +149,10 @@ export class KernelFabric implements NetworkFabric {
   async restore(networks: readonly NetworkRecord[]): ReturnType<NetworkFabric['restore']> {
     const failures: { readonly network: NetworkRecord; readonly error: unknown }[] = [];
     await this.#lock.run(async () => {
+      await this.#firewall.sweep(this.#seats.hasBridge()).catch((error: unknown) => {
+        const why = { error: messageOf(error) };
+        this.#log.warn('cannot look at the firewall that an earlier engine left', why);
+      });
       for (const network of networks.filter(hasLink)) {
         try {
           await this.#links.make(network);

@@ -15,6 +15,7 @@ import type { Log } from '../base/log.ts';
 import type { Mutex } from '../base/mutex.ts';
 import { encodeMessage, type Message } from '../kernel/netlink/message.ts';
 import type { Keeper } from '../kernel/keeper.ts';
+import { decodeElements } from '../kernel/nft/elements.ts';
 import * as nft from '../kernel/nft/message.ts';
 import type { PlanOp } from '../kernel/plan/op.ts';
 import { EgressGuard } from './egress/guard.ts';
@@ -31,7 +32,14 @@ import {
 import { planOpen, planOpenRemoval } from './gateway-mode.ts';
 import { GuardTable } from './guard-table.ts';
 import { firewall, SLOT } from './plan/ops.ts';
-import { planPortRemoval, planPorts, PUBLISH_RULE_COUNT, publishTable } from './publish.ts';
+import {
+  planPortRemoval,
+  planPorts,
+  portKey,
+  PUBLISH_RULE_COUNT,
+  PUBLISH_SETS,
+  publishTable,
+} from './publish.ts';
 import { planAnew, type WholeTable } from './whole-table.ts';
 
 const ENOENT = 2;
@@ -156,6 +164,30 @@ export class KernelFirewall {
     this.#isPublishing = false;
     for (const at of [this.#guardAt, this.egress.expected().at]) await this.#guard.remove(at);
     await this.#apply([nft.deleteTable(this.#publishAt)], ENOENT);
+  }
+
+  /**
+   * What an earlier engine left: published ports that nobody has are counted in the log; `isNeeded`:
+   * what follows makes all anew, else all of it is removed. Precondition: the lock is held.
+   */
+  async sweep(isNeeded: boolean): Promise<void> {
+    const stray = await this.#countStray();
+    if (!isNeeded) {
+      const counts = await this.#countRules(this.#guardAt, this.#publishAt);
+      if (counts.some((count) => count > 0)) await this.remove();
+    }
+    if (stray > 0)
+      this.#options.log.info('took back published ports of an earlier engine', { count: stray });
+  }
+
+  /** Ports that lead somewhere and are published for nobody. Count. */
+  async #countStray(): Promise<number> {
+    const at = this.#publishAt;
+    const answers = [];
+    for (const set of PUBLISH_SETS)
+      answers.push(await this.query(nft.listElements(at, set), 'Cannot list ports'));
+    const known = new Set(this.#options.ports().map((port) => hex(portKey(port))));
+    return answers.flatMap(decodeElements).filter(({ key }) => !known.has(hex(key))).length;
   }
 
   /** Leave all of it as it is: the tables that decide are anybody's then. Idempotent. */
@@ -294,6 +326,10 @@ export class KernelFirewall {
     const failure = 'Cannot make the firewall of the networks';
     await this.#options.apply(firewall(messages, ignore), failure);
   }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
 }
 
 function planQueries(messages: readonly Message[]): readonly PlanOp[] {

@@ -30,6 +30,9 @@ export const PROTOCOL = { tcp: 6, udp: 17, sctp: 132 } as const;
 
 const { REG32, REGISTER } = expression;
 
+/** Names of the maps of published ports, by the host's address, protocol and port. */
+export const PUBLISH_SETS: readonly string[] = FAMILIES.map((family) => `publish${SUFFIX[family]}`);
+
 const CHAINS = { fromLinks: 'publish', fromHost: 'publish-local' } as const;
 
 /** `::1` has a relay: rewritten, its packets would go nowhere. */

@@ -144,9 +144,25 @@ test('row 48: leftovers of this engine go and are counted, mounts before anythin
     ]);
     assert.match(told(engine.log, 'detached what was mounted'), / mounts=5 /);
     assert.match(told(engine.log, 'removed links of an earlier engine'), / count=1 /);
+    // Of the lost one, whose process was there until then, of the one that died, and the planted one.
+    assert.match(told(engine.log, 'took back published ports'), / count=3\b/);
     // Of the one that nobody knows, of the one that died, and the planted one.
     const swept = told(engine.log, 'removed what an earlier engine left');
     assert.match(swept, / controlGroups=3 directories=2 snapshots=1 runDirectories=2 /);
+    // Nobody is left on a network: nothing of the firewall stays, and no port is led anywhere.
+    const last = (await engine.state(kept)).Pid;
+    await engine.end('SIGKILL');
+    const from = engine.log.length;
+    for (const pid of [parentOf(last), last]) process.kill(pid, 'SIGKILL');
+    await until('it is gone', () => isGone(last));
+    assert.match(sh('nft list ruleset'), /tcp \. 8080 :/);
+    await engine.start();
+    assert.doesNotMatch(sh('nft list tables'), new RegExp(`carve-${engine.engineId.slice(0, 12)}`));
+    assert.match(told(engine.log.slice(from), 'took back published ports'), / count=\d/);
+    assert.ok(await isFree(8080));
+    // And the next start is as any.
+    await engine.startContainer(dead);
+    assert.match(sh('nft list ruleset'), /tcp \. 8082 :/);
   } finally {
     sh(`
       ${theirs.map((place) => `umount '${place}' || true`).join('\n')}

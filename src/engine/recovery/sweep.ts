@@ -1,6 +1,6 @@
 /** Directories and processes that belong to no container: what a crash left. */
 
-import { mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { hostPath } from '../../base/host-path.ts';
 import { messageOf } from '../../base/error.ts';
@@ -24,7 +24,7 @@ export async function sweepLeftovers(parts: EngineParts): Promise<void> {
   for (const key of snapshots) await parts.snapshots.removeSnapshot(key);
   const runDirectories = readdirSync(`${run}/c`).filter(isStray);
   for (const name of runDirectories) {
-    await rm(`${run}/c/${name}`, { recursive: true, force: true }).catch((error: unknown) => {
+    await removeBeside(`${run}/c/${name}`).catch((error: unknown) => {
       parts.log.warn('cannot remove a run directory', { name, error: messageOf(error) });
     });
   }
@@ -36,4 +36,13 @@ export async function sweepLeftovers(parts: EngineParts): Promise<void> {
     ...Object.fromEntries(counts),
     leftovers,
   });
+}
+
+/** Times that a removal is begun. */
+const REMOVALS = 3;
+
+/** The monitor of a container that was killed removes its socket meanwhile, which may end a removal halfway. */
+async function removeBeside(path: string): Promise<void> {
+  for (let count = 0; count < REMOVALS && existsSync(path); count += 1)
+    await rm(path, { recursive: true, force: true });
 }
