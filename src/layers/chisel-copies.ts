@@ -36,7 +36,7 @@ export class ChiselCopies implements TreeCopies {
     if (NO_QUOTA.has(failure.errno)) {
       throw new EngineError(
         'unsupported',
-        `quota size requested but no quota support: the file system of ${directory} keeps no project quotas`,
+        'quota size requested but no quota support: the file system of the engine keeps no project quotas',
         {
           hint: 'ext4 needs the features quota and project and the mount option prjquota, xfs the mount option prjquota',
           cause: failure,

@@ -4,6 +4,7 @@
  */
 
 import type { HostPath } from '../../base/brand.ts';
+import { EngineError, isEngineError } from '../../base/error.ts';
 import { parseDriverOptions } from '../../volumes/driver-options.ts';
 import type { StagedDirectory, VolumeRequest } from '../../volumes/store.ts';
 import type { EngineParts } from '../parts.ts';
@@ -30,7 +31,7 @@ export async function stageVolume(
     const projectId = sizeBytes === undefined ? undefined : parts.volumes.nextProjectId();
     // Before anything is in it: what comes later inherits the bound.
     if (projectId !== undefined && sizeBytes !== undefined)
-      await parts.copies.limit(path, { projectId, sizeBytes });
+      await limit(parts, request.name, { path, projectId, sizeBytes });
     const isFilled = await fill?.(path);
     parts.failpoints.hit('volume-stage.filled');
     if (projectId !== undefined) return { path, projectId };
@@ -40,5 +41,25 @@ export async function stageVolume(
   } catch (error) {
     parts.volumes.discard(path);
     throw error;
+  }
+}
+
+/** Errors: those of quotas, with the volume's name. */
+async function limit(
+  parts: EngineParts,
+  name: string,
+  bound: { readonly path: HostPath; readonly projectId: number; readonly sizeBytes: number },
+): Promise<void> {
+  const { path, ...quota } = bound;
+  try {
+    await parts.copies.limit(path, quota);
+  } catch (error) {
+    if (!isEngineError(error)) throw error;
+    const { kind, message, details, hint } = error;
+    throw new EngineError(kind, `create ${name}: ${message}`, {
+      details,
+      cause: error,
+      ...(hint === undefined ? {} : { hint }),
+    });
   }
 }
