@@ -55,6 +55,7 @@ function rig(...answers: readonly string[]) {
   const sent: string[] = [];
   const warnings: string[] = [];
   const quiet = (): void => undefined;
+  const refuses = { open: false };
   const keepers: { isAlive: boolean }[] = [];
   const guard = new GuardTable({
     log: {
@@ -69,10 +70,12 @@ function rig(...answers: readonly string[]) {
         isAlive: true,
         apply: async (plan: readonly PlanOp[]): Promise<Uint8Array> => {
           const kinds = kindsOf(plan);
-          if (kinds === 'open') return new Uint8Array();
+          if (kinds === 'open' && !refuses.open) return new Uint8Array();
+          if (kinds === 'open') throw new EngineError('unsupported', 'no nftables');
           sent.push(kinds);
           const errno = left.shift() ?? '';
-          if (errno !== '') throw new EngineError('internal', errno, { details: { errno } });
+          const call = errno === 'ETIMEDOUT' ? 'recvmsg()' : 'sendmsg()';
+          if (errno !== '') throw new EngineError('internal', errno, { details: { errno, call } });
           return new Uint8Array();
         },
         close: async (): Promise<void> => {
@@ -86,7 +89,7 @@ function rig(...answers: readonly string[]) {
   const kill = (): void => {
     for (const keeper of keepers) keeper.isAlive = false;
   };
-  return { guard, sent, warnings, keepers, kill };
+  return { guard, sent, warnings, keepers, kill, refuses };
 }
 
 test('what is there is made so in place; what is there otherwise is made anew', async () => {
@@ -159,4 +162,26 @@ test('a table that is gone is made again with the change; one that a dead daemon
   const held = rig('EPERM', 'EPERM');
   await held.guard.rebuild();
   assert.deepEqual(held.sent, [IN_PLACE, IN_PLACE, IN_PLACE]);
+});
+
+test('a keeper without a socket, or with an answer still to come, is not asked again', async () => {
+  const { guard, keepers, refuses } = rig('', 'ETIMEDOUT');
+  refuses.open = true;
+  await assert.rejects(guard.rebuild(), /no nftables/);
+  assert.ok(keepers.length > 0 && keepers.every(({ isAlive }) => !isAlive));
+  refuses.open = false;
+  keepers.splice(0);
+  await guard.rebuild();
+  await assert.rejects(guard.change(WHOLE.elements, 'x'), /ETIMEDOUT/);
+  await guard.change(WHOLE.elements, 'x');
+  assert.deepEqual(
+    keepers.map(({ isAlive }) => isAlive),
+    [false, true],
+  );
+});
+
+test('without the right to change the firewall nothing is made anew', async () => {
+  const { guard, sent } = rig(...Array.from({ length: 60 }, () => 'EPERM'));
+  await assert.rejects(guard.rebuild(), /EPERM/);
+  assert.deepEqual(new Set(sent), new Set([IN_PLACE]));
 });

@@ -128,7 +128,8 @@ export class GuardTable {
     else {
       try {
         await send(planInPlace);
-      } catch {
+      } catch (error) {
+        if (errnoOf(error) === 'EPERM') throw error;
         // Not there with just these sets and chains: an earlier version's, or nobody's.
         await this.#makeOwned(send);
       }
@@ -161,6 +162,8 @@ export class GuardTable {
         await (await this.#openKeeper(failure)).apply(keptFirewall(messages, ignore), failure);
         return;
       } catch (error) {
+        // An answer that did not come may come to the next change.
+        if (callOf(error) === 'recvmsg()') await this.#keeper?.close();
         if (errnoOf(error) !== 'EPERM' || tries === HELD.tries) throw error;
         await pause(HELD.everyMs);
       }
@@ -169,17 +172,26 @@ export class GuardTable {
 
   async #openKeeper(failure: string): Promise<Owner> {
     if (this.#isClosed) throw new EngineError('unavailable', `${failure}: the engine is closed`);
-    if (this.#keeper?.isAlive !== true) {
-      this.#keeper = this.#options.openKeeper();
-      await this.#keeper.apply(OPEN_KEPT, failure);
+    if (this.#keeper?.isAlive === true) return this.#keeper;
+    const keeper = this.#options.openKeeper();
+    try {
+      await keeper.apply(OPEN_KEPT, failure);
+    } catch (error) {
+      await keeper.close();
+      throw error;
     }
-    return this.#keeper;
+    this.#keeper = keeper;
+    return keeper;
   }
 }
 
 function isUnknownFlag(error: unknown): boolean {
   const errno = errnoOf(error);
   return errno === 'EOPNOTSUPP' || errno === 'EINVAL';
+}
+
+function callOf(error: unknown): unknown {
+  return isEngineError(error) ? error.details['call'] : undefined;
 }
 
 function errnoOf(error: unknown): unknown {

@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { HostConfig } from '../../src/spec/docker/container.ts';
-import { type EngineFixture, openFixture } from './engine-fixture.ts';
+import { EngineFixture, openFixture } from './engine-fixture.ts';
 import { FakeNames } from './fake-names.ts';
 import { HOST_ADDRESS, HOST_ADDRESS6, Lan, onHost } from './lan.ts';
 
@@ -221,8 +221,10 @@ test('IPv6 is held as IPv4 is, also to the host; the router is found', async () 
     assert.ok((seen[what] ?? 0) >= 1, `${what} ${JSON.stringify(seen)}`);
 });
 
-test('a table that somebody empties holds the container again within moments', async () => {
-  await using fixture = await openFixture();
+test('a table that somebody empties holds the container again within moments, where tables have no owner', async () => {
+  await using fixture = new EngineFixture();
+  fixture.hasTableOwners = false;
+  await fixture.open();
   await using _lan = await openLan(fixture);
   const id = await start(fixture, deny('192.0.2.2'));
   onHost('nft flush ruleset');

@@ -107,6 +107,8 @@ export class EngineFixture {
   hasLayered = false;
   /** As on a kernel before 6.9, whose tables know no owners. Set it before `open`. */
   hasTableOwners = true;
+  /** Changes of the tables that decide what passes, count. */
+  tableChanges = 0;
   /** The host's, as the name server reads it. */
   resolvConfPath = '/etc/resolv.conf';
   #engine: Engine | undefined;
@@ -146,7 +148,9 @@ export class EngineFixture {
     });
     if (snapshots.findLayer(CHAIN) === undefined) await makeBusyboxLayer(snapshots);
     const chisel = await openChisel({ path: hostPath(CHISEL_PATH) });
-    if (!this.hasTableOwners) forgetOwners(chisel);
+    watchKeepers(chisel, this.hasTableOwners, () => {
+      this.tableChanges += 1;
+    });
     if (this.hasLayered) await makeSecondLayer(snapshots);
     const runtime = await openChiselRuntime({
       chisel,
@@ -310,8 +314,8 @@ export async function openFixture(): Promise<EngineFixture> {
   return fixture;
 }
 
-/** Refuse what a kernel without owners of tables refuses. */
-function forgetOwners(chisel: Chisel): void {
+/** Tell of each change of owned tables; `hasOwners` false: refuse what a kernel without owners refuses. */
+function watchKeepers(chisel: Chisel, hasOwners: boolean, onChange: () => void): void {
   const open = chisel.openKeeper.bind(chisel);
   // The end of the table's name, and NFTA_TABLE_FLAGS.
   const flags = Buffer.from('-guard\0\0\0\0\x08\0\x02\0\0\0\0\x06', 'latin1');
@@ -319,8 +323,12 @@ function forgetOwners(chisel: Chisel): void {
     const keeper = open();
     const apply = keeper.apply.bind(keeper);
     keeper.apply = async (plan, failure): Promise<Uint8Array> => {
-      if (plan.some((op) => op.op === 'netlink' && Buffer.from(op.messages).includes(flags)))
+      const messages = plan.flatMap((op) =>
+        op.op === 'netlink' ? [Buffer.from(op.messages)] : [],
+      );
+      if (!hasOwners && messages.some((each) => each.includes(flags)))
         throw new EngineError('unsupported', 'no owners', { details: { errno: 'EOPNOTSUPP' } });
+      if (messages.length > 0) onChange();
       return apply(plan, failure);
     };
     return keeper;

@@ -319,3 +319,18 @@ test('what is published while nobody ran, and somebody flushed the ruleset, is p
   await fixture.engine.containers.start(id);
   await until('the port answers', () => lan.get(HOST_ADDRESS, 8080) === 'web\n');
 });
+
+test('a start asks the tables that decide for nothing where there is nothing to hold', async () => {
+  await using fixture = await openFixture();
+  const { containers, networks } = fixture.engine;
+  await networks.create({ Name: 'plain' });
+  const publish = { PortBindings: { '80/tcp': [{ HostPort: '8080' }] } };
+  await start(fixture, 'first', 'plain');
+  fixture.tableChanges = 0;
+  const web = await start(fixture, 'web', 'plain', publish);
+  await containers.remove(web.id, { force: true });
+  assert.equal(fixture.tableChanges, 0);
+  const deny = { CarveEgress: { Mode: 'deny', Allow: ['198.51.100.0/24'] } } as const;
+  await start(fixture, 'held', 'plain', deny);
+  assert.equal(fixture.tableChanges, 1, 'one change holds it');
+});
