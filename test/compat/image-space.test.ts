@@ -70,6 +70,26 @@ function gone({ Removed }: GcReport): readonly string[] {
   return Removed.map(({ Names, Reason }) => `${Names.join(' ')}: ${Reason}`);
 }
 
+test('what system df counts is what lies there, blobs beside unpacked layers, and what a prune gives back', async (t) => {
+  const { engine } = await open(t, { remove: {} });
+  await importImage(engine, 'one:1', 100_000);
+  await importImage(engine, 'two:1', 50_000);
+  const { LayersBytes, ContentBytes } = await engine.images.tree();
+  assert.ok(ContentBytes > 0);
+  const full = await engine.system.diskUsage();
+  assert.equal(full.LayersSize, LayersBytes + ContentBytes);
+  assert.deepEqual(
+    full.Images.map(({ SharedSize }) => SharedSize),
+    [0, 0],
+  );
+  const sizes = full.Images.reduce((sum, { Size }) => sum + Size, 0);
+  assert.equal(sizes, full.LayersSize);
+  const { spaceReclaimedBytes } = await engine.images.prune({ dangling: ['false'] });
+  const empty = await engine.system.diskUsage();
+  assert.deepEqual(empty.Images, []);
+  assert.equal(full.LayersSize - empty.LayersSize, spaceReclaimedBytes);
+});
+
 describe('the room of images', () => {
   let target: Target;
   before(async () => {

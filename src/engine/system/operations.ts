@@ -1,7 +1,10 @@
 /** Operations on the engine itself. Source: Engine API `/info`, `/system/df`, `/events`; engine-api facts 7. */
 
 import { readdir } from 'node:fs/promises';
+import type { Digest } from '../../base/brand.ts';
 import { EngineError } from '../../base/error.ts';
+import { Shares } from '../../images/shares.ts';
+import type { ImageSpace } from '../../images/store.ts';
 import type { DiskUsage, EngineEvent, SystemInfo, Volume } from '../../spec/docker/system.ts';
 import { parseDriverOptions } from '../../volumes/driver-options.ts';
 import { summarise } from '../containers/list.ts';
@@ -60,7 +63,9 @@ function followEvents(
 }
 
 async function readDiskUsage(parts: EngineParts): Promise<DiskUsage> {
-  const usage = await parts.images.usage();
+  const space = await parts.images.space();
+  const images = parts.images.list();
+  const shares = new Shares(space, images, () => false);
   const users = usersOf(parts);
   const nowNs = parts.clock.nowNs();
   const containers = await Promise.all(
@@ -71,17 +76,26 @@ async function readDiskUsage(parts: EngineParts): Promise<DiskUsage> {
   );
   const volumes = await measureVolumes(parts);
   return {
-    LayersSize: usage.layersBytes,
-    Images: parts.images.list().map((image) =>
-      summariseImage(image, {
-        containers: users(image.id).length,
-        sharedBytes: image.sizeBytes - (usage.uniqueBytes.get(image.id) ?? 0),
-      }),
-    ),
+    // Blobs too: they lie beside the unpacked layers, and a prune frees both.
+    LayersSize: shares.totalBytes,
+    Images: images.map((image) => {
+      const { layersBytes, contentBytes } = shares.freedBy(image.id);
+      const Size = image.sizeBytes + contentOf(space, image.id);
+      const sharedBytes = Size - layersBytes - contentBytes;
+      return {
+        ...summariseImage(image, { containers: users(image.id).length, sharedBytes }),
+        Size,
+      };
+    }),
     Containers: containers,
     Volumes: volumes,
     BuildCache: [],
   };
+}
+
+/** Blobs of an image, in bytes. */
+function contentOf({ holdings, blobs }: ImageSpace, id: Digest): number {
+  return [...(holdings.get(id) ?? [])].reduce((sum, digest) => sum + (blobs.get(digest) ?? 0), 0);
 }
 
 /** Trees that are measured at a time. */

@@ -308,7 +308,7 @@ export interface BuildCacheRecord {
 
 /** Answer of `GET /system/df`. Source: Engine API `SystemDataUsageResponse`. */
 export interface DiskUsage {
-  /** Bytes of all layers, shared ones once. */
+  /** Bytes of all unpacked layers and of all blobs, shared ones once. */
   readonly LayersSize: number;
   readonly Images: readonly ImageSummary[];
   readonly Containers: readonly ContainerSummary[];
