@@ -238,12 +238,10 @@ export function guardTable(at: nft.TableName, elements: readonly Message[]): Who
   return { at, sets: setsOf(), chains, rules: allRules(at), elements };
 }
 
-type ElementAction = (at: nft.TableName, set: string, elements: readonly nft.Element[]) => Message;
-
 function bridgeElements(
   at: nft.TableName,
   bridge: GuardedBridge,
-  act: ElementAction,
+  act: nft.ElementAction,
 ): readonly Message[] {
   const link = linkKey(bridge.link);
   const perSubnet = bridge.subnets.flatMap((subnet) => {
@@ -251,22 +249,22 @@ function bridgeElements(
     const last: Address = { family: subnet.address.family, value: lastOf(subnet) };
     const first: Address = { family: subnet.address.family, value: firstOf(subnet) };
     return [
-      act(at, `subnets${suffix}`, intervalOf(spanOf(subnet))),
-      act(at, `owners${suffix}`, [
+      ...act(at, `subnets${suffix}`, intervalOf(spanOf(subnet))),
+      ...act(at, `owners${suffix}`, [
         {
           key: nft.concatKey([addressBytes(first), link]),
           keyEnd: nft.concatKey([addressBytes(last), link]),
         },
       ]),
       ...(isMasqueraded(bridge, subnet.address.family)
-        ? [act(at, `masquerade${suffix}`, intervalOf(spanOf(subnet)))]
+        ? act(at, `masquerade${suffix}`, intervalOf(spanOf(subnet)))
         : []),
     ];
   });
   return [
-    act(at, 'bridges', [{ key: link }]),
-    ...(bridge.isInternal ? [act(at, 'internal', [{ key: link }])] : []),
-    ...(bridge.isConnected ? [act(at, 'pairs', [{ key: nft.concatKey([link, link]) }])] : []),
+    ...act(at, 'bridges', [{ key: link }]),
+    ...(bridge.isInternal ? act(at, 'internal', [{ key: link }]) : []),
+    ...(bridge.isConnected ? act(at, 'pairs', [{ key: nft.concatKey([link, link]) }]) : []),
     ...perSubnet,
     ...passageElements(at, bridge, act),
   ];
@@ -294,8 +292,7 @@ function relayElements(ports: readonly EndpointPort[]): readonly nft.Element[] {
 
 /** Keep internal networks off the relays of ports. */
 export function planRelays(at: nft.TableName, ports: readonly EndpointPort[]): readonly Message[] {
-  const relayed = relayElements(ports);
-  return relayed.length === 0 ? [] : [nft.addElements(at, 'relays6', relayed)];
+  return nft.addElements(at, 'relays6', relayElements(ports));
 }
 
 /** Undo {@link planRelays}, also what was not done of it. */
@@ -303,6 +300,5 @@ export function planRelayRemoval(
   at: nft.TableName,
   ports: readonly EndpointPort[],
 ): readonly Message[] {
-  const relayed = relayElements(ports);
-  return relayed.length === 0 ? [] : removal(at, 'relays6', relayed);
+  return removal(at, 'relays6', relayElements(ports));
 }

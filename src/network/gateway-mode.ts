@@ -53,8 +53,6 @@ export interface Passage {
   readonly trusted: readonly string[];
 }
 
-type ElementAction = (at: nft.TableName, set: string, elements: readonly nft.Element[]) => Message;
-
 const { REG32, REGISTER } = expression;
 const ICMP: Readonly<Record<Family, number>> = { ipv4: 1, ipv6: 58 };
 
@@ -113,7 +111,7 @@ export function passageRules(at: nft.TableName, chain: string): readonly Message
 export function passageElements(
   at: nft.TableName,
   passage: Passage,
-  act: ElementAction,
+  act: nft.ElementAction,
 ): readonly Message[] {
   if (passage.isInternal) return [];
   return passage.subnets.flatMap((subnet) => {
@@ -121,18 +119,17 @@ export function passageElements(
     const suffix = SUFFIX[family];
     const mode = passage.modes[family];
     const spans = spansWithout(subnet, passage.hosts);
-    if (mode === 'routed') return [act(at, `routed${suffix}`, spans.flatMap(intervalOf))];
-    if (mode !== 'nat')
-      return mode === 'isolated'
-        ? []
-        : [act(at, `unprotected${suffix}`, spans.flatMap(intervalOf))];
+    if (mode === 'isolated') return [];
+    if (mode === 'routed') return act(at, `routed${suffix}`, spans.flatMap(intervalOf));
+    if (mode === 'nat-unprotected')
+      return act(at, `unprotected${suffix}`, spans.flatMap(intervalOf));
     const elements = passage.trusted.map(linkKey).flatMap((link) =>
       spans.map(({ first, last }) => ({
         key: nft.concatKey([addressBytes(first), link]),
         keyEnd: nft.concatKey([addressBytes(last), link]),
       })),
     );
-    return elements.length === 0 ? [] : [act(at, `trusted${suffix}`, elements)];
+    return act(at, `trusted${suffix}`, elements);
   });
 }
 
@@ -199,7 +196,7 @@ export function planOpenRemoval(
 function openElements(
   at: nft.TableName,
   ports: readonly EndpointPort[],
-  act: ElementAction,
+  act: nft.ElementAction,
 ): readonly Message[] {
   const open = ports.filter(({ isOpen }) => isOpen === true);
   return FAMILIES.flatMap((family) => {
@@ -209,6 +206,6 @@ function openElements(
         nft.concatKey([addressBytes(target), Uint8Array.of(PROTOCOL[protocol]), be16(targetPort)]),
       );
     const once = new Map(keys.map((key) => [Buffer.from(key).toString('hex'), { key }]));
-    return once.size === 0 ? [] : [act(at, `open${SUFFIX[family]}`, [...once.values()])];
+    return act(at, `open${SUFFIX[family]}`, [...once.values()]);
   });
 }

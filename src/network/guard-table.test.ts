@@ -14,7 +14,7 @@ const WHOLE: WholeTable = {
   sets: [{ name: 's', key: ['ifname'] }],
   chains: [nft.addChain(at, 'c')],
   rules: [nft.addRule(at, 'c', [])],
-  elements: [nft.addElements(at, 's', [{ key: new Uint8Array(16) }])],
+  elements: nft.addElements(at, 's', [{ key: new Uint8Array(16) }]),
 };
 const NAMES: Readonly<Record<number, string>> = {
   0: 'table',

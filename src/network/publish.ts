@@ -96,17 +96,15 @@ function publishElement(port: EndpointPort): nft.Element {
   return { key: portKey(port), data };
 }
 
-type ElementAction = (at: nft.TableName, set: string, elements: readonly nft.Element[]) => Message;
-
 function portElements(
   at: nft.TableName,
   ports: readonly EndpointPort[],
-  act: ElementAction,
+  act: nft.ElementAction,
 ): readonly Message[] {
   const routed = ports.filter((port) => !isDirect(port) && isRouted(port));
   return FAMILIES.flatMap((family) => {
     const elements = routed.filter((port) => port.host.family === family).map(publishElement);
-    return elements.length === 0 ? [] : [act(at, `publish${SUFFIX[family]}`, elements)];
+    return act(at, `publish${SUFFIX[family]}`, elements);
   });
 }
 

@@ -221,3 +221,25 @@ test('beside a firewall that drops what the host passes on: carve leaves it alon
 
 /** Elements of the maps of published ports. */
 const elements = (): string => onHost('nft list ruleset | grep -A3 "map publish" || true');
+
+test('a container with more ports than one message of nftables holds has all of them, also after a flush', async () => {
+  await using fixture = await openFixture();
+  const [first, count] = [10_000, 2_000];
+  const ports = Array.from({ length: count }, (_, index) => first + index);
+  const PortBindings = Object.fromEntries(
+    ports.map((port) => [`${port}/tcp`, [{ HostIp: '0.0.0.0', HostPort: String(port) }]]),
+  );
+  const id = await fixture.create(
+    { Cmd: ['sleep', '1000'] },
+    { NetworkMode: 'bridge', PortBindings },
+    'many',
+  );
+  await fixture.engine.containers.start(id);
+  const published = (): number =>
+    new Set(onHost('nft list ruleset').match(/\b1[01]\d{3} : 172\.17\.0\.2 \. 1[01]\d{3}\b/g)).size;
+  assert.equal(published(), count);
+  onHost('nft flush ruleset');
+  await until('all are published again', () => published() === count);
+  await fixture.engine.containers.stop(id, { timeoutSeconds: 0 });
+  await until('none is left', () => published() === 0);
+});

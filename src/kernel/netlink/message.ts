@@ -86,7 +86,10 @@ function padded(length: number): number {
   return (length + 3) & ~3;
 }
 
-/** Attributes in order, each padded. */
+/** What the 16 bits of a length leave to the value. */
+const ATTRIBUTE_MAX_BYTES = 0xffff - ATTRIBUTE_HEADER_BYTES;
+
+/** Attributes in order, each padded. Errors: `RangeError` for one that is too long. */
 export function encodeAttributes(attributes: readonly Attribute[]): Uint8Array {
   return concatBytes(attributes.map(encodeAttribute));
 }
@@ -94,6 +97,7 @@ export function encodeAttributes(attributes: readonly Attribute[]): Uint8Array {
 function encodeAttribute([type, value]: Attribute): Uint8Array {
   const isNested = !(value instanceof Uint8Array);
   const payload = isNested ? encodeAttributes(value) : value;
+  if (payload.length > ATTRIBUTE_MAX_BYTES) throw new RangeError(`attribute ${type} is too long`);
   const bytes = new Uint8Array(padded(ATTRIBUTE_HEADER_BYTES + payload.length));
   const view = new DataView(bytes.buffer);
   view.setUint16(0, ATTRIBUTE_HEADER_BYTES + payload.length, true);

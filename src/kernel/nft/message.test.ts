@@ -1,6 +1,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { be16, u32 } from '../netlink/message.ts';
+import { be16, encodeMessages, u32 } from '../netlink/message.ts';
+import { decodeElements } from './elements.ts';
 import * as expression from './expression.ts';
 import * as nft from './message.ts';
 
@@ -101,4 +102,21 @@ test('verdicts that jump carry their chain, negative codes in network order', ()
     ],
   ]);
   assert.deepEqual(u32(1), Uint8Array.of(1, 0, 0, 0));
+});
+
+test('any number of elements goes, in as many messages as hold them; what is too long for one is no message', () => {
+  const list = Array.from({ length: 3000 }, (_, index) => ({
+    key: be16(index),
+    data: new Uint8Array(20),
+  }));
+  const sent = encodeMessages(nft.addElements(at, 's', list));
+  assert.deepEqual(
+    decodeElements(sent).map(({ key }) => Buffer.from(key).readUInt16BE()),
+    list.map((_, index) => index),
+  );
+  assert.deepEqual(nft.deleteElements(at, 's', []), []);
+  assert.throws(
+    () => encodeMessages([nft.addTable({ ...at, table: 'x'.repeat(65_531) })]),
+    /attribute 1 is too long/,
+  );
 });

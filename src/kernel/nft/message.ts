@@ -354,23 +354,32 @@ function encodeCount({ bytes, packets }: ElementCount): readonly Attribute[] {
   });
 }
 
-function elementAttributes(at: TableName, set: string, list: readonly Element[]): Attribute[] {
-  return [
-    [1, text(at.table)],
-    [2, text(set)],
-    [3, list.map(encodeElement)],
-  ];
+/** Elements in one message: the length of a list has 16 bits. Even, so that both ends of a range are in one. */
+const ELEMENTS_MAX = 256;
+
+/** Messages about elements of one set, in one transaction; none for none. */
+export type ElementAction = (
+  at: TableName,
+  set: string,
+  list: readonly Element[],
+) => readonly Message[];
+
+function aboutElements(name: 'newElements' | 'deleteElements'): ElementAction {
+  return (at, set, list) =>
+    Array.from({ length: Math.ceil(list.length / ELEMENTS_MAX) }, (_, index) =>
+      request(at, name, [
+        [1, text(at.table)],
+        [2, text(set)],
+        [3, list.slice(index * ELEMENTS_MAX, (index + 1) * ELEMENTS_MAX).map(encodeElement)],
+      ]),
+    );
 }
 
 /** Add elements. Existing equal ones are kept. Errors: EEXIST when a map's key has another value. */
-export function addElements(at: TableName, set: string, list: readonly Element[]): Message {
-  return request(at, 'newElements', elementAttributes(at, set, list));
-}
+export const addElements: ElementAction = aboutElements('newElements');
 
 /** Delete elements. Errors: ENOENT when one is not there. */
-export function deleteElements(at: TableName, set: string, list: readonly Element[]): Message {
-  return request(at, 'deleteElements', elementAttributes(at, set, list));
-}
+export const deleteElements: ElementAction = aboutElements('deleteElements');
 
 /** Ask for every element of a set. */
 export function listElements(at: TableName, set: string): Message {

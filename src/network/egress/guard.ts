@@ -201,7 +201,7 @@ export class EgressGuard implements Egress {
     this.#carried = [];
     return [
       ...this.#book.addresses().flatMap((each) => planGuard(at, each)),
-      ...carried.map(({ set, element }) => nft.addElements(at, set, [element])),
+      ...carried.flatMap(({ set, element }) => nft.addElements(at, set, [element])),
       ...this.#book.openNow().flatMap((each) => planOpening(at, each, nowMs())),
     ];
   }
@@ -315,7 +315,7 @@ function planOpening(
 ): readonly Message[] {
   const { set, key } = openingKey(opening);
   const timeoutMs = Math.max(1, Math.round(untilMs - nowMs));
-  return [...removal(at, set, [{ key }]), nft.addElements(at, set, [{ key, timeoutMs }])];
+  return [...removal(at, set, [{ key }]), ...nft.addElements(at, set, [{ key, timeoutMs }])];
 }
 
 /** Protocol and port of a key; `undefined`: it has none. */

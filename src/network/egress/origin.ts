@@ -179,7 +179,7 @@ function elementsOf({ link, mac, addresses }: HeldPort): ReadonlyMap<string, nft
 
 /** Hold a port. Precondition: {@link planOrigin}, in this transaction or before. */
 export function planHold(at: nft.TableName, port: HeldPort): readonly Message[] {
-  return [...elementsOf(port)].map(([set, elements]) => nft.addElements(at, set, elements));
+  return [...elementsOf(port)].flatMap(([set, elements]) => nft.addElements(at, set, elements));
 }
 
 /** Undo {@link planHold}, also a part of it that is there. */

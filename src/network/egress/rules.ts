@@ -161,22 +161,13 @@ function boxElement(source: Address, box: Box): nft.Element {
   return { key: key(0), keyEnd: key(1) };
 }
 
-/** Elements in one message. */
-const ELEMENTS_MAX = 256;
-
-function batches<T>(items: readonly T[]): readonly (readonly T[])[] {
-  return Array.from({ length: Math.ceil(items.length / ELEMENTS_MAX) }, (_, index) =>
-    items.slice(index * ELEMENTS_MAX, (index + 1) * ELEMENTS_MAX),
-  );
-}
-
 /** Guard an address: what it may reach stands before it is held to it. */
 export function planGuard(at: nft.TableName, guarded: GuardedAddress): readonly Message[] {
   const { address, boxes } = guarded;
   const elements = boxes.map((box) => boxElement(address, box));
   return [
-    ...batches(elements).map((each) => nft.addElements(at, SETS.boxes(address.family), each)),
-    nft.addElements(at, SETS.guarded(address.family), [{ key: addressBytes(address) }]),
+    ...nft.addElements(at, SETS.boxes(address.family), elements),
+    ...nft.addElements(at, SETS.guarded(address.family), [{ key: addressBytes(address) }]),
   ];
 }
 
@@ -185,7 +176,7 @@ export function planUnguard(at: nft.TableName, guarded: GuardedAddress): readonl
   const { address, boxes } = guarded;
   const elements = boxes.map((box) => boxElement(address, box));
   return [
-    ...batches(elements).flatMap((each) => removal(at, SETS.boxes(address.family), each)),
+    ...removal(at, SETS.boxes(address.family), elements),
     ...removal(at, SETS.guarded(address.family), [{ key: addressBytes(address) }]),
   ];
 }
@@ -196,7 +187,7 @@ export function removal(
   set: string,
   elements: readonly nft.Element[],
 ): readonly Message[] {
-  return [nft.addElements(at, set, elements), nft.deleteElements(at, set, elements)];
+  return [...nft.addElements(at, set, elements), ...nft.deleteElements(at, set, elements)];
 }
 
 /** A way that a name opened: from an address of a container to one that the answer gave. */
