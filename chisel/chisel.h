@@ -246,7 +246,7 @@ int monitor_main(const struct frame *start);
 void host_release_frames(void);
 
 int host_main(void);
-int keep_main(void);
+int keep_main(bool stays);
 /* Run a plan and send its answer: 0, or -errno of the stream. */
 int host_apply(const struct frame *frame, struct slots *slots);
 /* The last word about a request that no process works on. */

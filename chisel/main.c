@@ -96,7 +96,7 @@ static int check_main(void) {
 static int dispatch(int argc, char **argv) {
   const char *command = argc > 1 ? argv[1] : "";
   if (strcmp(command, "host") == 0 && argc == 2) return host_main();
-  if (strcmp(command, "keep") == 0 && argc == 2) return keep_main();
+  if (strcmp(command, "keep") == 0 && argc <= 3) return keep_main(argc == 3);
   if (strcmp(command, "check") == 0 && argc == 2) return check_main();
   if (strcmp(command, "unpack") == 0) return unpack_main(argc - 1, argv + 1);
   if (strcmp(command, "walk") == 0 && walk_main != NULL) return walk_main(argc - 1, argv + 1);
@@ -106,7 +106,7 @@ static int dispatch(int argc, char **argv) {
   if (strcmp(command, "merge") == 0) return merge_main(argc - 1, argv + 1);
   if (strcmp(command, "quota") == 0) return quota_main(argc - 1, argv + 1);
   if (strcmp(command, "version") == 0) return write_all(STDOUT_FILENO, CHISEL_VERSION, strlen(CHISEL_VERSION)) == 0 ? 0 : 1;
-  complain("chisel", "usage: chisel host | keep | unpack DIR [LOWER...] | walk ... | copy ... | duplicate ... | merge FROM TO | quota DIR ID BYTES | hold PID TICKS | check | version", 0);
+  complain("chisel", "usage: chisel host | keep [NAME] | unpack DIR [LOWER...] | walk ... | copy ... | duplicate ... | merge FROM TO | quota DIR ID BYTES | hold PID TICKS | check | version", 0);
   return 2;
 }
 

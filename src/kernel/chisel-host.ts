@@ -60,9 +60,9 @@ export class ChiselHost {
   #lastId = 0;
   #isGone = false;
 
-  /** Start `path command`. Failing to start shows as a host that is gone at once. `keep` starts no processes. */
-  constructor(path: string, command: 'host' | 'keep' = 'host') {
-    this.#child = spawn(path, [command], { stdio: ['pipe', 'pipe', 'ignore'], env: {}, cwd: '/' });
+  /** Start the words as a command. Failing to start shows as a host that is gone at once. `keep` starts no processes. */
+  constructor(path: string, words: readonly ['host'] | readonly ['keep', ...string[]] = ['host']) {
+    this.#child = spawn(path, words, { stdio: ['pipe', 'pipe', 'ignore'], env: {}, cwd: '/' });
     this.#child.stdin.on('error', () => undefined);
     this.#child.once('error', (cause) =>
       this.#hostIsGone(`it could not be started: ${messageOf(cause)}`),
@@ -121,6 +121,18 @@ export class ChiselHost {
     clearTimeout(timer);
     this.#child.stdout.destroy();
     this.#streamIsOver();
+  }
+
+  /** End it at once. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  /** End of file for it, which may stay; nobody waits for it, here or at the end of this process. */
+  leave(): void {
+    this.#child.stdin.end();
+    this.#child.stdout.destroy();
+    this.#child.unref();
   }
 
   #send(kind: number, parts: readonly Uint8Array[]): number {

@@ -69,9 +69,9 @@ export class Chisel {
     return answer;
   }
 
-  /** A process of its own that keeps what plans open; whoever got it closes it. */
-  openKeeper(): Keeper {
-    return new Keeper(this.#path);
+  /** A process of its own that keeps what plans open; whoever got it closes it. `name`: see {@link Keeper}. */
+  openKeeper(name?: string): Keeper {
+    return new Keeper(this.#path, name);
   }
 
   /** The host ends; what it started goes on. Idempotent. */

@@ -1,10 +1,12 @@
 /**
  * A process that keeps what plans open: sockets, tables, links. Whatever it has
- * is closed when it ends, and it ends with the daemon, however that ends.
+ * is closed when it ends, and it ends with the daemon, however that ends, unless
+ * it was given a name.
  *
  * **Invariant:** plans run one after the other, in the order they were given in.
  */
 
+import { readdirSync, readFileSync } from 'node:fs';
 import { ChiselHost, isFailure } from './chisel-host.ts';
 import { encodePlan } from './plan/encode.ts';
 import type { Plan } from './plan/op.ts';
@@ -14,9 +16,20 @@ import { errorOfReport } from './plan/report.ts';
 export class Keeper {
   readonly #host: ChiselHost;
 
-  /** `path`: the chisel's executable. Failing to start shows as a keeper that is gone at once. */
-  constructor(path: string) {
-    this.#host = new ChiselHost(path, 'keep');
+  readonly #stays: boolean;
+
+  /**
+   * `path`: the chisel's executable. `name`: it stays, by this name, when the daemon was killed, until
+   * {@link endKeepers} ends it. Failing to start shows as a keeper that is gone at once.
+   */
+  constructor(path: string, name?: string) {
+    this.#stays = name !== undefined;
+    this.#host = new ChiselHost(path, name === undefined ? ['keep'] : ['keep', name]);
+  }
+
+  /** Its pid; `undefined` when it could not be started. */
+  get pid(): number | undefined {
+    return this.#host.pid;
   }
 
   /** False once it ended: all that it kept is closed. */
@@ -36,6 +49,26 @@ export class Keeper {
 
   /** All that it kept is closed then. Idempotent. */
   async close(): Promise<void> {
+    if (this.#stays) this.#host.kill();
     await this.#host.close();
+  }
+
+  /** One that stays is left as if the daemon had been killed. */
+  leave(): void {
+    this.#host.leave();
+  }
+}
+
+/** End the keepers of this name that other daemons left. `own`: the pid of this one's. */
+export function endKeepers(name: string, own: number | undefined): void {
+  for (const entry of readdirSync('/proc')) {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid) || pid === own) continue;
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+      if (words[1] === 'keep' && words[2] === name) process.kill(pid, 'SIGKILL');
+    } catch {
+      // It ended meanwhile.
+    }
   }
 }

@@ -51,11 +51,13 @@ function kindsOf(plan: readonly PlanOp[]): string {
 
 /** Errors of the sends to come, in order; '' is none. */
 function rig(...answers: readonly string[]) {
-  const left = [...answers];
+  const toCome = [...answers];
   const sent: string[] = [];
   const warnings: string[] = [];
   const quiet = (): void => undefined;
   const refuses = { open: false };
+  const ended: (number | undefined)[] = [];
+  const left: string[] = [];
   const keepers: { isAlive: boolean }[] = [];
   const guard = new GuardTable({
     log: {
@@ -65,6 +67,7 @@ function rig(...answers: readonly string[]) {
       warn: (message) => void warnings.push(message),
     },
     whole: async () => [WHOLE],
+    endFormer: (own) => void ended.push(own),
     openKeeper: () => {
       const keeper = {
         isAlive: true,
@@ -73,14 +76,16 @@ function rig(...answers: readonly string[]) {
           if (kinds === 'open' && !refuses.open) return new Uint8Array();
           if (kinds === 'open') throw new EngineError('unsupported', 'no nftables');
           sent.push(kinds);
-          const errno = left.shift() ?? '';
+          const errno = toCome.shift() ?? '';
           const call = errno === 'ETIMEDOUT' ? 'recvmsg()' : 'sendmsg()';
           if (errno !== '') throw new EngineError('internal', errno, { details: { errno, call } });
           return new Uint8Array();
         },
+        pid: keepers.length + 1,
         close: async (): Promise<void> => {
           keeper.isAlive = false;
         },
+        leave: () => void left.push('left'),
       };
       keepers.push(keeper);
       return keeper;
@@ -89,7 +94,7 @@ function rig(...answers: readonly string[]) {
   const kill = (): void => {
     for (const keeper of keepers) keeper.isAlive = false;
   };
-  return { guard, sent, warnings, keepers, kill, refuses };
+  return { guard, sent, warnings, keepers, kill, refuses, ended, left };
 }
 
 test('what is there is made so in place; what is there otherwise is made anew', async () => {
@@ -142,19 +147,24 @@ test('tables whose keeper died are taken over before the next change', async () 
   assert.equal(keepers.length, 2);
 });
 
-test('a guard that is closed has no keeper, and opens none', async () => {
-  const { guard, keepers } = rig();
+test('a guard that is closed opens no keeper; the one it has is left where tables stay', async () => {
+  for (const stays of [false, true]) {
+    const { guard, keepers, left } = rig();
+    await guard.rebuild();
+    await guard.close(stays);
+    await assert.rejects(guard.change(WHOLE.elements, 'x'), /the engine is closed/);
+    assert.deepEqual(
+      [keepers.map(({ isAlive }) => isAlive), left.length],
+      [[stays], Number(stays)],
+    );
+  }
+  const { guard, keepers } = rig('EINVAL', 'EINVAL');
   await guard.rebuild();
-  await guard.close();
-  await guard.close();
-  await assert.rejects(guard.change(WHOLE.elements, 'Cannot do it'), /the engine is closed/);
-  assert.deepEqual(
-    keepers.map(({ isAlive }) => isAlive),
-    [false],
-  );
+  await guard.close(true);
+  assert.equal(keepers[0]?.isAlive, false, 'without owners there is nothing to stay for');
 });
 
-test('a table that is gone is made again with the change; one that a dead daemon’s keeper holds is waited for', async () => {
+test('a table that is gone is made again with the change; one that a former keeper holds is waited for', async () => {
   const { guard, sent } = rig('', 'ENOENT');
   await guard.rebuild();
   await guard.change(WHOLE.elements, 'x');
@@ -162,6 +172,7 @@ test('a table that is gone is made again with the change; one that a dead daemon
   const held = rig('EPERM', 'EPERM');
   await held.guard.rebuild();
   assert.deepEqual(held.sent, [IN_PLACE, IN_PLACE, IN_PLACE]);
+  assert.deepEqual(held.ended, [1], 'the former one is ended once, and not its own');
 });
 
 test('a keeper without a socket, or with an answer still to come, is not asked again', async () => {
@@ -181,7 +192,7 @@ test('a keeper without a socket, or with an answer still to come, is not asked a
 });
 
 test('without the right to change the firewall nothing is made anew', async () => {
-  const { guard, sent } = rig(...Array.from({ length: 60 }, () => 'EPERM'));
+  const { guard, sent } = rig(...Array.from({ length: 600 }, () => 'EPERM'));
   await assert.rejects(guard.rebuild(), /EPERM/);
   assert.deepEqual(new Set(sent), new Set([IN_PLACE]));
 });

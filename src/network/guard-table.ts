@@ -24,10 +24,10 @@ import { keptFirewall, OPEN_KEPT } from './plan/ops.ts';
 import { OWNED, planAnew, planInPlace, type WholeTable } from './whole-table.ts';
 
 const ENOENT = 2;
-/** How often, and how many milliseconds apart, a table is asked for that a dead daemon's keeper still holds. */
-const HELD = { tries: 50, everyMs: 20 } as const;
+/** How often, and how many milliseconds apart, a table is asked for that a former keeper holds until it is dead. */
+const HELD = { tries: 250, everyMs: 2 } as const;
 
-type Owner = Pick<Keeper, 'apply' | 'isAlive' | 'close'>;
+type Owner = Pick<Keeper, 'apply' | 'isAlive' | 'pid' | 'close' | 'leave'>;
 
 /** What it works with. */
 export interface GuardTableOptions {
@@ -35,6 +35,8 @@ export interface GuardTableOptions {
   /** All that is to be in the kernel. */
   readonly whole: () => Promise<readonly WholeTable[]>;
   readonly openKeeper: () => Owner;
+  /** End the keeper that another daemon of the same engine left. `own`: this one's pid. */
+  readonly endFormer: (own: number | undefined) => void;
 }
 
 /** See the module. */
@@ -88,11 +90,12 @@ export class GuardTable {
     await this.undo([nft.deleteTable(at)], 'Cannot remove the firewall of the networks');
   }
 
-  /** They stay, anybody's. Idempotent. */
-  async close(): Promise<void> {
+  /** No change from now on. `stays`: they still belong to the keeper, until another engine ends it. Idempotent. */
+  async close(stays: boolean): Promise<void> {
     await this.#alone.run(async () => {
       this.#isClosed = true;
-      await this.#keeper?.close();
+      if (stays && this.#canOwn && this.#owner?.isAlive === true) this.#owner.leave();
+      else await this.#keeper?.close();
     });
   }
 
@@ -165,6 +168,7 @@ export class GuardTable {
         // An answer that did not come may come to the next change.
         if (callOf(error) === 'recvmsg()') await this.#keeper?.close();
         if (errnoOf(error) !== 'EPERM' || tries === HELD.tries) throw error;
+        if (tries === 1) this.#options.endFormer(this.#keeper?.pid);
         await pause(HELD.everyMs);
       }
     }

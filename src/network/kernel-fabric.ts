@@ -93,7 +93,7 @@ export class KernelFabric implements NetworkFabric {
       engineId,
       log,
       apply,
-      openKeeper: () => chisel.openKeeper(),
+      openKeeper: (name) => chisel.openKeeper(name),
       lock: this.#lock,
       bridges: () => this.#links.networks().flatMap((network) => guardedBridge(network) ?? []),
       ports: () => this.#seats.ports(),
@@ -302,10 +302,11 @@ export class KernelFabric implements NetworkFabric {
   async close(networks: readonly NetworkRecord[]): Promise<void> {
     this.#firewall.unwatch();
     await this.#hook.close();
+    const isUsed = this.#seats.hasBridge();
     try {
-      if (!this.#seats.hasBridge()) await this.#removeAll(networks);
+      if (!isUsed) await this.#removeAll(networks);
     } finally {
-      await this.#firewall.close();
+      await this.#firewall.close(isUsed);
     }
   }
 

@@ -14,7 +14,7 @@ import { messageOf } from '../base/error.ts';
 import type { Log } from '../base/log.ts';
 import type { Mutex } from '../base/mutex.ts';
 import { encodeMessage, type Message } from '../kernel/netlink/message.ts';
-import type { Keeper } from '../kernel/keeper.ts';
+import { endKeepers, type Keeper } from '../kernel/keeper.ts';
 import { decodeElements } from '../kernel/nft/elements.ts';
 import * as nft from '../kernel/nft/message.ts';
 import type { PlanOp } from '../kernel/plan/op.ts';
@@ -56,8 +56,8 @@ export interface KernelFirewallOptions {
   readonly log: Log;
   /** A host plan; what it answers. Errors: `EngineError` with the kernel's in `details.errno`. */
   readonly apply: (plan: readonly PlanOp[], failure: string) => Promise<Uint8Array>;
-  /** A process whose socket owns tables. */
-  readonly openKeeper: () => Keeper;
+  /** A process whose socket owns tables, and stays when the daemon was killed. */
+  readonly openKeeper: (name: string) => Keeper;
   /** Held while tables are made anew. */
   readonly lock: Mutex;
   /** Whom it guards now. */
@@ -87,7 +87,12 @@ export class KernelFirewall {
     const table = `carve-${engineId.slice(0, 12)}`;
     this.#guardAt = { family: 'inet', table: `${table}-guard` };
     this.#publishAt = { family: 'inet', table };
-    this.#guard = new GuardTable({ log, openKeeper, whole: () => this.#whole() });
+    this.#guard = new GuardTable({
+      log,
+      openKeeper: () => openKeeper(table),
+      endFormer: (own) => endKeepers(table, own),
+      whole: () => this.#whole(),
+    });
     this.egress = new EgressGuard({
       at: this.#guardAt,
       flags: () => this.#guard.flags,
@@ -190,10 +195,10 @@ export class KernelFirewall {
     return answers.flatMap(decodeElements).filter(({ key }) => !known.has(hex(key))).length;
   }
 
-  /** Leave all of it as it is: the tables that decide are anybody's then. Idempotent. */
-  async close(): Promise<void> {
+  /** No change from now on. `stays`: containers depend on it, which nobody else is to change. Idempotent. */
+  async close(stays: boolean): Promise<void> {
     this.unwatch();
-    await this.#guard.close();
+    await this.#guard.close(stays);
   }
 
   /** Make the table of published ports again if somebody took it away. */

@@ -319,8 +319,8 @@ function watchKeepers(chisel: Chisel, hasOwners: boolean, onChange: () => void):
   const open = chisel.openKeeper.bind(chisel);
   // The end of the table's name, and NFTA_TABLE_FLAGS.
   const flags = Buffer.from('-guard\0\0\0\0\x08\0\x02\0\0\0\0\x06', 'latin1');
-  chisel.openKeeper = () => {
-    const keeper = open();
+  chisel.openKeeper = (name) => {
+    const keeper = open(name);
     const apply = keeper.apply.bind(keeper);
     keeper.apply = async (plan, failure): Promise<Uint8Array> => {
       const messages = plan.flatMap((op) =>
