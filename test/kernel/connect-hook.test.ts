@@ -18,8 +18,8 @@ const publish = (HostPort: string, HostIp = ''): HostConfig => ({
 });
 
 /** Who the peer is that a connection reached, and whom it took for its client; the error's code when there is none. */
-async function reached(host: string, port: number): Promise<string> {
-  const socket = connect({ host, port });
+async function reached(host: string, port: number, localAddress?: string): Promise<string> {
+  const socket = connect({ host, port, ...(localAddress === undefined ? {} : { localAddress }) });
   const timer = setTimeout(() => socket.destroy(new Error('silence')), 2_000);
   try {
     const [seen] = (await once(socket, 'data')) as [Buffer];
@@ -77,6 +77,12 @@ test('a connection to a loopback address is led to the container, one to another
   await until(`${own4}:80 sees 172.17.0.1`, '127.0.0.9', 8003);
   assert.equal(await reached('127.0.0.1', 8003), 'ECONNREFUSED');
   assert.equal(await reached('::1', 8001), '::1:8001 sees 172.17.0.1', 'a relay, for IPv4 only');
+  const bound = [await reached('127.0.0.1', 8001, '127.0.0.1'), await reached('::1', 8002, '::1')];
+  assert.deepEqual(
+    bound,
+    ['127.0.0.1:8001 sees 172.17.0.1', `::1:8002 sees ${gateway6}`],
+    'from a loopback address there is no way to a container',
+  );
   const byHost = `${HOST_ADDRESS}:8001 sees ${HOST_ADDRESS}`;
   assert.equal(await reached(HOST_ADDRESS, 8001), byHost, 'the source is preserved');
   const elsewhere = `ip link set lo up

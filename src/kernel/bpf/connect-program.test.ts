@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseAddress, type Family } from '../../spec/cidr.ts';
+import { addressBytes, parseAddress, type Family } from '../../spec/cidr.ts';
 import { CONNECT_ENTRY_BYTES, connectEntry, connectProgram } from './connect-program.ts';
 import { EBPF, encodeEbpf, type EbpfInstruction } from './device-program.ts';
 
 const COOKIE = 0xfedc_ba98_7654_3210n;
 const [TCP, UDP] = [6, 17];
 /** Pointers of the interpreter: what is at each is a part of one memory. */
-const AT = { context: 0, stackTop: 512, values: 1024 } as const;
+const AT = { context: 0, socket: 256, stackTop: 512, values: 1024 } as const;
 
 interface Call {
   readonly to: readonly [address: string, port: number];
   readonly protocol?: number;
   readonly cookie?: bigint;
+  /** What the socket is bound to: a link's number, or an address. */
+  readonly bound?: number | string;
 }
 
 type Table = Readonly<Record<string, readonly [address: string, port: number]>>;
@@ -30,6 +32,10 @@ function connect(family: Family, table: Table, call: Call): string {
   memory.set(asked.subarray(0, bytes - 4), address);
   memory.set(asked.subarray(bytes - 4), 24);
   memory.writeUInt32LE(call.protocol ?? TCP, 36);
+  memory.writeBigUInt64LE(BigInt(AT.socket), 64);
+  const { bound = 0 } = call;
+  if (typeof bound === 'number') memory.writeUInt32LE(bound, AT.socket);
+  else memory.set(addressBytes(parseAddress(bound)), AT.socket + (family === 'ipv4' ? 24 : 28));
   const entries = new Map(
     Object.entries(table).map(([key, to]) => {
       const [, host = '', port = ''] = /^(.*) (\d+)$/.exec(key) ?? [];
@@ -63,6 +69,7 @@ function interpret(program: readonly EbpfInstruction[], memory: Buffer, world: W
     const wide = BigInt.asUintN(64, BigInt(imm));
     if (code === EBPF.EXIT) return registers[0]!;
     if (code === EBPF.LDX_W) registers[dst] = BigInt(memory.readUInt32LE(Number(source) + offset));
+    else if (code === EBPF.LDX_DW) registers[dst] = memory.readBigUInt64LE(Number(source) + offset);
     else if (code === EBPF.STX_W)
       memory.writeUInt32LE(Number(BigInt.asUintN(32, source)), Number(value) + offset);
     else if (code === EBPF.MOV64_X) registers[dst] = source;
@@ -149,6 +156,17 @@ test('connect(): only TCP, and only of the one network namespace', () => {
   assert.equal(connect('ipv4', TABLE4, { to, protocol: UDP }), hex(...to));
   assert.equal(connect('ipv4', TABLE4, { to, cookie: COOKIE + 1n }), hex(...to));
   assert.equal(connect('ipv4', TABLE4, { to, cookie: COOKIE & 0xffff_ffffn }), hex(...to));
+});
+
+test('connect(): a socket that is bound to an address or a link is left alone', () => {
+  for (const bound of [1, '127.0.0.1', '192.0.2.1']) {
+    const to = ['127.0.0.1', 8080] as const;
+    assert.equal(connect('ipv4', TABLE4, { to, bound }), hex(...to), String(bound));
+  }
+  for (const bound of [1, '::1', 'fe80::', '0:0:1::', '0:0:0:0:1::', '2001:db8::1']) {
+    const to = ['::1', 8080] as const;
+    assert.equal(connect('ipv6', TABLE6, { to, bound }), hex(...to), String(bound));
+  }
 });
 
 test('an entry is as the kernel has it in a context', () => {

@@ -4,12 +4,14 @@
  *
  * A hash table says what leads where. Its keys and values have one form:
  * address and port as in `connectEntry`. Only calls to a loopback address are
- * looked up: by that address first, then by the unspecified one.
+ * looked up: by that address first, then by the unspecified one. A socket that
+ * is bound to an address or a link chose its way: from ::1, say, there is none
+ * to a container.
  *
  * **Invariant:** the programs refuse nothing: whatever is not in the table goes
  * where it was going.
  *
- * Source: Linux `linux/bpf.h` (`struct bpf_sock_addr`, BPF_FUNC_*); bpf-helpers(7).
+ * Source: Linux `linux/bpf.h` (`struct bpf_sock_addr`, `struct bpf_sock`, BPF_FUNC_*); bpf-helpers(7).
  */
 
 import { addressBytes, type Address, type Family } from '../../spec/cidr.ts';
@@ -23,9 +25,12 @@ export const BPF_CGROUP_CONNECT = { ipv4: 10, ipv6: 11 } as const satisfies Reco
 /** Bytes of a key, and of a value. */
 export const CONNECT_ENTRY_BYTES = { ipv4: 8, ipv6: 20 } as const satisfies Record<Family, number>;
 
+const ADDRESS_WORDS = { ipv4: 1, ipv6: 4 } as const satisfies Record<Family, number>;
 const IPPROTO_TCP = 6;
 /** Where a context (`struct bpf_sock_addr`) has what. */
-const CONTEXT = { address: { ipv4: 4, ipv6: 8 }, port: 24, protocol: 36 } as const;
+const CONTEXT = { address: { ipv4: 4, ipv6: 8 }, port: 24, protocol: 36, socket: 64 } as const;
+/** Where its socket (`struct bpf_sock`) has what. */
+const SOCKET = { link: 0, source: { ipv4: 24, ipv6: 28 } } as const;
 const HELPER = { lookup: 1, netnsCookie: 122 } as const;
 /** First byte of the loopback addresses of IPv4. */
 const LOOPBACK4_BYTE = 127;
@@ -45,13 +50,14 @@ export function connectEntry(address: Address, port: number): Uint8Array {
 /** The program of one family. `netnsCookie`: of the network namespace whose sockets it is about. */
 export function connectProgram(family: Family, netnsCookie: bigint): readonly EbpfInstruction[] {
   const key = -CONNECT_ENTRY_BYTES[family];
-  const words = (CONNECT_ENTRY_BYTES[family] - 4) / 4;
+  const words = ADDRESS_WORDS[family];
   const at = CONTEXT.address[family];
   const body: Step[] = [
     op(EBPF.MOV64_X, { dst: SELF, src: FIRST }),
     op(EBPF.LDX_W, { dst: SECOND, src: SELF, offset: CONTEXT.protocol }),
     unless(SECOND, IPPROTO_TCP),
     ...isLoopback(family),
+    ...isUnbound(family),
     op(EBPF.CALL, { imm: HELPER.netnsCookie }),
     ...wide(FIRST, netnsCookie),
     { ...op(EBPF.JNE64_X, { dst: RESULT, src: FIRST }), isExit: true },
@@ -125,6 +131,18 @@ function isLoopback(family: Family): readonly Step[] {
     word(index),
     unless(SECOND, index === 3 ? LOOPBACK6_WORD : 0),
   ]);
+}
+
+/** Go on only if the socket is bound to no link and no address. */
+function isUnbound(family: Family): readonly Step[] {
+  const source = each(ADDRESS_WORDS[family]).map((word) => SOCKET.source[family] + 4 * word);
+  return [
+    op(EBPF.LDX_DW, { dst: SECOND, src: SELF, offset: CONTEXT.socket }),
+    ...[SOCKET.link, ...source].flatMap((offset) => [
+      op(EBPF.LDX_W, { dst: SCRATCH, src: SECOND, offset }),
+      unless(SCRATCH, 0),
+    ]),
+  ];
 }
 
 /** A constant of 64 bits: two instructions. */

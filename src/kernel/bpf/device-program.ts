@@ -30,6 +30,8 @@ export interface EbpfInstruction {
 export const EBPF = {
   /** dst = *(u32 *)(src + offset) */
   LDX_W: 0x61,
+  /** dst = *(u64 *)(src + offset) */
+  LDX_DW: 0x79,
   /** *(u32 *)(dst + offset) = src */
   STX_W: 0x63,
   /** dst = the immediate of this instruction and of the next; src 1: the hash table of that number. */
