@@ -58,7 +58,8 @@ export class ChiselHost {
   readonly #starts = new Map<number, Start>();
   readonly #gone = Promise.withResolvers<void>();
   #lastId = 0;
-  #isGone = false;
+  /** Why it ended; `undefined`: it has not. */
+  #goneFor: EngineError | undefined;
 
   /** Start the words as a command. Failing to start shows as a host that is gone at once. `keep` starts no processes. */
   constructor(path: string, words: readonly ['host'] | readonly ['keep', ...string[]] = ['host']) {
@@ -77,7 +78,7 @@ export class ChiselHost {
 
   /** False once it ended: nothing can be asked any more. */
   get isAlive(): boolean {
-    return !this.#isGone;
+    return this.#goneFor === undefined;
   }
 
   /** Its pid; `undefined` when it could not be started. */
@@ -88,6 +89,10 @@ export class ChiselHost {
   /** Data of the plan's reads, or its failure. Errors: `unavailable`. */
   apply(plan: Uint8Array): Promise<Uint8Array | HostFailure> {
     return new Promise((resolve, reject) => {
+      if (this.#goneFor !== undefined) {
+        reject(this.#goneFor);
+        return;
+      }
       this.#applications.set(this.#send(FRAME_KIND.apply, [plan]), { parts: [], resolve, reject });
     });
   }
@@ -102,6 +107,10 @@ export class ChiselHost {
     const exited = Promise.withResolvers<ExitRecord>();
     exited.promise.catch(() => undefined);
     return new Promise((resolve, reject) => {
+      if (this.#goneFor !== undefined) {
+        reject(this.#goneFor);
+        return;
+      }
       this.#starts.set(this.#send(FRAME_KIND.start, parts), {
         exited,
         isStarted: false,
@@ -201,9 +210,9 @@ export class ChiselHost {
   }
 
   #hostIsGone(why: string): void {
-    if (this.#isGone) return;
-    this.#isGone = true;
+    if (this.#goneFor !== undefined) return;
     const error = new EngineError('unavailable', `The chisel's host is gone: ${why}`);
+    this.#goneFor = error;
     for (const application of this.#applications.values()) application.reject(error);
     this.#applications.clear();
     // A monitor that was forked already answers by itself; one that was not never will.

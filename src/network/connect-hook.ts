@@ -8,6 +8,7 @@
  *
  * **Invariants**
  * - It is there while the daemon is: a keeper has the only links.
+ * - Nothing is led to a port before {@link ConnectHook.lead} was told of it.
  * - When a port was taken back nothing is led there; what cannot be taken back
  *   ends the whole hook.
  *
@@ -18,6 +19,7 @@ import { messageOf } from '../base/error.ts';
 import type { Log } from '../base/log.ts';
 import type { Keeper } from '../kernel/keeper.ts';
 import type { Plan } from '../kernel/plan/op.ts';
+import { formatAddress } from '../spec/cidr.ts';
 import type { EndpointPort } from './endpoint.ts';
 import {
   ASK_COOKIE,
@@ -36,13 +38,13 @@ export interface ConnectHookOptions {
   readonly openKeeper: () => Keeper;
   /** Where cgroup v2 is mounted; `undefined`: nowhere, and there is no hook. */
   readonly cgroup: string | undefined;
-  /** Every port that is published now. */
-  readonly published: () => readonly EndpointPort[];
 }
 
 /** See the module. No method rejects. */
 export class ConnectHook {
   readonly #options: ConnectHookOptions;
+  /** What is to be led to, by what a program asks for: whichever keeper comes leads to just these. */
+  readonly #led = new Map<string, EndpointPort>();
   /** Absent before the first port; resolves with `undefined` where it cannot be. */
   #opened: Promise<Keeper | undefined> | undefined;
   #isClosed = false;
@@ -51,13 +53,15 @@ export class ConnectHook {
     this.#options = options;
   }
 
-  /** Lead to these ports too; they are among the published already. */
+  /** Lead to these ports too; they are published already. */
   async lead(ports: readonly EndpointPort[]): Promise<void> {
-    if (!ports.some(isLed)) return;
+    const led = ports.filter(isLed);
+    if (led.length === 0) return;
+    for (const port of led) this.#led.set(keyOf(port), port);
     const known = this.#opened;
     if (known !== undefined) {
       const keeper = await known;
-      if (keeper?.isAlive !== false) return this.#change(keeper, planLead(ports.filter(isLed)));
+      if (keeper?.isAlive !== false) return this.#change(keeper, planLead(led));
     }
     // Another that saw the same death opened it meanwhile.
     if (this.#opened === known) this.#opened = this.#open();
@@ -66,8 +70,10 @@ export class ConnectHook {
 
   /** When it resolves nothing is led to them. */
   async leadNoMore(ports: readonly EndpointPort[]): Promise<void> {
-    if (!ports.some(isLed)) return;
-    await this.#change(await this.#opened, planLeadNoMore(ports.filter(isLed)));
+    const led = ports.filter(isLed);
+    if (led.length === 0) return;
+    for (const port of led) this.#led.delete(keyOf(port));
+    await this.#change(await this.#opened, planLeadNoMore(led));
   }
 
   /** Nothing is led any more. Idempotent. */
@@ -78,10 +84,10 @@ export class ConnectHook {
   }
 
   /** Waits for nothing before it asks the keeper: who was called first, asks first. */
-  async #change(keeper: Keeper | undefined, plan: Plan): Promise<void> {
+  async #change(keeper: Keeper | undefined, plans: readonly Plan[]): Promise<void> {
     if (keeper?.isAlive !== true) return;
     try {
-      await keeper.apply(plan, FAILURE);
+      await applyAll(keeper, plans);
     } catch (error) {
       this.#options.log.warn(FAILURE, { error: messageOf(error) });
       await keeper.close();
@@ -89,21 +95,31 @@ export class ConnectHook {
   }
 
   async #open(): Promise<Keeper | undefined> {
-    const { log, cgroup, openKeeper, published } = this.#options;
+    const { log, cgroup, openKeeper } = this.#options;
     if (cgroup === undefined || this.#isClosed) return undefined;
-    const keeper = openKeeper();
+    let keeper: Keeper | undefined;
     try {
+      keeper = openKeeper();
       const cookie = decodeCookie(await keeper.apply(ASK_COOKIE, FAILURE));
       if (cookie === undefined) throw new Error('the kernel tells no cookie of a namespace');
-      const all = planLead(published().filter(isLed));
-      await keeper.apply(planHook(cgroup, cookie), FAILURE);
-      await keeper.apply(all, FAILURE);
+      const all = planLead([...this.#led.values()]);
+      await applyAll(keeper, [planHook(cgroup, cookie), ...all]);
       return keeper;
     } catch (error) {
       // As before: by the firewall's rules.
       log.debug(FAILURE, { error: messageOf(error) });
-      await keeper.close();
+      await keeper?.close();
       return undefined;
     }
   }
+}
+
+/** All are on their way before the first is done, so that nobody's come between them. */
+async function applyAll(keeper: Keeper, plans: readonly Plan[]): Promise<void> {
+  await Promise.all(plans.map(async (plan) => keeper.apply(plan, FAILURE)));
+}
+
+/** What a program asks the table for. */
+function keyOf({ host, hostPort }: EndpointPort): string {
+  return `${formatAddress(host)} ${hostPort}`;
 }

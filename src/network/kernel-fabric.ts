@@ -114,7 +114,6 @@ export class KernelFabric implements NetworkFabric {
       log,
       cgroup,
       openKeeper: () => chisel.openKeeper(),
-      published: () => this.#seats.ports(),
     });
     this.#flows = new StaleFlows({
       log,

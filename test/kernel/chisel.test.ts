@@ -112,3 +112,26 @@ test('after close nothing can be asked, and no process is left', async () => {
   );
   assert.throws(() => process.kill(hostPid ?? 0, 0));
 });
+
+test('a keeper has what an earlier plan opened; one that ended answers that it did', async () => {
+  await withDir(async (dir) => {
+    await writeFile(join(dir, 'file'), 'kept');
+    await using chisel = await openChisel({ path: CHISEL_PATH });
+    const keeper = chisel.openKeeper();
+    const read: Plan = [
+      { op: 'kept', slots: 1 },
+      { op: 'read', root: 0, path: 'file', maxBytes: 10 },
+    ];
+    try {
+      const before = Buffer.from(await keeper.apply(read, 'Cannot read'));
+      assert.notEqual(before.readUInt32LE(0), 0, 'an empty slot is no directory');
+      await keeper.apply([{ op: 'open', slot: 0, path: dir, flags: O_DIRECTORY }], 'Cannot open');
+      const data = Buffer.from(await keeper.apply(read, 'Cannot read'));
+      assert.equal(data.subarray(8).toString(), 'kept');
+    } finally {
+      await keeper.close();
+    }
+    assert.equal(keeper.isAlive, false);
+    await assert.rejects(keeper.apply(read, 'Cannot read'), { kind: 'unavailable' });
+  });
+});

@@ -53,13 +53,15 @@ test('the hook is two tables, two programs and two links; nothing else stays ope
 test('ports are led and no longer led in the table of their family', () => {
   const ports = [port('0.0.0.0', '172.18.0.2'), port('::', 'fd00::2')];
   const [four, six] = ['000000001f900000', `${'00'.repeat(16)}1f900000`];
-  const sets = (plan: ReturnType<typeof planLead>): readonly unknown[] => {
-    checkPlan(plan);
-    return plan.map((op) =>
-      op.op === 'bpf-set'
-        ? [op.map, Buffer.from(op.key).toString('hex'), Buffer.from(op.value).toString('hex')]
-        : op,
-    );
+  const sets = (plans: ReturnType<typeof planLead>): readonly unknown[] => {
+    for (const plan of plans) checkPlan(plan);
+    return plans
+      .flat()
+      .map((op) =>
+        op.op === 'bpf-set'
+          ? [op.map, Buffer.from(op.key).toString('hex'), Buffer.from(op.value).toString('hex')]
+          : op,
+      );
   };
   const kept = { op: 'kept', slots: 0b1_0010 };
   assert.deepEqual(sets(planLead(ports)), [
@@ -68,6 +70,20 @@ test('ports are led and no longer led in the table of their family', () => {
     [4, six, `fd${'00'.repeat(14)}0200500000`],
   ]);
   assert.deepEqual(sets(planLeadNoMore(ports)), [kept, [1, four, ''], [4, six, '']]);
+});
+
+test('however many ports there are, each plan is one that the chisel takes', () => {
+  const ports = Array.from({ length: 5000 }, (_, index) =>
+    port('0.0.0.0', '172.18.0.2', { hostPort: index + 1 }),
+  );
+  const plans = planLead(ports);
+  for (const plan of plans) checkPlan(plan);
+  const keys = plans.flat().flatMap((op) => (op.op === 'bpf-set' ? [op.key] : []));
+  assert.deepEqual(
+    keys.map((key) => Buffer.from(key).readUInt16BE(4)),
+    ports.map(({ hostPort }) => hostPort),
+  );
+  assert.deepEqual(planLeadNoMore([]), []);
 });
 
 test('a cookie, and a kernel that tells none', () => {

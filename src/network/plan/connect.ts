@@ -14,13 +14,15 @@ import {
 } from '../../kernel/bpf/connect-program.ts';
 import { encodeEbpf } from '../../kernel/bpf/device-program.ts';
 import { O } from '../../kernel/plan/flags.ts';
-import type { PlanOp } from '../../kernel/plan/op.ts';
+import type { Plan, PlanOp } from '../../kernel/plan/op.ts';
 import { type EndpointPort, isDirect } from '../endpoint.ts';
 import { FAMILIES } from '../packet.ts';
 import { isLoopback6 } from '../way.ts';
 
-/** Every port of both protocols on one address. */
+/** Every port of one address. */
 const ENTRIES_MAX = 65_536;
+/** Ports of one plan; a plan has at most 4096 operations. */
+const PORTS_MAX = 1024;
 /** Slots of the keeper. */
 const SLOT = {
   cgroup: 0,
@@ -75,20 +77,20 @@ export function planHook(cgroup: string, cookie: bigint): readonly PlanOp[] {
   ];
 }
 
-/** Lead to these from now on. Precondition: {@link planHook} was run. */
-export function planLead(ports: readonly EndpointPort[]): readonly PlanOp[] {
+/** Lead to these from now on, by as many plans as it takes. Precondition: {@link planHook} was run. */
+export function planLead(ports: readonly EndpointPort[]): readonly Plan[] {
   return planSet(ports, ({ target, targetPort }) => connectEntry(target, targetPort));
 }
 
 /** No longer; they need not be led to now. */
-export function planLeadNoMore(ports: readonly EndpointPort[]): readonly PlanOp[] {
+export function planLeadNoMore(ports: readonly EndpointPort[]): readonly Plan[] {
   return planSet(ports, () => NONE);
 }
 
 function planSet(
   ports: readonly EndpointPort[],
   valueOf: (port: EndpointPort) => Uint8Array,
-): readonly PlanOp[] {
+): readonly Plan[] {
   const slots = 2 ** SLOT.ipv4.map + 2 ** SLOT.ipv6.map;
   const sets = ports.map((port): PlanOp => {
     const { map } = SLOT[port.host.family];
@@ -99,5 +101,8 @@ function planSet(
       value: valueOf(port),
     };
   });
-  return [{ op: 'kept', slots }, ...sets];
+  return Array.from({ length: Math.ceil(sets.length / PORTS_MAX) }, (_, index) => [
+    { op: 'kept', slots },
+    ...sets.slice(index * PORTS_MAX, (index + 1) * PORTS_MAX),
+  ]);
 }
