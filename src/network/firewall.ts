@@ -62,8 +62,6 @@ import type { WholeTable } from './whole-table.ts';
 export interface GuardedBridge extends Passage {
   /** Containers on it may talk to each other through the host's routing. */
   readonly isConnected: boolean;
-  /** What leaves the host carries the host's address. */
-  readonly isMasqueraded: boolean;
 }
 
 const { REG32, REGISTER } = expression;

@@ -4,7 +4,7 @@
  *
  * | mode | reached from | masqueraded |
  * |---|---|---|
- * | nat | nowhere; published ports by trusted links | yes |
+ * | nat | nowhere; published ports by trusted links | yes, unless the network says no: then its own questions are answered |
  * | nat-unprotected | all links but those of other networks | yes |
  * | routed | everywhere: published ports, ICMP | no |
  *
@@ -48,6 +48,8 @@ export interface Passage {
   /** The host's addresses on it. */
   readonly hosts: readonly Address[];
   readonly isInternal: boolean;
+  /** What leaves the host carries the host's address. */
+  readonly isMasqueraded: boolean;
   readonly modes: Readonly<Record<Family, GatewayMode>>;
   /** Names of links of the host by which published ports are reached at the containers' addresses. */
   readonly trusted: readonly string[];
@@ -63,13 +65,14 @@ export function passageSets(family: Family): readonly nft.SetShape[] {
     { name: `trusted${suffix}`, key: [family, 'ifname'], interval: true },
     { name: `routed${suffix}`, key: [family], interval: true },
     { name: `unprotected${suffix}`, key: [family], interval: true },
+    { name: `answered${suffix}`, key: [family], interval: true },
     { name: `open${suffix}`, key: [family, 'protocol', 'port'] },
   ];
 }
 
 /** Go on when nobody may come for the address in {@link REG32} by the link behind it. */
 export function hasNoPassage(family: Family): readonly expression.Expression[] {
-  return ['trusted', 'routed', 'unprotected'].map((set) =>
+  return ['trusted', 'routed', 'unprotected', 'answered'].map((set) =>
     expression.lookup(`${set}${SUFFIX[family]}`, REG32, { invert: true }),
   );
 }
@@ -129,7 +132,11 @@ export function passageElements(
         keyEnd: nft.concatKey([addressBytes(last), link]),
       })),
     );
-    return act(at, `trusted${suffix}`, elements);
+    if (elements.length > 0) return act(at, `trusted${suffix}`, elements);
+    // No host's address brings the answers back: they come for the containers' own, and only what
+    // answers passes the chain `forward`. Trusted links bring them too; what else is open to those
+    // must stay theirs.
+    return passage.isMasqueraded ? [] : act(at, `answered${suffix}`, spans.flatMap(intervalOf));
   });
 }
 

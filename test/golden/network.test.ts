@@ -57,6 +57,8 @@ const INTERNAL: firewall.GuardedBridge = {
 const MODES: readonly firewall.GuardedBridge[] = [
   { ...BRIDGE, modes: { ipv4: 'routed', ipv6: 'nat-unprotected' }, trusted: ['eth0'] },
   { ...BRIDGE, trusted: ['eth0', 'vxlan.1'] },
+  { ...BRIDGE, isMasqueraded: false },
+  { ...BRIDGE, isMasqueraded: false, trusted: ['eth0'] },
 ];
 
 const PORTS: readonly EndpointPort[] = [

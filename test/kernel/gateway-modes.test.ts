@@ -55,6 +55,7 @@ const SUBNETS: Readonly<Record<string, string>> = {
   bare: '10.61.0.0/24',
   trusting: '10.62.0.0/24',
   mixed: '10.63.0.0/24',
+  plain: '10.60.1.0/24',
 };
 
 const both = (mode: string) => ({ gateway_mode_ipv4: mode, gateway_mode_ipv6: mode });
@@ -202,6 +203,43 @@ test('trusted links reach published ports at the container’s address, and noth
     { HostIp: '0.0.0.0', HostPort: '8081' },
     { HostIp: '::', HostPort: '' },
   ]);
+});
+
+test('without masquerade a container speaks as itself and is answered; nothing of it is reached but what is published', async () => {
+  await using fixture = await openFixture();
+  await using lan = await Lan.open('10.60.0.0/14');
+  await make(fixture, 'plain', { enable_ip_masquerade: 'false' });
+  await make(fixture, 'routed', both('routed'));
+  await make(fixture, 'other', {});
+  const web = await serve(fixture, 'plain', PUBLISHED);
+  const behind = await serve(fixture, 'routed', {
+    PortBindings: { '80/tcp': [{ HostPort: '8081' }] },
+  });
+  const asker = await serve(fixture, 'other', {});
+  const from = places(fixture, lan, asker.id);
+  onHost('mkdir -p /tmp/plain-lan && echo lan > /tmp/plain-lan/index.html');
+  const serving = 'busybox httpd -f -p 8070 -h /tmp/plain-lan';
+  lan.serve(serving, 'busybox netstat -tln | grep -q :8070');
+  // The links of the other machine are new: it may take a second until IPv6 passes there.
+  const ask = async (address: string) =>
+    (
+      await fixture.inside(
+        web.id,
+        `for i in 1 2 3 4 5 6 7 8; do timeout 1 wget -q -O - http://${address} && break; done || true`,
+      )
+    ).trim();
+  assert.equal(await ask(`${LAN_ADDRESS}:8070/`), 'lan');
+  assert.equal(await ask('[2001:db8::2]:8070/'), 'lan');
+  onHost('rm -r /tmp/plain-lan');
+  const path = '/cgi-bin/index.cgi';
+  assert.equal(said(await ask(`${behind.v4}${path}`)), `routed ${web.v4}`);
+  assert.equal(said(await ask(`[${behind.v6}]${path}`)), `routed ${web.v6}`);
+  for (const address of [web.v4, web.v6]) {
+    await nobody([80, 81].flatMap((port) => [from.lan(address, port), from.other(address, port)]));
+    assert.doesNotMatch(lan.run(`busybox ping -c 1 -W 1 ${address} || true`), / 0% packet loss/);
+  }
+  assert.doesNotMatch(lan.run('busybox ping -c 1 -W 1 10.60.1.1 || true'), / 0% packet loss/);
+  assert.equal(await from.lan(HOST_ADDRESS, 8080), `plain ${LAN_ADDRESS}`);
 });
 
 test('exposure tells of the modes what packets do', async () => {
