@@ -10,13 +10,14 @@
  * - What must be closed is so without the table of published ports, which is anybody's.
  */
 
-import { messageOf } from '../base/error.ts';
+import { EngineError, messageOf } from '../base/error.ts';
 import type { Log } from '../base/log.ts';
 import type { Mutex } from '../base/mutex.ts';
 import { encodeMessage, type Message } from '../kernel/netlink/message.ts';
 import { endKeepers, type Keeper } from '../kernel/keeper.ts';
 import { decodeElements } from '../kernel/nft/elements.ts';
 import * as nft from '../kernel/nft/message.ts';
+import { errnoName } from '../kernel/plan/errno.ts';
 import type { PlanOp } from '../kernel/plan/op.ts';
 import { EgressGuard } from './egress/guard.ts';
 import type { EndpointPort } from './endpoint.ts';
@@ -78,6 +79,8 @@ export class KernelFirewall {
   /** There is an internal network, or was one: relays are kept from it. */
   #hasRelays = false;
   #isPublishing = false;
+  /** Of the last look; empty: none. */
+  #failure = '';
   #watch: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: KernelFirewallOptions) {
@@ -223,10 +226,17 @@ export class KernelFirewall {
   watch(): void {
     if (this.#watch !== undefined) return;
     this.#watch = setInterval(() => {
-      this.#look().catch((error: unknown) => {
-        const text = messageOf(error);
-        this.#options.log.warn('cannot look after the firewall', { error: text });
-      });
+      this.#look().then(
+        () => {
+          this.#failure = '';
+        },
+        (error: unknown) => {
+          const failure = messageOf(error);
+          const isNew = failure !== this.#failure;
+          if (isNew) this.#options.log.warn('cannot look after the firewall', { error: failure });
+          this.#failure = failure;
+        },
+      );
     }, WATCH_MS);
     this.#watch.unref();
   }
@@ -242,9 +252,13 @@ export class KernelFirewall {
     return this.#options.apply(planQueries([message]), failure);
   }
 
-  /** The messages that answer a request. */
+  /** The messages that answer a request; none about what is not there. Errors: `internal` for an answer that is not whole. */
   async query(message: Message, failure: string): Promise<Uint8Array> {
-    return (await this.ask(message, failure)).subarray(HEAD_BYTES);
+    const answer = await this.ask(message, failure);
+    const errno = new DataView(answer.buffer, answer.byteOffset, HEAD_BYTES).getUint32(0, true);
+    if (errno !== 0 && errno !== ENOENT)
+      throw new EngineError('internal', `${failure}: ${errnoName(errno)}`);
+    return answer.subarray(HEAD_BYTES);
   }
 
   /** Where it is, as names and values. */
@@ -258,6 +272,8 @@ export class KernelFirewall {
     if (lock.isHeld || !this.#guard.isThere) return;
     await beside();
     await lock.run(async () => {
+      // It may be closed by now.
+      if (!this.#guard.isThere) return;
       const half = this.egress.expected();
       const [guard, publish, origin] = await this.#countRules(
         this.#guardAt,

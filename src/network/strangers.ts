@@ -19,6 +19,7 @@ import { FORWARD, TABLE } from './passage/rules.ts';
 /** Names the tables of iptables-legacy, which nftables does not show; not there without them. */
 const LEGACY_TABLES = '/proc/self/net/ip_tables_names';
 const FAMILIES: readonly FoundChain['family'][] = ['ipv4', 'ipv6', 'inet'];
+const NONE = new Uint8Array(0);
 /** As nft(8) writes them. */
 const FAMILY_WORD = { ipv4: 'ip', ipv6: 'ip6', inet: 'inet', bridge: 'bridge' } as const;
 
@@ -39,7 +40,8 @@ export async function findWarnings(
   const warnings: string[] = [];
   for (const obstacle of obstaclesOf(chains, opened)) {
     const { family, table } = obstacle;
-    const rules = decodeRules(await query(nft.listRules({ family, table })));
+    // One that cannot be read is taken for one that knows none of them.
+    const rules = decodeRules(await query(nft.listRules({ family, table })).catch(() => NONE));
     const unknown = links.filter((link) => !knowsLink(rules, link));
     if (unknown.length > 0) warnings.push(warningOf(obstacle, { chains, links: unknown }));
   }

@@ -36,6 +36,8 @@ export interface PassageKeeperOptions {
 }
 
 const FAILURE = 'Cannot look at the rules of iptables';
+/** Looks that are passed over at most after one that failed: about a minute. */
+const REST_MAX = 127;
 
 /** See the module. */
 export class PassageKeeper {
@@ -45,7 +47,10 @@ export class PassageKeeper {
   #opened: readonly Family[] = [];
   /** What the last look was about; `undefined`: it failed. */
   #seen: string | undefined;
-  #failure = '';
+  /** How the last look failed, about which links, and how many of the next ones about them are passed over. */
+  #failed: { readonly what: string; readonly links: string; readonly rests: number } | undefined;
+  /** How many are still to be passed over. */
+  #rest = 0;
 
   constructor(options: PassageKeeperOptions) {
     this.#options = options;
@@ -66,25 +71,36 @@ export class PassageKeeper {
 
   /**
    * Put right what is not as it is to be. Never throws: what fails is logged
-   * once, and tried again by the next call. Precondition: it does not run already.
+   * once, and tried again by the next calls, more and more seldom while it is
+   * about the same links. Precondition: it does not run already.
    */
   async look(): Promise<void> {
-    const { query, log } = this.#options;
+    const { query } = this.#options;
+    const links = this.#options.links();
+    if (this.#failed?.links === links.join() && this.#rest > 0) {
+      this.#rest -= 1;
+      return;
+    }
     try {
-      const links = this.#options.links();
       const generation = decodeGeneration(await query(nft.askGeneration(), FAILURE));
       const seen = JSON.stringify([generation, links]);
       if (seen === this.#seen && generation !== undefined) return;
       this.#seen = undefined;
       await this.#repair(links);
       this.#seen = seen;
-      this.#failure = '';
+      this.#failed = undefined;
     } catch (error) {
-      const failure = messageOf(error);
-      const isNew = failure !== this.#failure && this.#options.links().length > 0;
-      if (isNew) log.warn('cannot look after the rules beside Docker', { error: failure });
-      this.#failure = failure;
+      this.#fail(messageOf(error), links);
     }
+  }
+
+  #fail(what: string, links: readonly string[]): void {
+    const last = this.#failed;
+    const isNew = what !== last?.what && links.length > 0;
+    if (isNew) this.#options.log.warn('cannot look after the rules beside Docker', { error: what });
+    const isSame = last?.links === links.join();
+    this.#rest = isSame ? Math.min(2 * last.rests + 1, REST_MAX) : 0;
+    this.#failed = { what, links: links.join(), rests: this.#rest };
   }
 
   async #repair(links: readonly string[]): Promise<void> {
