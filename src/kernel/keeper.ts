@@ -6,7 +6,7 @@
  * **Invariant:** plans run one after the other, in the order they were given in.
  */
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { ChiselHost, isFailure } from './chisel-host.ts';
 import { encodePlan } from './plan/encode.ts';
 import type { Plan } from './plan/op.ts';
@@ -59,12 +59,20 @@ export class Keeper {
   }
 }
 
-/** End the keepers of this name that other daemons left. `own`: the pid of this one's. */
+/**
+ * End the keepers of this name that other daemons left. `own`: the pid of this one's.
+ *
+ * A command line is memory of its process, which may be such that reading it never ends; the name of a
+ * process is not, nor its namespace: nobody in a container is asked.
+ */
 export function endKeepers(name: string, own: number | undefined): void {
+  const namespace = readlinkSync('/proc/self/ns/pid');
   for (const entry of readdirSync('/proc')) {
     const pid = Number(entry);
     if (!Number.isInteger(pid) || pid === own) continue;
     try {
+      if (readFileSync(`/proc/${pid}/comm`, 'utf8') !== 'chisel\n') continue;
+      if (readlinkSync(`/proc/${pid}/ns/pid`) !== namespace) continue;
       const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
       if (words[1] === 'keep' && words[2] === name) process.kill(pid, 'SIGKILL');
     } catch {

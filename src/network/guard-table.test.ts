@@ -164,6 +164,16 @@ test('a guard that is closed opens no keeper; the one it has is left where table
   assert.equal(keepers[0]?.isAlive, false, 'without owners there is nothing to stay for');
 });
 
+test('without tables there is no keeper, of this daemon or a former one', async () => {
+  const { guard, keepers, ended } = rig();
+  await guard.rebuild();
+  await guard.removeAll([]);
+  assert.equal(guard.isThere, false);
+  assert.deepEqual([keepers.map(({ isAlive }) => isAlive), ended], [[false], [undefined]]);
+  await guard.rebuild();
+  assert.equal(keepers.length, 2);
+});
+
 test('a table that is gone is made again with the change; one that a former keeper holds is waited for', async () => {
   const { guard, sent } = rig('', 'ENOENT');
   await guard.rebuild();

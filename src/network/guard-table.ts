@@ -8,6 +8,7 @@
  * **Invariants**
  * - What the tables hold is replaced in one transaction, so no packet sees half of it.
  * - One change at a time, each seeing what the one before did.
+ * - A keeper that stays is there as long as there is a table: who owns none is in nobody's way, and would stay for ever.
  * - Nobody but {@link GuardTable.rebuild} and a change of tables that were lost makes them anew.
  *
  * Source: net/netfilter/nf_tables_api.c; docs/decisions/0054-tables-that-belong-to-the-engine.md.
@@ -99,9 +100,19 @@ export class GuardTable {
     });
   }
 
-  /** None of them is to be there any more. */
-  forget(): void {
+  /** Delete all of them; they need not be there. */
+  async removeAll(tables: readonly nft.TableName[]): Promise<void> {
     this.#isThere = false;
+    for (const at of tables) await this.remove(at);
+    await this.dismiss();
+  }
+
+  /** End the keeper, and those that former daemons left: there is no table to own. */
+  async dismiss(): Promise<void> {
+    await this.#alone.run(async () => {
+      await this.#keeper?.close();
+      this.#options.endFormer(undefined);
+    });
   }
 
   async #change(

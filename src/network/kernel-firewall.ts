@@ -168,9 +168,8 @@ export class KernelFirewall {
 
   /** Delete all of it. Precondition: the lock is held. */
   async remove(): Promise<void> {
-    this.#guard.forget();
     this.#isPublishing = false;
-    for (const at of [this.#guardAt, this.egress.expected().at]) await this.#guard.remove(at);
+    await this.#guard.removeAll([this.#guardAt, this.egress.expected().at]);
     await this.#apply([nft.deleteTable(this.#publishAt)], ENOENT);
   }
 
@@ -183,6 +182,7 @@ export class KernelFirewall {
     if (!isNeeded) {
       const counts = await this.#countRules(this.#guardAt, this.#publishAt);
       if (counts.some((count) => count > 0)) await this.remove();
+      else await this.#guard.dismiss();
     }
     if (stray > 0)
       this.#options.log.info('took back published ports of an earlier engine', { count: stray });
