@@ -99,7 +99,10 @@ test('choosePorts() takes no port of the host for a routed address, whose family
     ['2001:db8::1', '8080', six, [':: 0>fd00::2 80 open']],
     ['127.0.0.1', '8080', six, ['127.0.0.1 8080>172.17.0.2 80']],
     ['', '8080-8090', both, ['0.0.0.0 0>172.17.0.2 80 open', ':: 0>fd00::2 80 open']],
-    ['127.0.0.1', '8080', both, ['0.0.0.0 0>172.17.0.2 80 open']],
+    ['192.0.2.1', '8080', both, ['0.0.0.0 0>172.17.0.2 80 open']],
+    // What is for this machine alone is opened to nobody else.
+    ['127.0.0.1', '8080', both, ['127.0.0.1 0>172.17.0.2 80']],
+    ['::1', '8080', both, ['::1 0>fd00::2 80']],
     // No relay leads to it either.
     ['', '8080', four, ['0.0.0.0 0>172.17.0.2 80 open']],
   ];

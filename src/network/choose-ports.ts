@@ -11,7 +11,7 @@ import { formatAddress, type Address, type Family } from '../spec/cidr.ts';
 import type { PortWish } from '../spec/port.ts';
 import { type EndpointAddress, type EndpointPort, isDirect } from './endpoint.ts';
 import { portTaken, type HostPort, type PortOwner } from './ports.ts';
-import { isLoopback6, isRouted, relayReach } from './way.ts';
+import { isLoopback, isLoopback6, isRouted, relayReach } from './way.ts';
 
 /** How a container's ports are reached: by a port of the host, at the container's own address, or both. */
 export type PortAccess = 'translated' | 'direct' | 'both';
@@ -137,9 +137,12 @@ function wayTo(
   if (target === undefined) return undefined;
   const way = { protocol, target: target.address, targetPort };
   const { family } = target.address;
-  // The host's address only says which family is meant.
-  if (access[family] === 'direct')
+  if (access[family] === 'direct') {
+    // Whoever names loopback means this machine, which reaches the container's own address as it is.
+    if (isLoopback(host)) return { ...way, host, hasNoHostPort: true };
+    // Else the host's address only says which family is meant.
     return { ...way, host: { family, value: 0n }, isOpen: true, hasNoHostPort: true };
+  }
   const whole = {
     ...way,
     host,

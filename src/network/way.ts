@@ -9,7 +9,7 @@
  * Source: docs/decisions/0044-a-relay-where-the-kernel-has-no-way.md; ip-sysctl.rst: `route_localnet` is of IPv4 only.
  */
 
-import type { Address } from '../spec/cidr.ts';
+import { contains, parseNetwork, type Address } from '../spec/cidr.ts';
 import type { EndpointPort } from './endpoint.ts';
 
 /** What of that which reaches the port's socket is relayed; the numbers are those of `reserve-port`. */
@@ -36,6 +36,13 @@ export function relayReach(port: Ends): keyof typeof REACH {
 /** Other machines and containers come by the relay: no rule judges where it leads. */
 export function isRelayedWidely(port: Ends): boolean {
   return relayReach(port) === 'all' && !isLoopback6(port.host);
+}
+
+const LOOPBACK = ['127.0.0.0/8', '::1/128'].map(parseNetwork);
+
+/** Reached from its own machine only. */
+export function isLoopback(address: Address): boolean {
+  return LOOPBACK.some((network) => contains(network, address));
 }
 
 /** Whether it is ::1. */

@@ -9,13 +9,8 @@
 import { type Endpoint, type EndpointPort, isDirect } from '../../network/endpoint.ts';
 import { linkSettingsOf } from '../../network/settings.ts';
 import type { NetworkRecord } from '../../network/store.ts';
-import {
-  contains,
-  formatAddress,
-  parseNetwork,
-  type Address,
-  type Family,
-} from '../../spec/cidr.ts';
+import { isLoopback } from '../../network/way.ts';
+import { contains, formatAddress, type Address, type Family } from '../../spec/cidr.ts';
 import type {
   ContainerExposure,
   EgressReach,
@@ -156,8 +151,6 @@ function shownHost(address: Address): string {
   return address.family === 'ipv6' ? `[${text}]` : text;
 }
 
-const LOOPBACK = ['127.0.0.0/8', '::1/128'].map(parseNetwork);
-
 /** By a port of the host. */
 function published(port: EndpointPort, network: NetworkRecord, model: ExposureModel): ExposureWay {
   const at = `${shownHost(port.host)}:${port.hostPort}`;
@@ -176,7 +169,7 @@ function sourcesOf(
   host: Address,
   { containers, networks }: ExposureModel,
 ): { readonly from: readonly ExposedTo[]; readonly peers: readonly string[] } {
-  if (LOOPBACK.some((network) => contains(network, host))) return { from: ['host'], peers: [] };
+  if (isLoopback(host)) return { from: ['host'], peers: [] };
   // A network's own address in the host is there for the containers of that network.
   const owner = [...networks.values()].find(
     ({ driver, subnets }) =>
