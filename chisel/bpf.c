@@ -74,8 +74,11 @@ int op_bpf_set(struct run *run, const struct op *op) {
   uint32_t length;
   const uint8_t *key = op_bytes(op, F_BPF_SET_KEY, &length);
   const uint8_t *value = op_bytes(op, F_BPF_SET_VALUE, &length);
-  struct element_attr attr = { .map = (uint32_t)run_slot(run, op, F_BPF_SET_MAP), .key = address_of(key), .value = address_of(value) };
   bool is_gone = length == 0;
+  /* Whoever deletes has no value: the kernel takes anything there for a call it does not know. */
+  struct element_attr attr = {
+    .map = (uint32_t)run_slot(run, op, F_BPF_SET_MAP), .key = address_of(key), .value = is_gone ? 0 : address_of(value),
+  };
   int err = bpf(is_gone ? MAP_DELETE : MAP_UPDATE, &attr, sizeof attr);
   return err < 0 && !(is_gone && errno == ENOENT) ? run_failed(run, CALL_BPF) : 0;
 }

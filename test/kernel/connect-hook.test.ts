@@ -104,6 +104,7 @@ test('nothing is led to a container that is gone, nor to who has its address nex
   await using gone = await start('gone', '8001');
   const led = '10.77.0.2:80 sees 10.77.0.1';
   await until(led, '127.0.0.1', 8001);
+  const kept = keepers();
   onHost(`kill -KILL ${gone.pid}`);
   await containers.wait(gone.id, 'not-running').result;
   await containers.remove(gone.id, { force: true });
@@ -117,6 +118,7 @@ test('nothing is led to a container that is gone, nor to who has its address nex
   mine.close();
   await networks.disconnect('small', { container: next.id, force: false });
   assert.equal(await reached('127.0.0.1', 8002), 'ECONNREFUSED');
+  assert.deepEqual(keepers(), kept, 'ports were taken back from a hook that stands');
 });
 
 test('without who keeps it, or without the engine, ports are reached all the same', async () => {
