@@ -13,6 +13,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { EngineFixture } from '../kernel/engine-fixture.ts';
 
 const KILLS = Number(process.env['CARVE_KILLS'] ?? '12');
+/** Milliseconds for all of them; a kill with its recovery takes some 350. */
+const TIMEOUT_MS = 120_000 + 1_000 * KILLS;
 /** Milliseconds after the victim is ready; a connect takes some ten. */
 const LATEST_MS = 80;
 
@@ -51,7 +53,9 @@ function hostLinks(): readonly string[] {
   );
 }
 
-test(`row 49: ${KILLS} kills in the middle of connecting and disconnecting leave nothing`, async () => {
+test(`row 49: ${KILLS} kills in the middle of connecting and disconnecting leave nothing`, {
+  timeout: TIMEOUT_MS,
+}, async () => {
   await using fixture = new EngineFixture();
   const { networks, containers } = await fixture.open();
   // A /29 has five addresses for containers: one that leaks is soon missed.
