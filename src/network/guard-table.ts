@@ -125,8 +125,9 @@ export class GuardTable {
       try {
         await this.#send(messages, { failure, ignore });
       } catch (error) {
-        if (!this.#isThere || errnoOf(error) !== 'ENOENT') throw error;
-        // Somebody deleted a table that has no owner, a moment ago.
+        const isLost = errnoOf(error) === 'ENOENT' || (this.#canOwn && !this.isKept);
+        if (!this.#isThere || this.#isClosed || !isLost) throw error;
+        // A moment ago somebody deleted a table that has no owner, or the owner died.
         await this.#rebuild();
         await this.#send(messages, { failure, ignore });
       }
