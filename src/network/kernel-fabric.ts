@@ -280,7 +280,8 @@ export class KernelFabric implements NetworkFabric {
 
   holds(containerId: string): boolean {
     const ports = this.#seats.portsOf(containerId);
-    return this.#firewall.holds(containerId, ports) || hasFlows(ports) || ports.some(isLed);
+    const isPublished = this.#firewall.wasRemade(ports) || hasFlows(ports) || ports.some(isLed);
+    return isPublished || this.#firewall.holds(containerId, ports);
   }
 
   async release(containerId: string, isUntidy: boolean): Promise<void> {
@@ -291,11 +292,18 @@ export class KernelFabric implements NetworkFabric {
     await this.#hook.leadNoMore(ports);
     await this.egress.release(containerId);
     await this.#firewall.letGo(ports);
-    for (const { endpoint } of isUntidy ? gone : []) {
-      const plan = this.#firewall.unpublish(endpoint.ports);
-      await this.#apply(plan, 'Cannot take back published ports');
-    }
+    if (isUntidy || this.#firewall.wasRemade(ports)) await this.#unpublish(gone);
     await this.#flows.afterUnpublish(ports);
+  }
+
+  /** The table may just be made again with them. */
+  async #unpublish(gone: readonly NetworkedEndpoint[]): Promise<void> {
+    await this.#lock.run(async () => {
+      for (const { endpoint } of gone) {
+        const plan = this.#firewall.unpublish(endpoint.ports);
+        await this.#apply(plan, 'Cannot take back published ports');
+      }
+    });
   }
 
   async close(networks: readonly NetworkRecord[]): Promise<void> {

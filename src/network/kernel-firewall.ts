@@ -79,6 +79,8 @@ export class KernelFirewall {
   /** There is an internal network, or was one: relays are kept from it. */
   #hasRelays = false;
   #isPublishing = false;
+  /** Ports that were published by making their table again: perhaps after who ended had taken them back. */
+  readonly #remade = new WeakSet<EndpointPort>();
   /** Of the last look; empty: none. */
   #failure = '';
   #watch: ReturnType<typeof setInterval> | undefined;
@@ -222,6 +224,11 @@ export class KernelFirewall {
     return firewall(planPortRemoval(this.#publishAt, ports), ENOENT);
   }
 
+  /** Whether any of these may be published still after their container took them back. */
+  wasRemade(ports: readonly EndpointPort[]): boolean {
+    return ports.some((port) => this.#remade.has(port));
+  }
+
   /** Look after it from now on. Idempotent. */
   watch(): void {
     if (this.#watch !== undefined) return;
@@ -317,7 +324,9 @@ export class KernelFirewall {
 
   async #rebuildPublish(): Promise<void> {
     const at = this.#publishAt;
-    const table = publishTable(at, planPorts(at, this.#options.ports()));
+    const ports = this.#options.ports();
+    for (const port of ports) this.#remade.add(port);
+    const table = publishTable(at, planPorts(at, ports));
     await this.#apply(planAnew(table, 0));
     this.#isPublishing = true;
   }
