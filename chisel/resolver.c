@@ -310,12 +310,12 @@ static bool read_query(struct connection *connection) {
   resolver.spent++;
   connection->used_us = wait_now_us();
   want(connection, 2);
+  connection->pending++;
   if (!ask(token_of(connection), length)) {
     drop(connection);
     return false;
   }
-  connection->pending++;
-  return true;
+  return connection->fd >= 0;
 }
 
 /* A place for a new connection: a free one, else the one that was silent longest. */

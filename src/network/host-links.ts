@@ -88,11 +88,15 @@ export class HostLinks {
     }
     const isOwnLink = found.group === group;
     this.#ready.set(network.id, { network, linkIndex: found.index, isOwnLink });
+    this.#lost.delete(network.id);
   }
 
   /** What is not ready is made when it is needed next. */
   forget(networks: readonly NetworkRecord[]): void {
-    for (const { id } of networks) this.#ready.delete(id);
+    for (const { id } of networks) {
+      this.#ready.delete(id);
+      this.#lost.delete(id);
+    }
   }
 
   /** Idempotent. */
@@ -127,7 +131,6 @@ export class HostLinks {
       const what = { network: network.name };
       try {
         await ensure(network);
-        this.#lost.delete(network.id);
         log.warn('the link of a network was deleted from outside; made again', what);
       } catch (error) {
         if (this.#lost.has(network.id)) continue;
@@ -138,15 +141,21 @@ export class HostLinks {
     }
   }
 
-  /** Put those on the link of a network that was made again. */
+  /** Put those on the link of a network that was made again. Never throws: who cannot be put there keeps no other off. */
   async rejoin(network: NetworkRecord, seats: readonly NetworkedEndpoint[]): Promise<void> {
     if (network.driver !== 'bridge') return;
-    const { apply } = this.#options;
+    const { apply, log } = this.#options;
     const failure = `Cannot put the containers of network ${network.name} on its link`;
     for (const each of seats.filter((seat) => seat.network.id === network.id)) {
-      const found = decodeLink(await apply(planAskLink(each.endpoint.hostLink), failure));
-      if (found === undefined) continue;
-      await apply(planRejoin({ ...this.planned(each), hostIndex: found.index }), failure);
+      const { hostLink } = each.endpoint;
+      try {
+        const found = decodeLink(await apply(planAskLink(hostLink), failure));
+        if (found === undefined) continue;
+        await apply(planRejoin({ ...this.planned(each), hostIndex: found.index }), failure);
+      } catch (error) {
+        // One that ends in this moment, say.
+        log.warn(failure, { link: hostLink, error: messageOf(error) });
+      }
     }
   }
 

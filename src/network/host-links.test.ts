@@ -1,0 +1,80 @@
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { encodeMessages, text, u32 } from '../kernel/netlink/message.ts';
+import type { PlanOp } from '../kernel/plan/op.ts';
+import type { Endpoint } from './endpoint.ts';
+import { HostLinks } from './host-links.ts';
+import type { NetworkRecord } from './store.ts';
+
+const GROUP = 7;
+const NETWORK: NetworkRecord = {
+  id: 'ab'.repeat(32),
+  name: 'web',
+  driver: 'bridge',
+  createdAtNs: 0n,
+  isInternal: false,
+  isAttachable: false,
+  hasIpv4: true,
+  hasIpv6: false,
+  subnets: [],
+  isPredefined: false,
+  ipamOptions: {},
+  options: {},
+  labels: {},
+};
+
+function endpoint(hostLink: string): Endpoint {
+  return {
+    id: hostLink,
+    networkId: NETWORK.id,
+    networkName: NETWORK.name,
+    interfaceName: 'eth0',
+    hostLink,
+    index: 2,
+    mac: '02:00:00:00:00:01',
+    ipv4: undefined,
+    ipv6: undefined,
+    isDefault4: false,
+    isDefault6: false,
+    names: [],
+    ports: [],
+  };
+}
+
+/** The kernel's word about a bridge. */
+function bridge(index: number): Uint8Array {
+  const header = new Uint8Array(16);
+  header.set(u32(index), 4);
+  const attributes = [
+    [18, [[1, text('bridge')]]],
+    [27, u32(GROUP)],
+  ] as const;
+  const told = encodeMessages([{ type: 16, flags: 0, header, attributes }]);
+  return Buffer.concat([u32(0), u32(told.length), told]);
+}
+
+test('who cannot be put on a link that was made again keeps no other off', async () => {
+  const rejoined: number[] = [];
+  const warnings: string[] = [];
+  const quiet = (): void => undefined;
+  const links = new HostLinks({
+    group: GROUP,
+    log: { debug: quiet, info: quiet, error: quiet, warn: (what) => void warnings.push(what) },
+    apply: async (plan: readonly PlanOp[]) => {
+      if (plan.some(({ op }) => op === 'netlink-query')) return bridge(9);
+      rejoined.push(rejoined.length);
+      if (rejoined.length === 3) throw new Error('ENODEV');
+      return new Uint8Array();
+    },
+  });
+  await links.make(NETWORK);
+  rejoined.splice(0);
+  warnings.splice(0);
+  const seats = ['one', 'two', 'three', 'four'].map((name) => ({
+    endpoint: endpoint(name),
+    network: NETWORK,
+  }));
+  await links.rejoin(NETWORK, seats);
+  assert.equal(rejoined.length, 4);
+  assert.deepEqual(warnings, ['Cannot put the containers of network web on its link']);
+});
