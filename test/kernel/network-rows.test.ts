@@ -1,4 +1,4 @@
-/** Rows N4 to N6, N11 and N12 of the weakness matrix: what is rewritten, in which order, and for whom. */
+/** Rows N4 to N7, N11 and N12 of the weakness matrix: what is rewritten, in which order, and for whom. */
 
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -83,6 +83,42 @@ test('N6: what an administrator’s own table drops is dropped, also of a publis
     onHost('nft delete table inet admin');
     await until('it is published', () => lan.get(HOST_ADDRESS, 8080) === 'web\n');
   }
+});
+
+/** Says to everybody on the network that it is the router of 2001:db8:bad::/64, and of everything else. */
+const ADVERTISE = String.raw`
+  use Socket qw(:all);
+  my ($index) = qx(ip -o link show dev eth0) =~ /^(\d+):/ or die;
+  socket(my $s, AF_INET6, SOCK_RAW, 58) or die $!;
+  setsockopt($s, 41, 18, pack('i', 255)) or die $!;
+  my $advertisement = pack('CCnCCnNN', 134, 0, 0, 64, 0, 1800, 0, 0);
+  my $prefix = pack('CCCCNNN', 3, 4, 64, 0xc0, 86400, 14400, 0) . inet_pton(AF_INET6, '2001:db8:bad::');
+  send($s, $advertisement . $prefix, 0, pack_sockaddr_in6(0, inet_pton(AF_INET6, 'ff02::1'), $index)) or die $!;
+`;
+
+test('N7: who advertises itself as a router is heard by neither the host nor its neighbours', async () => {
+  await using fixture = await openFixture();
+  await fixture.engine.networks.create({ Name: 'dual' });
+  const ids = [];
+  for (const name of ['liar', 'peer'])
+    ids.push(await serve(fixture, name, { NetworkMode: 'dual' }));
+  const all = await Promise.all(ids.map(async (id) => fixture.engine.containers.inspect(id)));
+  const [liar = 0, peer = 0] = all.map(({ State }) => State.Pid);
+  const inPeer = (script: string): string => onHost(`nsenter -t ${peer} -n sh -ec '${script}'`);
+  const known = 'ip -6 route; ip -6 addr show scope global';
+  const before = [onHost(known), inPeer(known)];
+  const heard = `awk '$1 == "Icmp6InRouterAdvertisements" { print $2 }'`;
+  const there = () =>
+    [onHost(`${heard} /proc/net/snmp6`), onHost(`${heard} /proc/${peer}/net/snmp6`)].map(Number);
+  assert.deepEqual(there(), [0, 0]);
+  writeFileSync(`${fixture.directory}/advertise.pl`, ADVERTISE);
+  onHost(`nsenter -t ${liar} -n perl ${fixture.directory}/advertise.pl`);
+  await until('it came to both', () => there().every((count) => count > 0));
+  assert.deepEqual([onHost(known), inPeer(known)], before);
+  // Nor does the host take another way because a container says so.
+  const bridges = onHost('ls /proc/sys/net/ipv4/conf | grep ^br-').trim().split('\n');
+  for (const bridge of bridges)
+    assert.equal(onHost(`cat /proc/sys/net/ipv4/conf/${bridge}/accept_redirects`), '0\n');
 });
 
 test('N11: a service that trusts its own machine is asked from another address, whoever asks by a port', async () => {

@@ -174,6 +174,8 @@ export function planSetLink(network: NetworkRecord, index: number): readonly Pla
     ...(network.hasIpv6 ? [setting(`ipv6/conf/${link}/accept_dad`, '0')] : []),
     // Ports published on a loopback address are reached from the host by this way; the firewall lets nobody else.
     setting(`ipv4/conf/${link}/route_localnet`, '1'),
+    // A container is no router of the host's, whoever it says it is. Of IPv6 a host that passes packets on takes none anyway.
+    setting(`ipv4/conf/${link}/accept_redirects`, '0'),
   ];
   const own = network.subnets.filter(({ gateway }) => !hostless.has(gateway.family));
   const addresses = own.map(({ gateway, subnet }) =>
