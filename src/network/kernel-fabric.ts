@@ -289,11 +289,14 @@ export class KernelFabric implements NetworkFabric {
     const ports = this.#seats.portsOf(containerId);
     this.#seats.set(containerId, []);
     if (!this.#seats.hasBridge()) this.#firewall.unwatch();
-    await this.#hook.leadNoMore(ports);
-    await this.egress.release(containerId);
-    await this.#firewall.letGo(ports);
-    if (isUntidy || this.#firewall.wasRemade(ports)) await this.#unpublish(gone);
-    await this.#flows.afterUnpublish(ports);
+    const isThere = isUntidy || this.#firewall.wasRemade(ports);
+    await eachOf([
+      async () => this.#hook.leadNoMore(ports),
+      async () => this.egress.release(containerId),
+      async () => this.#firewall.letGo(ports),
+      async () => (isThere ? this.#unpublish(gone) : undefined),
+      async () => this.#flows.afterUnpublish(ports),
+    ]);
   }
 
   /** The table may just be made again with them. */
@@ -379,6 +382,19 @@ export class KernelFabric implements NetworkFabric {
       throw isEngineError(error) ? error : new EngineError('internal', messageOf(error));
     }
   }
+}
+
+/** One after the other, whichever fails: what one does not take away is no reason for the others. Errors: the first. */
+async function eachOf(steps: readonly (() => Promise<void>)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 function isBridge({ driver }: NetworkRecord): boolean {

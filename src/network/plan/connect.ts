@@ -17,7 +17,7 @@ import { O } from '../../kernel/plan/flags.ts';
 import type { Plan, PlanOp } from '../../kernel/plan/op.ts';
 import { type EndpointPort, isDirect } from '../endpoint.ts';
 import { FAMILIES } from '../packet.ts';
-import { isLoopback6 } from '../way.ts';
+import { isLoopback } from '../way.ts';
 
 /** Every port of one address. */
 const ENTRIES_MAX = 65_536;
@@ -38,8 +38,7 @@ const NONE = new Uint8Array(0);
 export function isLed(port: EndpointPort): boolean {
   const { protocol, host, target } = port;
   if (protocol !== 'tcp' || host.family !== target.family || isDirect(port)) return false;
-  const isLoopback = host.family === 'ipv4' ? host.value >> 24n === 127n : isLoopback6(host);
-  return host.value === 0n || isLoopback;
+  return host.value === 0n || isLoopback(host);
 }
 
 /** Ask for the network namespace's cookie: `u32 errno, u32 length`, 8 bytes. */
