@@ -163,7 +163,8 @@ describe('networks', () => {
         { HostIp: '0.0.0.0', HostPort: '8080' },
         { HostIp: '::', HostPort: '' },
       ],
-      '90/udp': [{ HostIp: '::', HostPort: '' }],
+      // What names loopback is this machine's alone, and opened to nobody else.
+      '90/udp': [{ HostIp: '::1', HostPort: '' }],
     });
     const lines = ['port web', 'port web 80', 'ps --no-trunc --format {{.Names}}={{.Ports}}'];
     for (const line of lines) {
