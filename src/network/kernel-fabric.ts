@@ -32,6 +32,7 @@ import { HostLinks } from './host-links.ts';
 import { KernelFirewall } from './kernel-firewall.ts';
 import {
   BEFORE_CLONE,
+  hasMadeLink,
   planDefaultRoutes,
   planInside,
   planJoin,
@@ -236,14 +237,26 @@ export class KernelFabric implements NetworkFabric {
     const failure = `Cannot connect the container to network ${added.network.name}`;
     await this.#firewall.keep();
     await this.egress.join(containerId, added);
+    const plan = planJoin(owner, [this.#links.planned(added)]);
     try {
-      await this.#apply(planJoin(owner, [this.#links.planned(added)]), failure);
+      await this.#apply(plan, failure);
     } catch (error) {
+      const { index } = isEngineError(error) ? error.details : {};
+      const failedAt = typeof index === 'number' ? index : undefined;
+      // A link that it may have is gone before it is held no longer.
+      if (hasMadeLink(plan, failedAt)) await this.#takeLink(owner, added);
       await this.egress.leave(containerId, added.endpoint.id);
       throw error;
     }
     this.#seats.add(containerId, added);
     this.#watch();
+  }
+
+  async #takeLink(owner: NamespaceOwner, { endpoint, network }: NetworkedEndpoint): Promise<void> {
+    const failure = 'Cannot take the link of a connection that failed';
+    await this.#apply(planLeave(owner, endpoint), failure).catch((error: unknown) => {
+      this.#log.warn(failure, { network: network.name, error: messageOf(error) });
+    });
   }
 
   async leave(

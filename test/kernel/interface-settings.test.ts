@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import type { EndpointSettings } from '../../src/spec/docker/container.ts';
 import { type EngineFixture, openFixture } from './engine-fixture.ts';
+import { onHost } from './lan.ts';
 
 const SYSCTLS = 'com.docker.network.endpoint.sysctls';
 
@@ -45,6 +46,26 @@ test('a setting that the kernel has not fails the start, and names it', async ()
     start(fixture, { DriverOpts: { [SYSCTLS]: 'net.ipv4.conf.IFNAME.nothing=1' } }),
     { message: /cannot set sysctl "net\.ipv4\.conf\.eth0\.nothing": the kernel has no such/ },
   );
+});
+
+test('a connect that fails half-way leaves nothing in the container, nor takes what it has', async () => {
+  await using fixture = await openFixture();
+  const { containers, networks } = fixture.engine;
+  for (const Name of ['front', 'back']) await networks.create({ Name });
+  const id = await start(fixture, {});
+  const links = async (): Promise<string> => fixture.inside(id, 'ip -o link | cut -d " " -f 2');
+  const before = await links();
+  const bad = { DriverOpts: { [SYSCTLS]: 'net.ipv4.conf.IFNAME.nothing=1' } };
+  await assert.rejects(networks.connect('back', { container: id, settings: bad }), /nothing/);
+  assert.equal(await links(), before);
+  const { State } = await containers.inspect(id);
+  const own = `nsenter -t ${State.Pid} -n ip link`;
+  onHost(`${own} add eth1 type veth peer name other`);
+  await assert.rejects(networks.connect('back', { container: id, settings: {} }), /EEXIST/);
+  assert.match(await links(), /eth1/, 'its own');
+  onHost(`${own} del eth1`);
+  await networks.connect('back', { container: id, settings: {} });
+  assert.match(await links(), /eth1@/);
 });
 
 test('a container that does not run says anew how it will be on a network', async () => {

@@ -83,6 +83,12 @@ export function planJoin(
   return [openRoute(SLOT.host), ...enter(owner), ...planInside(endpoints)];
 }
 
+/** Whether {@link planJoin} had made a link when it failed at the operation of this number; `undefined`: nobody knows which. */
+export function hasMadeLink(join: readonly PlanOp[], failedAt: number | undefined): boolean {
+  const makesLink = join.findIndex((each) => each.op === 'netlink' && each.patches.length > 0);
+  return failedAt === undefined || failedAt > makesLink;
+}
+
 /** A host plan that takes an endpoint from a running container; its routes go with it. */
 export function planLeave(owner: NamespaceOwner, endpoint: Endpoint): readonly PlanOp[] {
   return [
