@@ -66,6 +66,8 @@ export interface ResolveOptions {
   readonly options: readonly string[];
   /** Loopback resolvers of the host work: it is the host's network. */
   readonly isHostNetwork: boolean;
+  /** The container has an IPv6 address: resolvers of that family can be asked. */
+  readonly hasIpv6: boolean;
 }
 
 /** From the host's file; each part of the request replaces that part. */
@@ -73,7 +75,7 @@ export function renderResolvConf(hostText: string, request: ResolveOptions): str
   const host = parseResolvConf(hostText);
   const reachable = request.isHostNetwork
     ? host.servers
-    : host.servers.filter((ip) => !isLoopback(ip));
+    : host.servers.filter((ip) => !isLoopback(ip) && (request.hasIpv6 || !ip.includes(':')));
   const own = request.servers.length > 0 ? request.servers : reachable;
   const servers = own.length > 0 ? own : FALLBACK_SERVERS;
   const search =

@@ -201,7 +201,13 @@ test('hosts and resolv.conf', () => {
   );
   const text =
     '# c\nnameserver 127.0.0.53\nnameserver ::1\nnameserver 192.0.2.1 # x\ndomain a.b\nsearch c.d e.f\noptions ndots:2\n';
-  const request = { servers: [], search: [], options: [], isHostNetwork: false };
+  const request = {
+    servers: [],
+    search: [],
+    options: [],
+    isHostNetwork: false,
+    hasIpv6: false,
+  };
   assert.equal(
     renderResolvConf(text, request),
     'nameserver 192.0.2.1\nsearch c.d e.f\noptions ndots:2\n',
@@ -214,4 +220,11 @@ test('hosts and resolv.conf', () => {
     renderResolvConf('', { ...request, search: ['.'] }),
     'nameserver 8.8.8.8\nnameserver 8.8.4.4\n',
   );
+  // Nobody asks by a family that he has not.
+  const six = 'nameserver 2001:db8::53\n';
+  assert.match(renderResolvConf(six, request), /^nameserver 8\.8\.8\.8\n/);
+  assert.equal(renderResolvConf(`${six}nameserver 192.0.2.1\n`, request), 'nameserver 192.0.2.1\n');
+  assert.equal(renderResolvConf(six, { ...request, hasIpv6: true }), six);
+  assert.equal(renderResolvConf(six, { ...request, isHostNetwork: true }), six);
+  assert.equal(renderResolvConf('', { ...request, servers: ['2001:db8::53'] }), six);
 });

@@ -39,7 +39,11 @@ function textFor(parts: EngineParts, { record, endpoints }: Container): string {
   const isHeld = endpoints.length > 0 && policyOfContainer(record) !== undefined;
   return isNamed || isHeld
     ? renderResolverConf(hostText, request)
-    : renderResolvConf(hostText, { ...request, isHostNetwork: NetworkMode === 'host' });
+    : renderResolvConf(hostText, {
+        ...request,
+        isHostNetwork: NetworkMode === 'host',
+        hasIpv6: endpoints.some(({ ipv6 }) => ipv6 !== undefined),
+      });
 }
 
 /** Write `path`, unless the container has changed it. In place: the container has it mounted. */
