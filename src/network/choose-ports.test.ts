@@ -127,3 +127,19 @@ test('choosePorts() opens the container’s address too where a network trusts l
     ':: 8080>172.17.0.2 80 open',
   ]);
 });
+
+test('choosePorts() refuses more ports than a start can take, before it looks for them', () => {
+  const wishes = (count: number) =>
+    Array.from({ length: count }, (_, index) =>
+      parseBinding({ port: 80, protocol: 'tcp' }, { HostIp: '', HostPort: String(index + 1) }),
+    );
+  const four = choice({ ipv6: undefined, hasHostIpv6: false });
+  assert.equal(choosePorts(wishes(3500), four).length, 3500);
+  const refused = (count: number) => ({
+    kind: 'invalid',
+    message: `Cannot publish ${count} ports of one container: at most 3500, IPv4 and IPv6 counted apart`,
+  });
+  assert.throws(() => choosePorts(wishes(1751), choice()), refused(3502));
+  const ownerOf = () => assert.fail('not looked for');
+  assert.throws(() => choosePorts(wishes(65_535), choice({ ownerOf })), refused(65_535));
+});

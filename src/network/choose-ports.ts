@@ -35,14 +35,27 @@ export interface PortChoice {
   readonly refused: ReadonlySet<string>;
 }
 
-/** Errors: `conflict` that names the owner; `exhausted` range; `invalid` without an address of the family. */
+/** Ports of the host that one container may have; each is an operation of its start plan, which has at most 4096. */
+const PORTS_MAX = 3500;
+
+/** Errors: `conflict` that names the owner; `exhausted` range; `invalid` without an address of the family, or for too many. */
 export function choosePorts(
   wishes: readonly PortWish[],
   choice: PortChoice,
 ): readonly EndpointPort[] {
+  checkCount(wishes.length);
   const chosen: EndpointPort[] = [];
   for (const wish of wishes) chosen.push(...chooseOne(wish, choice, chosen));
+  checkCount(chosen.filter((port) => !isDirect(port)).length);
   return chosen;
+}
+
+function checkCount(count: number): void {
+  if (count <= PORTS_MAX) return;
+  throw new EngineError(
+    'invalid',
+    `Cannot publish ${count} ports of one container: at most ${PORTS_MAX}, IPv4 and IPv6 counted apart`,
+  );
 }
 
 /** `tcp/80`. */
