@@ -81,6 +81,11 @@ export interface NetworkFabric {
   join(containerId: string, owner: NamespaceOwner, added: NetworkedEndpoint): Promise<void>;
   /** Take one away; `rest` stay, and have the default routes. */
   leave(containerId: string, owner: NamespaceOwner, change: EndpointChange): Promise<void>;
+  /**
+   * Take links away whose namespace outlives the container that they were made
+   * for: others share it, `owner` is one of them. Idempotent.
+   */
+  cut(endpoints: readonly Endpoint[], owner: NamespaceOwner | undefined): Promise<void>;
   /** Whether its addresses and ports may be given to others only when {@link release} resolved. */
   holds(containerId: string): boolean;
   /**

@@ -19,7 +19,7 @@ import { PROC_SLOT } from '../kernel/plan/slots.ts';
 import type { Network } from '../spec/cidr.ts';
 import { ConnectHook } from './connect-hook.ts';
 import type { EgressGuard } from './egress/guard.ts';
-import { type EndpointPort, isDirect } from './endpoint.ts';
+import { type Endpoint, type EndpointPort, isDirect } from './endpoint.ts';
 import type {
   EndpointChange,
   EndpointOps,
@@ -36,6 +36,7 @@ import {
   planDefaultRoutes,
   planInside,
   planJoin,
+  planCut,
   planLeave,
   type PlannedEndpoint,
 } from './plan/endpoint.ts';
@@ -274,6 +275,19 @@ export class KernelFabric implements NetworkFabric {
     await this.#firewall.letGo(gone.ports);
     await this.#apply(this.#firewall.unpublish(gone.ports), failure);
     await this.#flows.afterUnpublish(gone.ports);
+  }
+
+  async cut(endpoints: readonly Endpoint[], owner: NamespaceOwner | undefined): Promise<void> {
+    const failure =
+      'Cannot take the links of a container that ended from those who share its network';
+    await this.#apply(planCut(endpoints), failure);
+    for (const child of endpoints.filter(({ hostLink }) => hostLink === '')) {
+      if (owner === undefined) continue;
+      // Whoever ended meanwhile has no link any more.
+      await this.#apply(planLeave(owner, child), failure).catch((error: unknown) => {
+        this.#log.debug(failure, { error: messageOf(error) });
+      });
+    }
   }
 
   async mend(error: unknown): Promise<boolean> {

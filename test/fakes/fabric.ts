@@ -106,6 +106,10 @@ export class FakeFabric implements NetworkFabric {
     this.endpoints.set(containerId, rest);
   }
 
+  async cut(): Promise<void> {
+    await this.gate;
+  }
+
   holds(): boolean {
     return false;
   }

@@ -19,7 +19,7 @@ import { portWishes } from '../../spec/port.ts';
 import { choosePorts, type PortAccess } from '../../network/choose-ports.ts';
 import { decodeEndpoints, encodeEndpoints } from '../../network/decode-endpoint.ts';
 import { type Endpoint, isDirect } from '../../network/endpoint.ts';
-import type { NetworkedEndpoint } from '../../network/fabric.ts';
+import type { NamespaceOwner, NetworkedEndpoint } from '../../network/fabric.ts';
 import { linkSettingsOf } from '../../network/settings.ts';
 import type { NetworkRecord } from '../../network/store.ts';
 import type { NetworkOps } from '../../runtime/runtime.ts';
@@ -30,6 +30,7 @@ import type { EngineParts } from '../parts.ts';
 import { networksOfRecord, type WantedEndpoint } from './wanted.ts';
 import { withEgress } from './egress.ts';
 import { interfaceSettings } from './interface-settings.ts';
+import { namespaceSharers } from './namespace-sharers.ts';
 import { readyNetwork, withSubnet } from './ready.ts';
 import { tellContainer } from './tell-names.ts';
 
@@ -130,7 +131,13 @@ function heldOrClosed(
 
 /** Its process is gone, or did not come to be. `isUntidy`: its monitor could not clean up. Idempotent. */
 export function leaveSeats(parts: EngineParts, container: Container, isUntidy: boolean): void {
-  const { endpoints } = container;
+  const sharers = namespaceSharers(parts, container);
+  const isShared = sharers.length > 0;
+  // Of one that ended while no engine lived the file says it.
+  const endpoints =
+    isShared && container.endpoints.length === 0
+      ? readEndpoints(parts, container)
+      : container.endpoints;
   if (endpoints.length === 0) return;
   container.endpoints = [];
   tellContainer(parts, container);
@@ -142,19 +149,31 @@ export function leaveSeats(parts: EngineParts, container: Container, isUntidy: b
   };
   rmSync(fileOf(parts, container), { force: true });
   // Elements that are still in the firewall, flows, or led connections would catch, or free, the next owner's packets.
-  const isWaiting = isUntidy || parts.fabric.holds(container.id);
-  const released = parts.fabric.release(container.id, isUntidy);
+  const isWaiting = isUntidy || isShared || parts.fabric.holds(container.id);
+  // Who shares the namespace keeps it, and is to have neither the addresses nor a way past the policy.
+  const cut = isShared ? parts.fabric.cut(endpoints, processOf(sharers)) : undefined;
+  const release = async (): Promise<void> => parts.fabric.release(container.id, isUntidy);
+  const released = cut === undefined ? release() : cut.then(release);
   if (!isWaiting) giveBack();
   const returned = released
-    .catch((error: unknown) => {
-      const what = { id: container.id, error: messageOf(error) };
-      parts.log.warn('cannot take back published ports', what);
-    })
-    .then(() => {
-      if (isWaiting) giveBack();
+    .then(
+      () => true,
+      (error: unknown) => {
+        const what = { id: container.id, error: messageOf(error) };
+        parts.log.warn('cannot take back what a container had on its networks', what);
+        // Then somebody may still have its addresses.
+        return !isShared;
+      },
+    )
+    .then((isFree) => {
+      if (isWaiting && isFree) giveBack();
       parts.ports.returning.delete(returned);
     });
   parts.ports.returning.add(returned);
+}
+
+function processOf(sharers: readonly Container[]): NamespaceOwner | undefined {
+  return sharers.find(({ live }) => live !== undefined)?.live?.runtime.process;
 }
 
 /** Networks that its process is on and its record is not: joining or leaving them was broken off. */

@@ -99,6 +99,16 @@ export function planLeave(owner: NamespaceOwner, endpoint: Endpoint): readonly P
   ];
 }
 
+/** A host plan that takes links away by their ends in the host, whoever has the others. */
+export function planCut(endpoints: readonly Endpoint[]): readonly PlanOp[] {
+  return [
+    openRoute(SLOT.host),
+    ...endpoints
+      .filter(({ hostLink }) => hostLink !== '')
+      .map(({ hostLink }) => route(SLOT.host, [deleteLink({ name: hostLink })], ENODEV)),
+  ];
+}
+
 /** A host plan that sends the default routes of a running container by these endpoints. */
 export function planDefaultRoutes(
   owner: NamespaceOwner,
