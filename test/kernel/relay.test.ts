@@ -18,6 +18,8 @@ import { Spoken } from './spoken.ts';
 import { HOST_ADDRESS, HOST_ADDRESS6, Lan, LAN_ADDRESS, onHost } from './lan.ts';
 
 const LAN_ADDRESS6 = '2001:db8::2';
+/** How many times longer than a second or two an answer may take: an emulated machine is slow. */
+const PATIENCE = Number(process.env['CARVE_PATIENCE'] ?? '1');
 
 const publish = (HostPort: string, HostIp = ''): HostConfig => ({
   PortBindings: { '80/tcp': [{ HostIp, HostPort }], '80/udp': [{ HostIp, HostPort }] },
@@ -26,7 +28,7 @@ const publish = (HostPort: string, HostIp = ''): HostConfig => ({
 /** The address that the talker saw over TCP; the error's code when there is no connection. */
 async function seenByTcp(address: string, port: number): Promise<string> {
   const socket = connect({ host: address, port });
-  const timer = setTimeout(() => socket.destroy(new Error('silence')), 2_000);
+  const timer = setTimeout(() => socket.destroy(new Error('silence')), 2_000 * PATIENCE);
   try {
     const [line] = (await once(socket, 'data')) as [Buffer];
     return line.toString().trim();
@@ -41,7 +43,7 @@ async function seenByTcp(address: string, port: number): Promise<string> {
 /** As {@link seenByTcp}, over UDP; empty when nothing comes within two seconds. */
 async function seenByUdp(address: string, port: number): Promise<string> {
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-  const timer = setTimeout(() => socket.emit('error', new Error('silence')), 2_000);
+  const timer = setTimeout(() => socket.emit('error', new Error('silence')), 2_000 * PATIENCE);
   try {
     socket.send('word', port, address);
     const [message, from] = (await once(socket, 'message')) as [Buffer, { address: string }];
@@ -58,7 +60,7 @@ async function seenByUdp(address: string, port: number): Promise<string> {
 
 /** What a shell elsewhere sees, by bash alone. */
 const askBy = (protocol: 'tcp' | 'udp', address: string, port: number): string =>
-  `timeout 1 bash -c 'exec 3<>/dev/${protocol}/${address}/${port} && printf word >&3 && head -c 9 <&3' 2>/dev/null || true`;
+  `timeout ${PATIENCE} bash -c 'exec 3<>/dev/${protocol}/${address}/${port} && printf word >&3 && head -c 9 <&3' 2>/dev/null || true`;
 
 /** Processes that relay for a container. */
 function relaysOf({ id }: Spoken): readonly string[] {
