@@ -192,6 +192,19 @@ test('row 50: a port that another program takes and leaves at any moment: a star
   assert.equal(outcomes.started + outcomes.refused, 40);
 });
 
+test('a port at an address that the host does not have: one sentence that names both, and nothing is left', async () => {
+  await using fixture = await openFixture();
+  const PortBindings = { '80/tcp': [{ HostIp: '198.51.100.7', HostPort: '8080' }] };
+  const config = { Cmd: ['sleep', '300'] };
+  const id = await fixture.create(config, { NetworkMode: 'bridge', PortBindings });
+  await assert.rejects(fixture.engine.containers.start(id), {
+    kind: 'invalid',
+    message: /host port 8080\/tcp: the host does not have the address 198\.51\.100\.7$/,
+  });
+  assert.doesNotMatch(elements(), /8080/);
+  await until('no link', () => onHost('ip -br link | grep "^cv" || true') === '');
+});
+
 test('beside a firewall that drops what the host passes on: carve leaves it alone, says so, and what it says helps', async () => {
   await using fixture = await openFixture();
   await using lan = await Lan.open();

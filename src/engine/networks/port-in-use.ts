@@ -3,7 +3,7 @@
 import { EngineError, isEngineError } from '../../base/error.ts';
 import { portTaken, type HostPort } from '../../network/ports.ts';
 import { isKernelFailure } from '../../kernel/plan/report.ts';
-import type { Address } from '../../spec/cidr.ts';
+import { formatAddress, type Address } from '../../spec/cidr.ts';
 import { formatContainerPort, portWishes } from '../../spec/port.ts';
 import type { ContainerRecord } from '../containers/record.ts';
 
@@ -50,6 +50,7 @@ export function inUse(port: HostPort, cause: unknown): EngineError {
     return new EngineError(kind, message, { cause, details });
   }
   const what = formatContainerPort({ port: port.hostPort, protocol: port.protocol });
-  const why = errno === 'EADDRNOTAVAIL' ? 'the host does not have that address' : errno;
+  const address = formatAddress(port.host);
+  const why = errno === 'EADDRNOTAVAIL' ? `the host does not have the address ${address}` : errno;
   return new EngineError('invalid', `Cannot publish host port ${what}: ${why}`, { cause, details });
 }
