@@ -89,7 +89,8 @@ test('bootstrap makes no image when the program fails, and says why in its words
 
 test('bootstrap ends the program and its children when it is interrupted, and lets it clean up', async () => {
   await withProgram(
-    'trap "touch $0.cleaned; exit 1" TERM; sleep 100 & printf some; echo "I: downloading" >&2; wait',
+    // A child that is not yet sleep has the shell's trap, and may lose the signal.
+    'trap "touch $0.cleaned; exit 1" TERM; sleep 100 & until read name < /proc/$!/comm && [ "$name" = sleep ]; do :; done; printf some; echo "I: downloading" >&2; wait',
     async (directory) => {
       await using engine = await importing();
       const io = testIo();
