@@ -13,6 +13,9 @@ import { type EngineFixture, openFixture } from './engine-fixture.ts';
 import { HOST_ADDRESS, Lan, onHost } from './lan.ts';
 import { Spoken } from './spoken.ts';
 
+/** How many times longer than a second or two an answer may take: an emulated machine is slow. */
+const PATIENCE = Number(process.env['CARVE_PATIENCE'] ?? '1');
+
 const publish = (HostPort: string, HostIp = ''): HostConfig => ({
   PortBindings: { '80/tcp': [{ HostIp, HostPort }] },
 });
@@ -20,7 +23,7 @@ const publish = (HostPort: string, HostIp = ''): HostConfig => ({
 /** Who the peer is that a connection reached, and whom it took for its client; the error's code when there is none. */
 async function reached(host: string, port: number, localAddress?: string): Promise<string> {
   const socket = connect({ host, port, ...(localAddress === undefined ? {} : { localAddress }) });
-  const timer = setTimeout(() => socket.destroy(new Error('silence')), 2_000);
+  const timer = setTimeout(() => socket.destroy(new Error('silence')), 2_000 * PATIENCE);
   try {
     const [seen] = (await once(socket, 'data')) as [Buffer];
     return `${socket.remoteAddress}:${socket.remotePort} sees ${seen.toString().trim()}`;
@@ -34,7 +37,7 @@ async function reached(host: string, port: number, localAddress?: string): Promi
 
 /** A port is published before connections are led to it. */
 async function until(expected: string, host: string, port: number): Promise<void> {
-  const end = performance.now() + 5_000;
+  const end = performance.now() + 5_000 * PATIENCE;
   for (;;) {
     const found = await reached(host, port);
     if (found === expected) return;
