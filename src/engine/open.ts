@@ -21,6 +21,7 @@ import { execOperations } from './execs/operations.ts';
 import { ExecRegistry } from './execs/registry.ts';
 import { type Schedule, startSchedule } from './gc/schedule.ts';
 import { imageOperations } from './images/operations.ts';
+import { keepLinks } from './networks/live.ts';
 import { networkOperations } from './networks/operations.ts';
 import type { EngineParts } from './parts.ts';
 import { adoptContainer } from './recovery/adopt.ts';
@@ -95,6 +96,7 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
   });
   parts.failpoints.hit('open.adopted');
   await restoreNetworks(parts);
+  keepLinks(parts);
   await parts.names.listen();
   await sweepLeftovers(parts);
   await finishFills(parts);

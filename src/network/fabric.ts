@@ -32,6 +32,9 @@ export interface NamespaceOwner {
   readonly startTicks: bigint;
 }
 
+/** Hears of a container; resolves when it did what it can. */
+export type LostHandler = (containerId: string) => Promise<void>;
+
 /** Networks in the kernel. Every method throws `EngineError`. */
 export interface NetworkFabric {
   /** What containers may reach. */
@@ -77,6 +80,13 @@ export interface NetworkFabric {
   explainStart(containerId: string, endpoints: readonly NetworkedEndpoint[]): EndpointOps;
   /** A container that runs already: its ports are a part of the firewall. */
   adopt(containerId: string, endpoints: readonly NetworkedEndpoint[]): void;
+  /** Tell `handler`, which never rejects, of containers whose link somebody deleted on the host. */
+  onLost(handler: LostHandler): void;
+  /**
+   * Make the links of a running container again that somebody deleted on the host; the names of their
+   * networks. Precondition: it does not start or end meanwhile.
+   */
+  relink(containerId: string, owner: NamespaceOwner): Promise<readonly string[]>;
   /** Give a running container one more endpoint. */
   join(containerId: string, owner: NamespaceOwner, added: NetworkedEndpoint): Promise<void>;
   /** Take one away; `rest` stay, and have the default routes. */

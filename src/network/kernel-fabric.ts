@@ -23,12 +23,14 @@ import { type Endpoint, type EndpointPort, isDirect } from './endpoint.ts';
 import type {
   EndpointChange,
   EndpointOps,
+  LostHandler,
   NamespaceOwner,
   NetworkFabric,
   NetworkedEndpoint,
 } from './fabric.ts';
 import { guardedBridge } from './guarded-bridge.ts';
 import { HostLinks } from './host-links.ts';
+import { LostEnds, lostEnds } from './lost-ends.ts';
 import { KernelFirewall } from './kernel-firewall.ts';
 import {
   BEFORE_CLONE,
@@ -45,7 +47,7 @@ import { isLed } from './plan/connect.ts';
 import { firewall, SLOT } from './plan/ops.ts';
 import { reservePort } from './plan/reserve.ts';
 import { planResolver } from './plan/resolver.ts';
-import { readRoutes } from './read-routes.ts';
+import { readLinks, readRoutes } from './read-routes.ts';
 import { Seats } from './seats.ts';
 import { findWarnings } from './strangers.ts';
 import { linkSettingsOf } from './settings.ts';
@@ -81,6 +83,7 @@ export class KernelFabric implements NetworkFabric {
   readonly #flows: StaleFlows;
   readonly #passage: PassageKeeper;
   readonly #hook: ConnectHook;
+  readonly #lost = new LostEnds();
 
   constructor(options: KernelFabricOptions) {
     const { chisel, runDir, engineId, log, leavesIptables = false, cgroup } = options;
@@ -102,6 +105,7 @@ export class KernelFabric implements NetworkFabric {
       beside: async () => {
         await this.#links.repair(async (network) => this.ensure(network));
         await this.#lock.run(async () => this.#passage.look());
+        this.#lost.look(this.#seats.entries(), readLinks());
       },
     });
     this.egress = this.#firewall.egress;
@@ -232,6 +236,24 @@ export class KernelFabric implements NetworkFabric {
     this.#keep(containerId, endpoints);
     this.egress.adopt(containerId, endpoints);
     void this.#hook.lead(endpoints.flatMap(({ endpoint }) => endpoint.ports));
+  }
+
+  onLost(handler: LostHandler): void {
+    this.#lost.tell(handler);
+  }
+
+  async relink(containerId: string, owner: NamespaceOwner): Promise<readonly string[]> {
+    const failure = 'Cannot make the links of the container again';
+    const seats = this.#seats.of(containerId);
+    const lost = lostEnds(seats, readLinks());
+    for (const each of lost) {
+      // Of the old link its rules in the container are left.
+      await this.#apply(planLeave(owner, each.endpoint), failure);
+      await this.#apply(planJoin(owner, [this.#links.planned(each)]), failure);
+    }
+    const endpoints = seats.map(({ endpoint }) => endpoint);
+    if (lost.length > 0) await this.#apply(planDefaultRoutes(owner, endpoints), failure);
+    return lost.map(({ network }) => network.name);
   }
 
   async join(containerId: string, owner: NamespaceOwner, added: NetworkedEndpoint): Promise<void> {

@@ -1,6 +1,6 @@
 /** The host's routes as they are now. Source: proc_net(5), ip-sysctl.rst. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import type { Network } from '../spec/cidr.ts';
 import { parseRoutes4, parseRoutes6 } from './ipam/routes.ts';
 
@@ -20,6 +20,11 @@ export function isForwarding(): boolean {
 /** True when there is such a link. A name is enough: one that is made again has another number. */
 export function isLinkThere(link: string): boolean {
   return existsSync(`/proc/sys/net/ipv4/conf/${link}`);
+}
+
+/** Names of all links of the host. */
+export function readLinks(): ReadonlySet<string> {
+  return new Set(readdirSync('/proc/sys/net/ipv4/conf'));
 }
 
 function readText(path: string): string {

@@ -26,6 +26,11 @@ export class Seats {
     );
   }
 
+  /** Each container with its endpoints. */
+  entries(): Iterable<readonly [containerId: string, endpoints: readonly NetworkedEndpoint[]]> {
+    return this.#byContainer;
+  }
+
   /** Of one container. */
   of(containerId: string): readonly NetworkedEndpoint[] {
     return this.#byContainer.get(containerId) ?? [];

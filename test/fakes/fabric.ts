@@ -48,6 +48,12 @@ export class FakeFabric implements NetworkFabric {
 
   async sweep(): Promise<void> {}
 
+  onLost(): void {}
+
+  async relink(): Promise<readonly string[]> {
+    return [];
+  }
+
   async remove(network: NetworkRecord): Promise<void> {
     await this.#call('remove', network);
     this.made.delete(network.name);

@@ -68,21 +68,51 @@ test('row 46: a bridge that somebody deletes is made again with the containers t
   assert.deepEqual(bridges(), []);
 });
 
-test('row 46: a port of a bridge that somebody deletes is that container’s loss only, until it joins again', async () => {
+test('row 46: the link of a container that somebody deletes is made again, from either end, with its address and routes', async () => {
   await using fixture = await openFixture();
+  await using _ = await Lan.open();
   await fixture.engine.networks.create({ Name: 'shared' });
-  const web = await serve(fixture, 'web', { NetworkMode: 'shared' });
+  await fixture.engine.networks.create({ Name: 'second' });
+  const publish = { '80/tcp': [{ HostPort: '8080' }] };
+  const web = await serve(fixture, 'web', { NetworkMode: 'shared', PortBindings: publish });
+  await fixture.engine.networks.connect('second', { container: web, settings: {} });
   const other = await serve(fixture, 'other', { NetworkMode: 'shared' });
   const { State } = await fixture.engine.containers.inspect(web);
-  onHost(`nsenter -t ${State.Pid} -n ip link del eth0`);
-  assert.equal(await fetch(fixture, other, 'http://web/'), '');
+  const inside = (command: string): string => onHost(`nsenter -t ${State.Pid} -n ${command}`);
+  const state = (): string =>
+    ['ip -br addr', 'ip route', 'ip -6 route', 'nft -s list ruleset']
+      .flatMap((command) =>
+        inside(command)
+          .replaceAll(/@if\d+|linkdown /g, '')
+          .split('\n'),
+      )
+      .toSorted()
+      .join('\n');
+  const before = state();
+  const peer = /eth0@if(\d+)/.exec(inside('ip -o link show eth0'))?.[1];
+  const hostEnd = onHost(`ip -o link | sed -n 's/^${peer}: \\([^@]*\\)@.*/\\1/p'`).trim();
+  for (const remove of [
+    () => inside('ip link del eth0'),
+    () => onHost(`ip link del ${hostEnd}`),
+    () => inside('ip link del eth1'),
+  ]) {
+    remove();
+    await until('web is as it was', () => state() === before);
+    await until(
+      'other is answered',
+      async () => (await fetch(fixture, other, 'http://web/')) === 'web\n',
+    );
+    await until('the port answers', () => get(HOST_ADDRESS, 8080) === 'web\n');
+    await until('web reaches', async () => (await fetch(fixture, web, 'http://other/')) !== '');
+  }
+  inside('ip link del eth0');
   await fixture.engine.networks.disconnect('shared', { container: web, force: false });
   await fixture.engine.networks.connect('shared', { container: web, settings: {} });
   await until(
     'other is answered',
     async () => (await fetch(fixture, other, 'http://web/')) === 'web\n',
   );
-  onHost(`nsenter -t ${State.Pid} -n ip link del eth0`);
+  inside('ip link del eth0');
   await fixture.engine.containers.remove(web, { force: true });
   await fixture.engine.containers.remove(other, { force: true });
 });

@@ -70,6 +70,32 @@ export async function leaveLive(
   keep(parts, container, rest);
 }
 
+/** Have the links of running containers made again that somebody deletes on the host. */
+export function keepLinks(parts: EngineParts): void {
+  const { log } = parts;
+  // A container that lost its link once more is told of once more; one that cannot have it, once.
+  const failed = new Set<string>();
+  parts.fabric.onLost(async (id) => {
+    const container = parts.containers.find(id);
+    await container?.lock.run(async () => {
+      const process = container.live?.runtime.process;
+      if (process === undefined || parts.isClosing()) return;
+      try {
+        const networks = await parts.fabric.relink(id, process);
+        failed.delete(id);
+        const what = { id, networks };
+        if (networks.length > 0)
+          log.warn('links of a container were deleted from outside; made again', what);
+      } catch (error) {
+        const what = { id, error: messageOf(error) };
+        // Also of one whose process is ending at this moment.
+        if (!failed.has(id)) log.warn('a link of a container is gone and cannot be made', what);
+        failed.add(id);
+      }
+    });
+  });
+}
+
 /** Whoever gets the address next is not to be reached by a relay of this container's. */
 async function releasePorts(
   parts: EngineParts,
