@@ -34,7 +34,7 @@ export const bridge: Row = {
       await importImage(carve.api, join(bench.work, 'rootfs.tar'));
       return [
         await lives(bench, carve.api),
-        await added(bench, carve.api),
+        ...(await added(bench, carve.api)),
         await crowd(bench, carve.api),
       ];
     } finally {
@@ -65,15 +65,41 @@ function life(name: string, engine: Api, network: string): Contestant {
   return { name, once: () => timeMs(() => lifeCycle(engine, TRUE, network)) };
 }
 
-/** What the bridge alone costs a life: some milliseconds, which few runs do not show. */
-async function added(bench: Bench, api: Api): Promise<RowResult> {
-  const contestants = [life('bridge', api, 'bridge'), life('network none', api, 'none')];
+/** What the bridge alone costs: some milliseconds, which few runs do not show. */
+async function added(bench: Bench, api: Api): Promise<readonly RowResult[]> {
+  const networks = ['bridge', 'none'] as const;
+  const starts = networks.map((network) => ({
+    name: network,
+    once: async () => startMs(api, network),
+  }));
+  const whole = networks.map((network) => life(network, api, network));
+  return [
+    await difference(bench, 'a start, by pairs (asked: at most 3)', starts),
+    await difference(bench, 'a whole life, by pairs', whole),
+  ];
+}
+
+/** Milliseconds of the start of a container that lives and ends. */
+async function startMs(api: Api, network: string): Promise<number> {
+  const id = await createContainer(api, { command: TRUE, network });
+  const tookMs = await timeMs(() => api.call('POST', `/containers/${id}/start`));
+  await api.call('POST', `/containers/${id}/wait`);
+  await api.call('DELETE', `/containers/${id}`);
+  return tookMs;
+}
+
+/** Of two contestants, how much more the first takes. */
+async function difference(
+  bench: Bench,
+  what: string,
+  contestants: readonly Contestant[],
+): Promise<RowResult> {
   const samples = await interleave(contestants, scaled(bench, 300));
   const [on = [], off = []] = [...samples.values()];
   const more = on.map((ms, round) => ms - (off[round] ?? Number.NaN));
   const figures = [['carve', more] as const, ...samples];
   return {
-    title: 'what the bridge adds to a life, by pairs (asked: at most 3), and both of them',
+    title: `what the bridge adds to ${what}, and both of them`,
     unit: 'ms',
     isMoreBetter: false,
     figures: figures.map(([name, values]) => ({ name, summary: summarize(values) })),
