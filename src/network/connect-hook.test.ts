@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { publishedPort } from '../../test/fakes/network.ts';
 import { silentLog } from '../base/log.ts';
 import type { Keeper } from '../kernel/keeper.ts';
 import type { Plan } from '../kernel/plan/op.ts';
 import { parseAddress } from '../spec/cidr.ts';
 import { ConnectHook } from './connect-hook.ts';
-import type { EndpointPort } from './endpoint.ts';
 
 const COOKIE = Buffer.from('00000000080000000100000000000000', 'hex');
 
@@ -33,14 +33,6 @@ class FakeKeeper {
   }
 }
 
-const port = (hostPort: number): EndpointPort => ({
-  protocol: 'tcp',
-  host: parseAddress('0.0.0.0'),
-  hostPort,
-  target: parseAddress('172.18.0.2'),
-  targetPort: 80,
-});
-
 interface Rig {
   readonly hook: ConnectHook;
   readonly keepers: FakeKeeper[];
@@ -61,11 +53,11 @@ function rig(refuses?: string): Rig {
 test('whoever is called first asks first, also while the keeper is being opened', async () => {
   const { hook, keepers } = rig();
   await Promise.all([
-    hook.lead([port(1)]),
-    hook.lead([port(2)]),
-    hook.lead([port(3)]),
-    hook.leadNoMore([port(3)]),
-    hook.leadNoMore([port(1)]),
+    hook.lead([publishedPort(1)]),
+    hook.lead([publishedPort(2)]),
+    hook.lead([publishedPort(3)]),
+    hook.leadNoMore([publishedPort(3)]),
+    hook.leadNoMore([publishedPort(1)]),
   ]);
   assert.equal(keepers.length, 1);
   assert.deepEqual(keepers[0]?.led, new Set([2]));
@@ -73,24 +65,24 @@ test('whoever is called first asks first, also while the keeper is being opened'
 
 test('a keeper that died is opened again with every port that is still led to, by the next one', async () => {
   const { hook, keepers } = rig();
-  await hook.lead([port(1), port(9)]);
+  await hook.lead([publishedPort(1), publishedPort(9)]);
   keepers[0]!.isAlive = false;
-  await hook.leadNoMore([port(9)]);
+  await hook.leadNoMore([publishedPort(9)]);
   assert.equal(keepers.length, 1);
-  await Promise.all([hook.lead([port(2)]), hook.lead([port(3)])]);
+  await Promise.all([hook.lead([publishedPort(2)]), hook.lead([publishedPort(3)])]);
   assert.equal(keepers.length, 2);
   assert.deepEqual(keepers[1]?.led, new Set([1, 2, 3]));
 });
 
 test('what cannot be taken back ends the hook; where it cannot be it is not tried again', async () => {
   const one = rig();
-  await one.hook.lead([port(1)]);
+  await one.hook.lead([publishedPort(1)]);
   one.keepers[0]!.refuses = 'bpf-set';
-  await one.hook.leadNoMore([port(1)]);
+  await one.hook.leadNoMore([publishedPort(1)]);
   assert.equal(one.keepers[0]?.isAlive, false);
   const other = rig('bpf-link');
-  await other.hook.lead([port(1)]);
-  await other.hook.lead([port(2)]);
+  await other.hook.lead([publishedPort(1)]);
+  await other.hook.lead([publishedPort(2)]);
   assert.deepEqual(
     other.keepers.map(({ isAlive }) => isAlive),
     [false],
@@ -101,14 +93,14 @@ test('UDP, relayed ports and other addresses open nothing; nor does anything aft
   const { hook, keepers } = rig();
   const host = parseAddress('192.0.2.1');
   await hook.lead([
-    { ...port(1), protocol: 'udp' },
-    { ...port(1), host },
+    { ...publishedPort(1), protocol: 'udp' },
+    { ...publishedPort(1), host },
   ]);
   await hook.lead([]);
   assert.equal(keepers.length, 0);
-  await hook.lead([port(1)]);
+  await hook.lead([publishedPort(1)]);
   await hook.close();
-  await hook.lead([port(2)]);
+  await hook.lead([publishedPort(2)]);
   assert.deepEqual(
     keepers.map(({ isAlive }) => isAlive),
     [false],

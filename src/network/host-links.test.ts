@@ -1,45 +1,11 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import { NETWORK, seatOn } from '../../test/fakes/network.ts';
 import { encodeMessages, text, u32 } from '../kernel/netlink/message.ts';
 import type { PlanOp } from '../kernel/plan/op.ts';
-import type { Endpoint } from './endpoint.ts';
 import { HostLinks } from './host-links.ts';
-import type { NetworkRecord } from './store.ts';
 
 const GROUP = 7;
-const NETWORK: NetworkRecord = {
-  id: 'ab'.repeat(32),
-  name: 'web',
-  driver: 'bridge',
-  createdAtNs: 0n,
-  isInternal: false,
-  isAttachable: false,
-  hasIpv4: true,
-  hasIpv6: false,
-  subnets: [],
-  isPredefined: false,
-  ipamOptions: {},
-  options: {},
-  labels: {},
-};
-
-function endpoint(hostLink: string): Endpoint {
-  return {
-    id: hostLink,
-    networkId: NETWORK.id,
-    networkName: NETWORK.name,
-    interfaceName: 'eth0',
-    hostLink,
-    index: 2,
-    mac: '02:00:00:00:00:01',
-    ipv4: undefined,
-    ipv6: undefined,
-    isDefault4: false,
-    isDefault6: false,
-    names: [],
-    ports: [],
-  };
-}
 
 /** The kernel's word about a bridge. */
 function bridge(index: number): Uint8Array {
@@ -70,10 +36,7 @@ test('who cannot be put on a link that was made again keeps no other off', async
   await links.make(NETWORK);
   rejoined.splice(0);
   warnings.splice(0);
-  const seats = ['one', 'two', 'three', 'four'].map((name) => ({
-    endpoint: endpoint(name),
-    network: NETWORK,
-  }));
+  const seats = ['one', 'two', 'three', 'four'].map((name) => seatOn(name));
   await links.rejoin(NETWORK, seats);
   assert.equal(rejoined.length, 4);
   assert.deepEqual(warnings, ['Cannot put the containers of network web on its link']);

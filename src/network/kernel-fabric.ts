@@ -30,18 +30,10 @@ import type {
 } from './fabric.ts';
 import { guardedBridge } from './guarded-bridge.ts';
 import { HostLinks } from './host-links.ts';
-import { LostEnds, lostEnds } from './lost-ends.ts';
 import { KernelFirewall } from './kernel-firewall.ts';
-import {
-  BEFORE_CLONE,
-  hasMadeLink,
-  planDefaultRoutes,
-  planInside,
-  planJoin,
-  planCut,
-  planLeave,
-  type PlannedEndpoint,
-} from './plan/endpoint.ts';
+import { LiveLinks } from './live-links.ts';
+import { LostEnds } from './lost-ends.ts';
+import { BEFORE_CLONE, planInside, type PlannedEndpoint } from './plan/endpoint.ts';
 import { PassageKeeper } from './passage/keeper.ts';
 import { isLed } from './plan/connect.ts';
 import { firewall, SLOT } from './plan/ops.ts';
@@ -75,6 +67,7 @@ export class KernelFabric implements NetworkFabric {
   readonly #log: Log;
   readonly #lock = new Mutex();
   readonly #links: HostLinks;
+  readonly #live: LiveLinks;
   /** While somebody is on a bridge the firewall and the links are looked after. */
   readonly #seats = new Seats();
   #hasWarned = false;
@@ -94,6 +87,7 @@ export class KernelFabric implements NetworkFabric {
       this.#apply(plan, failure);
     const group = Number.parseInt(engineId.slice(0, 7), 16) + 1;
     this.#links = new HostLinks({ apply, log, group });
+    this.#live = new LiveLinks({ apply, log, planned: (each) => this.#links.planned(each) });
     this.#firewall = new KernelFirewall({
       engineId,
       log,
@@ -243,43 +237,21 @@ export class KernelFabric implements NetworkFabric {
   }
 
   async relink(containerId: string, owner: NamespaceOwner): Promise<readonly string[]> {
-    const failure = 'Cannot make the links of the container again';
-    const seats = this.#seats.of(containerId);
-    const lost = lostEnds(seats, readLinks());
-    for (const each of lost) {
-      // Of the old link its rules in the container are left.
-      await this.#apply(planLeave(owner, each.endpoint), failure);
-      await this.#apply(planJoin(owner, [this.#links.planned(each)]), failure);
-    }
-    const endpoints = seats.map(({ endpoint }) => endpoint);
-    if (lost.length > 0) await this.#apply(planDefaultRoutes(owner, endpoints), failure);
-    return lost.map(({ network }) => network.name);
+    return this.#live.relink(owner, this.#seats.of(containerId), readLinks());
   }
 
   async join(containerId: string, owner: NamespaceOwner, added: NetworkedEndpoint): Promise<void> {
     const failure = `Cannot connect the container to network ${added.network.name}`;
     await this.#firewall.keep();
     await this.egress.join(containerId, added);
-    const plan = planJoin(owner, [this.#links.planned(added)]);
     try {
-      await this.#apply(plan, failure);
+      await this.#live.put(owner, added, failure);
     } catch (error) {
-      const { index } = isEngineError(error) ? error.details : {};
-      const failedAt = typeof index === 'number' ? index : undefined;
-      // A link that it may have is gone before it is held no longer.
-      if (hasMadeLink(plan, failedAt)) await this.#takeLink(owner, added);
       await this.egress.leave(containerId, added.endpoint.id);
       throw error;
     }
     this.#seats.add(containerId, added);
     this.#watch();
-  }
-
-  async #takeLink(owner: NamespaceOwner, { endpoint, network }: NetworkedEndpoint): Promise<void> {
-    const failure = 'Cannot take the link of a connection that failed';
-    await this.#apply(planLeave(owner, endpoint), failure).catch((error: unknown) => {
-      this.#log.warn(failure, { network: network.name, error: messageOf(error) });
-    });
   }
 
   async leave(
@@ -289,10 +261,10 @@ export class KernelFabric implements NetworkFabric {
   ): Promise<void> {
     const failure = `Cannot disconnect the container from network ${gone.networkName}`;
     await this.#hook.leadNoMore(gone.ports);
-    await this.#apply(planLeave(owner, gone), failure);
+    await this.#live.take(owner, gone, failure);
     await this.egress.leave(containerId, gone.id);
     this.#seats.remove(containerId, gone.id);
-    await this.#apply(planDefaultRoutes(owner, rest), failure);
+    await this.#live.route(owner, rest, failure);
     if (!this.#seats.hasBridge()) this.#firewall.unwatch();
     await this.#firewall.letGo(gone.ports);
     await this.#apply(this.#firewall.unpublish(gone.ports), failure);
@@ -300,16 +272,7 @@ export class KernelFabric implements NetworkFabric {
   }
 
   async cut(endpoints: readonly Endpoint[], owner: NamespaceOwner | undefined): Promise<void> {
-    const failure =
-      'Cannot take the links of a container that ended from those who share its network';
-    await this.#apply(planCut(endpoints), failure);
-    for (const child of endpoints.filter(({ hostLink }) => hostLink === '')) {
-      if (owner === undefined) continue;
-      // Whoever ended meanwhile has no link any more.
-      await this.#apply(planLeave(owner, child), failure).catch((error: unknown) => {
-        this.#log.debug(failure, { error: messageOf(error) });
-      });
-    }
+    await this.#live.cut(endpoints, owner);
   }
 
   async mend(error: unknown): Promise<boolean> {

@@ -1,10 +1,10 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import { publishedPort } from '../../test/fakes/network.ts';
 import { silentLog } from '../base/log.ts';
 import { Mutex } from '../base/mutex.ts';
 import type { Keeper } from '../kernel/keeper.ts';
 import * as nft from '../kernel/nft/message.ts';
-import { parseAddress } from '../spec/cidr.ts';
 import type { EndpointPort } from './endpoint.ts';
 import { KernelFirewall, type KernelFirewallOptions } from './kernel-firewall.ts';
 
@@ -35,13 +35,6 @@ test('query() gives what answers, nothing for what is not there, and an error fo
 });
 
 test('a port that was published by making the table again is told from one that its container published', async () => {
-  const port = (hostPort: number): EndpointPort => ({
-    protocol: 'tcp',
-    host: parseAddress('0.0.0.0'),
-    hostPort,
-    target: parseAddress('172.18.0.2'),
-    targetPort: 80,
-  });
   const keeper = { isAlive: true, apply: OPTIONS.apply, close: async () => undefined };
   const seated: EndpointPort[] = [];
   const firewall = new KernelFirewall({
@@ -50,12 +43,12 @@ test('a port that was published by making the table again is told from one that 
     ports: () => seated,
   });
   await firewall.rebuild();
-  const [early, late] = [port(1), port(2)];
+  const [early, late] = [publishedPort(1), publishedPort(2)];
   seated.push(early);
   assert.equal(firewall.wasRemade([early]), false);
   await firewall.mend();
   seated.push(late);
   assert.equal(firewall.wasRemade([late]), false);
   assert.equal(firewall.wasRemade([late, early]), true);
-  assert.equal(firewall.wasRemade([port(1)]), false, 'the next one that has its number');
+  assert.equal(firewall.wasRemade([publishedPort(1)]), false, 'the next one that has its number');
 });

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { seatOn } from '../../test/fakes/network.ts';
 import type { NetworkedEndpoint } from './fabric.ts';
 import { LostEnds } from './lost-ends.ts';
 
 const on = (...links: readonly string[]): readonly NetworkedEndpoint[] =>
-  links.map((hostLink) => ({ endpoint: { hostLink } }) as unknown as NetworkedEndpoint);
+  links.map((hostLink) => seatOn(hostLink));
 
 test('only who misses a link twice in a row is told of, and not again while it is being looked after', async () => {
   const ends = new LostEnds();
